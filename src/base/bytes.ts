@@ -1,0 +1,71 @@
+/** A byte array over a plain (never shared) buffer, which is what files, sockets and hashes take. */
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+const encoder = new TextEncoder();
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Encodes text as UTF-8. Lone surrogates become U+FFFD, as `TextEncoder` does. */
+export function utf8(text: string): Bytes {
+  return encoder.encode(text);
+}
+
+/** Decodes UTF-8, or returns `undefined` where the bytes are not valid UTF-8. */
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return strictDecoder.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Joins the parts into one new array. */
+export function concat(parts: readonly Uint8Array[]): Bytes {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const joined = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    joined.set(part, offset);
+    offset += part.length;
+  }
+  return joined;
+}
+
+/** Orders byte strings as `memcmp` does, a prefix first. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const shared = Math.min(a.length, b.length);
+  for (let i = 0; i < shared; i++) {
+    const difference = a[i]! - b[i]!;
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+/** True for equal contents. Not constant time: never for secrets. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && compareBytes(a, b) === 0;
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** Lower-case hex. */
+export function toHex(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += HEX[byte]!;
+  return text;
+}
+
+/**
+ * Parses hex; spaces and line breaks are skipped.
+ *
+ * @throws {RangeError} on an odd number of digits or a character that is no hex digit.
+ */
+export function fromHex(text: string): Bytes {
+  const digits = text.replace(/\s+/g, "");
+  if (digits.length % 2 !== 0 || !/^[0-9a-f]*$/i.test(digits)) {
+    throw new RangeError("not an even number of hex digits");
+  }
+  const bytes = new Uint8Array(digits.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(digits.slice(i * 2, i * 2 + 2), 16);
+  return bytes;
+}

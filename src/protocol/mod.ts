@@ -5,6 +5,7 @@
  *
  * @module
  */
+export * from "./answer.ts";
 export * from "./block.ts";
 export * from "./cbor.ts";
 export * from "./cbor_scan.ts";

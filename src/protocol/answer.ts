@@ -1,0 +1,159 @@
+import { utf8 } from "../base/bytes.ts";
+import { type Digest, DIGEST_BYTES } from "../base/digest.ts";
+import { NAME_BYTES_MAX } from "../base/paths.ts";
+import { DIR_ENTRIES_MAX, unzigzag, zigzag } from "../base/tree.ts";
+import { ByteWriter } from "../base/varint.ts";
+import type { BlockWriter } from "./block.ts";
+import { ProtocolError } from "./errors.ts";
+import type { RecordReader } from "./record.ts";
+
+/** Bytes in one directory page: 100 000 entries with long names. */
+export const PAGE_BYTES_MAX = 48 * 1024 * 1024;
+/** Bytes in one list of groups or chunks: 1 M chunks. */
+export const RECIPE_BYTES_MAX = 48 * 1024 * 1024;
+/** Bytes in one version vector: 64 devices. */
+const VERSION_BYTES_MAX = 2048;
+const FLAG_INCOMPLETE = 1;
+
+/** How a requested thing turned out. */
+export const STATUS = {
+  ok: 0,
+  /** No longer there, or another version than asked for. */
+  changed: 1,
+  /** Not part of what this session shares. */
+  denied: 2,
+  /** Could not be read. */
+  io: 3,
+} as const;
+/** See {@linkcode STATUS}. */
+export type Status = typeof STATUS[keyof typeof STATUS];
+
+/** A directory as its owner sees it: the page, and what the page leaves out. */
+export interface DirAnswer {
+  /** The canonical page; its digest is what the parent's page says. */
+  readonly page: Uint8Array;
+  /** Of the directory itself; not part of the page. */
+  readonly mtimeMs: number;
+  /** Some of the directory could not be read: nothing missing from the page counts as absent. */
+  readonly isIncomplete: boolean;
+  /** Names that exist and are not in the page: unreadable, ignored, of a kind that is not synced. */
+  readonly opaque: readonly string[];
+  /** Encoded version vectors by name, tombstones of deleted names included. */
+  readonly versions: readonly NameVersion[];
+}
+
+/** The version vector of one name. */
+export interface NameVersion {
+  readonly name: string;
+  readonly isDeleted: boolean;
+  /** As src/base/version_vector.ts encodes it. */
+  readonly vector: Uint8Array;
+}
+
+/** Writes a directory, or only a status other than ok. */
+export async function writeDir(out: BlockWriter, answer: DirAnswer | Status): Promise<void> {
+  if (typeof answer === "number") return await out.write(new Uint8Array([answer]));
+  const head = new ByteWriter(256).u8(STATUS.ok).varint(zigzag(answer.mtimeMs))
+    .u8(answer.isIncomplete ? FLAG_INCOMPLETE : 0).varint(answer.opaque.length);
+  for (const name of answer.opaque) head.lv(utf8(name));
+  head.varint(answer.versions.length);
+  for (const version of answer.versions) {
+    head.lv(utf8(version.name)).u8(version.isDeleted ? 1 : 0).lv(version.vector);
+  }
+  head.varint(answer.page.length);
+  await out.write(head.finish());
+  await out.write(answer.page);
+}
+
+/** Reads what {@linkcode writeDir} wrote; the page is a copy, unverified. @throws {ProtocolError} */
+export async function readDir(from: RecordReader): Promise<DirAnswer | Exclude<Status, 0>> {
+  const status = await readStatus(from);
+  if (status !== STATUS.ok) return status;
+  const mtimeMs = unzigzag(await from.varint());
+  const isIncomplete = (await from.u8() & FLAG_INCOMPLETE) !== 0;
+  const opaque: string[] = [];
+  for (let left = await count(from); left > 0; left--) {
+    opaque.push(await from.text(NAME_BYTES_MAX * 4));
+  }
+  const versions: NameVersion[] = [];
+  for (let left = await count(from); left > 0; left--) {
+    const name = await from.text(NAME_BYTES_MAX);
+    const isDeleted = await from.u8() === 1;
+    versions.push({ name, isDeleted, vector: (await from.lv(VERSION_BYTES_MAX)).slice() });
+  }
+  const page = (await from.lv(PAGE_BYTES_MAX)).slice();
+  return { page, mtimeMs, isIncomplete, opaque, versions };
+}
+
+/** One version of a file's contents. */
+export interface FileVersion {
+  readonly size: number;
+  readonly mtimeMs: number;
+}
+
+/** The digest of one version of a file. */
+export interface DigestAnswer extends FileVersion {
+  readonly digest: Digest;
+}
+
+/** Writes a file digest, or only a status other than ok. */
+export async function writeDigest(out: BlockWriter, answer: DigestAnswer | Status): Promise<void> {
+  if (typeof answer === "number") return await out.write(new Uint8Array([answer]));
+  await out.write(
+    new ByteWriter(64).u8(STATUS.ok).varint(answer.size).varint(zigzag(answer.mtimeMs))
+      .raw(answer.digest).finish(),
+  );
+}
+
+/** Reads what {@linkcode writeDigest} wrote. @throws {ProtocolError} */
+export async function readDigest(from: RecordReader): Promise<DigestAnswer | Exclude<Status, 0>> {
+  const status = await readStatus(from);
+  if (status !== STATUS.ok) return status;
+  const version = await readVersion(from);
+  return { ...version, digest: (await from.take(DIGEST_BYTES)).slice() };
+}
+
+/** Writes `status ok | size | time`, the head of a file's bytes. */
+export async function writeFileHead(out: BlockWriter, answer: FileVersion | Status): Promise<void> {
+  if (typeof answer === "number") return await out.write(new Uint8Array([answer]));
+  await out.write(
+    new ByteWriter(32).u8(STATUS.ok).varint(answer.size).varint(zigzag(answer.mtimeMs)).finish(),
+  );
+}
+
+/** Reads what {@linkcode writeFileHead} wrote. @throws {ProtocolError} */
+export async function readFileHead(from: RecordReader): Promise<FileVersion | Exclude<Status, 0>> {
+  const status = await readStatus(from);
+  return status === STATUS.ok ? await readVersion(from) : status;
+}
+
+/** Writes a list of groups or chunks, or only a status other than ok. */
+export async function writeRecipe(out: BlockWriter, answer: Uint8Array | Status): Promise<void> {
+  if (typeof answer === "number") return await out.write(new Uint8Array([answer]));
+  await out.write(new ByteWriter(16).u8(STATUS.ok).varint(answer.length).finish());
+  await out.write(answer);
+}
+
+/** Reads what {@linkcode writeRecipe} wrote, as a copy. @throws {ProtocolError} */
+export async function readRecipe(from: RecordReader): Promise<Uint8Array | Exclude<Status, 0>> {
+  const status = await readStatus(from);
+  return status === STATUS.ok ? (await from.lv(RECIPE_BYTES_MAX)).slice() : status;
+}
+
+/** Reads one status byte. @throws {ProtocolError} on one that does not exist. */
+export async function readStatus(from: RecordReader): Promise<Status> {
+  const status = await from.u8();
+  if (status > STATUS.io) throw new ProtocolError(`Unknown status ${status}`);
+  return status as Status;
+}
+
+async function readVersion(from: RecordReader): Promise<FileVersion> {
+  const size = await from.varint();
+  return { size, mtimeMs: unzigzag(await from.varint()) };
+}
+
+async function count(from: RecordReader): Promise<number> {
+  const value = await from.varint();
+  if (value > DIR_ENTRIES_MAX) throw new ProtocolError(`${value} names in a directory`);
+  return value;
+}

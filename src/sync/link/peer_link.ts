@@ -1,0 +1,290 @@
+import type { Clock } from "../../base/clock.ts";
+import { LandropicError, messageOf } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import {
+  decodeMessage,
+  encodeMessage,
+  encodeRequest,
+  FrameDecoder,
+  type Hello,
+  type Message,
+  ProtocolError,
+  readRequest,
+  type Request,
+} from "../../protocol/mod.ts";
+import {
+  CLOSE_CODE,
+  type DuplexStream,
+  type ReceiveSide,
+  type SendSide,
+  STREAM_CODE,
+  type Transport,
+  URGENCY,
+} from "./transport.ts";
+
+/** How long the peer's Hello may take, from the first packet. */
+export const HELLO_TIMEOUT_MS = 10_000;
+/** How long a control frame may stay half sent. */
+export const FRAME_TIMEOUT_MS = 30_000;
+/** Control messages that may arrive in {@linkcode RATE_WINDOW_MS}. */
+export const MESSAGES_MAX = 2_000;
+const RATE_WINDOW_MS = 10_000;
+const READ_BYTES = 16 * 1024;
+/** First byte of a one-way stream: what it carries. */
+const KIND_CONTROL = 0x01;
+
+/** Who handles what the peer sends once both sides have said Hello. */
+export interface LinkHandler {
+  /** A control message other than Hello, Ping and Pong. Throwing ends the connection with code 3. */
+  handleMessage(message: Message): void;
+  /** A stream that the peer opened. What it throws ends that stream only. */
+  handleRequest(request: Request, stream: DuplexStream): Promise<void>;
+}
+
+/** Options of {@linkcode PeerLink.open}. */
+export interface LinkOptions {
+  readonly hello: Omit<Hello, "type">;
+  readonly handler: LinkHandler;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * One peer at the other end of a connection: sends and receives control messages, opens request streams
+ * and dispatches the peer's. It knows the protocol's order (Hello first and once, one control stream a
+ * side) and nothing of syncing.
+ */
+export class PeerLink implements AsyncDisposable {
+  readonly #transport: Transport;
+  readonly #options: LinkOptions;
+  readonly #helloArrived = Promise.withResolvers<Hello>();
+  readonly #ended = Promise.withResolvers<Error | undefined>();
+  readonly #pongs = new Map<number, () => void>();
+  #control: SendSide | undefined;
+  #sending: Promise<void> = Promise.resolve();
+  #hasControl = false;
+  #nextToken = 1;
+  #isEnded = false;
+  #windowStartMs = 0;
+  #windowCount = 0;
+
+  /**
+   * Says Hello and waits for the peer's.
+   *
+   * @throws {ProtocolError} if the peer does not speak as agreed; {@linkcode LandropicError} `timed_out`
+   * after {@linkcode HELLO_TIMEOUT_MS}.
+   */
+  static async open(transport: Transport, options: LinkOptions): Promise<PeerLink> {
+    const link = new PeerLink(transport, options);
+    try {
+      await link.#start();
+      await link.peerHello;
+      return link;
+    } catch (error) {
+      await link[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * As {@linkcode open}, but returns once our own Hello is on its way: the first request can then travel
+   * in the same round trip. Await {@linkcode peerHello} before trusting that the peer accepts us.
+   */
+  static async begin(transport: Transport, options: LinkOptions): Promise<PeerLink> {
+    const link = new PeerLink(transport, options);
+    await link.#start();
+    return link;
+  }
+
+  private constructor(transport: Transport, options: LinkOptions) {
+    this.#transport = transport;
+    this.#options = options;
+    // Both may fail with nobody waiting for them yet.
+    this.#helloArrived.promise.catch(() => {});
+  }
+
+  /** The peer's Hello; rejects if the connection ends first. */
+  get peerHello(): Promise<Hello> {
+    return this.#helloArrived.promise;
+  }
+
+  /** Resolves when the connection has ended: with the reason, or `undefined` for a wanted end. */
+  get ended(): Promise<Error | undefined> {
+    return this.#ended.promise;
+  }
+
+  /** Sends one control message. Messages arrive in the order of the calls. */
+  send(message: Message): Promise<void> {
+    const frame = encodeMessage(message);
+    const sent = this.#sending.then(() => {
+      if (this.#control === undefined) {
+        throw new LandropicError("failed", "Connection has no control stream");
+      }
+      return this.#control.write(frame);
+    });
+    this.#sending = sent.catch(() => {});
+    return sent;
+  }
+
+  /** Opens a stream with a request at its head. */
+  async request(request: Request, urgency: number): Promise<DuplexStream> {
+    const stream = await this.#transport.openBidi();
+    stream.send.setPriority(urgency, false);
+    await stream.send.write(encodeRequest(request));
+    return stream;
+  }
+
+  /** Measures one round trip through both control streams, in milliseconds. */
+  async ping(): Promise<number> {
+    const token = this.#nextToken++;
+    const answered = new Promise<void>((resolve) => this.#pongs.set(token, resolve));
+    const startMs = this.#options.clock.nowMs();
+    await this.send({ type: "ping", token });
+    await Promise.race([answered, this.ended]);
+    if (this.#isEnded) throw new LandropicError("peer_unreachable", "Connection ended");
+    return this.#options.clock.nowMs() - startMs;
+  }
+
+  /** Ends the connection. Safe to call twice. */
+  async close(code: number = CLOSE_CODE.normal, error?: Error): Promise<void> {
+    if (this.#isEnded) return;
+    this.#end(error);
+    await this.#transport.close(code);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #start(): Promise<void> {
+    this.#control = await this.#transport.openUni();
+    this.#control.setPriority(URGENCY.control, false);
+    await this.#control.write(new Uint8Array([KIND_CONTROL]));
+    await this.send({ type: "hello", ...this.#options.hello });
+    this.#background(this.#acceptUni());
+    this.#background(this.#acceptBidi());
+    const timer = setTimeout(() => {
+      const error = new LandropicError(
+        "timed_out",
+        "Peer said nothing for 10 s after the handshake",
+      );
+      void this.close(CLOSE_CODE.handshakeTimeout, error);
+    }, HELLO_TIMEOUT_MS);
+    this.#helloArrived.promise.catch(() => {}).finally(() => clearTimeout(timer));
+  }
+
+  async #acceptUni(): Promise<void> {
+    for await (const stream of this.#transport.incomingUni) this.#background(this.#readUni(stream));
+    this.#end(undefined);
+  }
+
+  async #acceptBidi(): Promise<void> {
+    for await (const stream of this.#transport.incomingBidi) void this.#serve(stream);
+  }
+
+  async #readUni(stream: ReceiveSide): Promise<void> {
+    const buffer = new Uint8Array(READ_BYTES);
+    const count = await stream.read(buffer.subarray(0, 1));
+    if (count === null) throw new ProtocolError("One-way stream without a kind");
+    if (buffer[0] !== KIND_CONTROL) {
+      // As HTTP/3 does with stream types it does not know (RFC 9114 section 6.2).
+      stream.stop(STREAM_CODE.cancelled);
+      return;
+    }
+    if (this.#hasControl) throw new ProtocolError("Second control stream");
+    this.#hasControl = true;
+    const decoder = new FrameDecoder();
+    for (;;) {
+      const length = await this.#readWithin(stream, buffer, decoder.isMidFrame);
+      if (length === null) throw new ProtocolError("Control stream was ended");
+      for (const frame of decoder.handleBytes(buffer.subarray(0, length))) {
+        this.#countMessage();
+        const message = decodeMessage(frame);
+        if (message !== undefined) this.#dispatch(message);
+      }
+    }
+  }
+
+  async #readWithin(
+    stream: ReceiveSide,
+    buffer: Uint8Array,
+    isMidFrame: boolean,
+  ): Promise<number | null> {
+    if (!isMidFrame) return await stream.read(buffer);
+    const timer = setTimeout(() => {
+      void this.close(
+        CLOSE_CODE.handshakeTimeout,
+        new ProtocolError("Control message never ended"),
+      );
+    }, FRAME_TIMEOUT_MS);
+    try {
+      return await stream.read(buffer);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #countMessage(): void {
+    const nowMs = this.#options.clock.nowMs();
+    if (nowMs - this.#windowStartMs > RATE_WINDOW_MS) {
+      this.#windowStartMs = nowMs;
+      this.#windowCount = 0;
+    }
+    if (++this.#windowCount > MESSAGES_MAX) throw new ProtocolError("Peer floods control messages");
+  }
+
+  #dispatch(message: Message): void {
+    if (message.type === "hello") {
+      if (this.#hasHello) throw new ProtocolError("Second Hello");
+      this.#hasHello = true;
+      this.#helloArrived.resolve(message);
+      return;
+    }
+    if (!this.#hasHello) throw new ProtocolError(`Message ${message.type} before Hello`);
+    switch (message.type) {
+      case "ping":
+        void this.send({ type: "pong", token: message.token }).catch(() => {});
+        return;
+      case "pong":
+        this.#pongs.get(message.token)?.();
+        this.#pongs.delete(message.token);
+        return;
+      default:
+        this.#options.handler.handleMessage(message);
+    }
+  }
+  #hasHello = false;
+
+  async #serve(stream: DuplexStream): Promise<void> {
+    try {
+      // A request can overtake Hello, which travels on another stream.
+      await this.#helloArrived.promise;
+      const request = await readRequest(stream.recv);
+      await this.#options.handler.handleRequest(request, stream);
+    } catch (error) {
+      const isHostile = error instanceof ProtocolError;
+      stream.send.reset(isHostile ? STREAM_CODE.corrupt : STREAM_CODE.io);
+      stream.recv.stop(isHostile ? STREAM_CODE.corrupt : STREAM_CODE.io);
+      if (!this.#isEnded) {
+        this.#options.logger.log("info", `Request failed: ${messageOf(error)}`);
+      }
+    }
+  }
+
+  #background(work: Promise<void>): void {
+    work.catch((error) => {
+      const code = error instanceof LandropicError && error.code === "protocol"
+        ? CLOSE_CODE.protocol
+        : CLOSE_CODE.normal;
+      return this.close(code, error instanceof Error ? error : new Error(String(error)));
+    }).catch(() => {});
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#helloArrived.reject(error ?? new LandropicError("peer_unreachable", "Connection ended"));
+    for (const resolve of this.#pongs.values()) resolve();
+    this.#ended.resolve(error);
+  }
+}

@@ -141,10 +141,10 @@ Deno.test("PairingCode.parse() errors hold no control characters, whatever was t
   }));
 });
 
-Deno.test("nearestWords() gives nothing for what is near no word", () => {
+Deno.test("nearestWords() gives all equally near words, and nothing where none is near", () => {
   assert.deepEqual(nearestWords("qqqqqq"), []);
   assert.deepEqual(nearestWords(""), []);
-  assert.deepEqual(nearestWords("aple"), ["able", "apple"]);
+  assert.deepEqual(nearestWords("aple"), ["able", "apple", "maple"]);
 });
 
 Deno.test("PairingCode hides its words from strings, JSON and inspection", () => {

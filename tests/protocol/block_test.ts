@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { zstdCompressSync } from "node:zlib";
+import { concat } from "../../src/base/bytes.ts";
+import {
+  BLOCK_BYTES_MAX,
+  BLOCK_HEADER_BYTES,
+  BlockReader,
+  BlockWriter,
+  ProtocolError,
+  RecordReader,
+} from "../../src/protocol/mod.ts";
+
+async function encode(parts: Uint8Array[], compress: boolean): Promise<Uint8Array> {
+  const out: Uint8Array[] = [];
+  const writer = new BlockWriter((bytes) => {
+    out.push(bytes.slice());
+    return Promise.resolve();
+  }, { compress });
+  for (const part of parts) await writer.write(part);
+  await writer.finish();
+  return concat(out);
+}
+
+/** A source that gives at most `step` bytes a read. */
+function reader(bytes: Uint8Array, step = Infinity): BlockReader {
+  let offset = 0;
+  return new BlockReader((into) => {
+    if (offset === bytes.length) return Promise.resolve(null);
+    const part = bytes.subarray(offset, offset + Math.min(step, into.length));
+    into.set(part);
+    offset += part.length;
+    return Promise.resolve(part.length);
+  });
+}
+
+async function decode(blocks: BlockReader): Promise<Uint8Array> {
+  const out: Uint8Array[] = [];
+  for (let block; (block = await blocks.next()) !== null;) out.push(block.slice());
+  return concat(out);
+}
+
+const noise = (length: number) => {
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i += 65_536) crypto.getRandomValues(bytes.subarray(i, i + 65_536));
+  return bytes;
+};
+
+Deno.test("BlockReader gives back what BlockWriter took, compressed or not, however it arrives", async () => {
+  const parts = fc.array(fc.uint8Array({ maxLength: 2000 }), { maxLength: 8 });
+  await fc.assert(
+    fc.asyncProperty(
+      parts,
+      fc.boolean(),
+      fc.integer({ min: 1, max: 700 }),
+      async (parts, compress, step) => {
+        const bytes = await encode(parts, compress);
+        assert.deepEqual(await decode(reader(bytes, step)), concat(parts));
+      },
+    ),
+  );
+});
+
+for (
+  const size of [
+    0,
+    1,
+    BLOCK_BYTES_MAX - 1,
+    BLOCK_BYTES_MAX,
+    BLOCK_BYTES_MAX + 1,
+    BLOCK_BYTES_MAX * 3,
+  ]
+) {
+  Deno.test(`BlockWriter and BlockReader carry ${size} bytes of noise and of text`, async () => {
+    for (const raw of [noise(size), new Uint8Array(size).fill(97)]) {
+      assert.deepEqual(await decode(reader(await encode([raw], true))), raw);
+    }
+  });
+}
+
+Deno.test("BlockWriter compresses text and leaves noise as it is", async () => {
+  const text = new Uint8Array(BLOCK_BYTES_MAX * 4).fill(97);
+  assert.ok((await encode([text], true)).length < 10_000);
+  assert.ok((await encode([text], false)).length > text.length);
+  const random = noise(BLOCK_BYTES_MAX * 4);
+  assert.equal((await encode([random], true)).length, random.length + 5 * BLOCK_HEADER_BYTES);
+});
+
+Deno.test("BlockReader refuses a flipped bit anywhere in the payload", async () => {
+  const bytes = await encode([noise(300)], true);
+  for (let at = BLOCK_HEADER_BYTES; at < BLOCK_HEADER_BYTES + 300; at += 37) {
+    const bad = bytes.slice();
+    bad[at]! ^= 1;
+    await assert.rejects(decode(reader(bad)), ProtocolError);
+  }
+});
+
+Deno.test("BlockReader refuses bad headers, bombs and early ends", async () => {
+  const block = (encoding: number, raw: number, encoded: number, body: Uint8Array) => {
+    const bytes = new Uint8Array(BLOCK_HEADER_BYTES + body.length);
+    const view = new DataView(bytes.buffer);
+    view.setUint8(0, encoding);
+    view.setUint32(1, raw);
+    view.setUint32(5, encoded);
+    bytes.set(body, BLOCK_HEADER_BYTES);
+    return bytes;
+  };
+  const bomb = zstdCompressSync(new Uint8Array(64 * 1024 * 1024));
+  const cases = {
+    "unknown encoding": block(7, 1, 1, new Uint8Array(1)),
+    "empty block": block(0, 0, 0, new Uint8Array(0)),
+    "raw length over the limit": block(
+      0,
+      BLOCK_BYTES_MAX + 1,
+      BLOCK_BYTES_MAX + 1,
+      new Uint8Array(0),
+    ),
+    "raw and encoded length differ": block(0, 5, 4, new Uint8Array(4)),
+    "encoded longer than raw": block(1, 4, 5, new Uint8Array(5)),
+    "zstd bomb": block(1, BLOCK_BYTES_MAX, bomb.length, bomb),
+    "no zstd at all": block(1, 100, 50, new Uint8Array(50)),
+    "wrong checksum": block(0, 4, 4, new Uint8Array([1, 2, 3, 4])),
+    "end in the header": new Uint8Array(5),
+    "end in the body": block(0, 10, 10, new Uint8Array(4)),
+    "no end mark": (await encode([noise(10)], false)).subarray(0, BLOCK_HEADER_BYTES + 10),
+  };
+  for (const [name, bytes] of Object.entries(cases)) {
+    await assert.rejects(decode(reader(bytes)), ProtocolError, name);
+  }
+});
+
+Deno.test("RecordReader reads fields across block boundaries", async () => {
+  const body = noise(BLOCK_BYTES_MAX - 2);
+  const tail = new Uint8Array([0x41, 0x2c, 3, 120, 121, 122, 9]); // varint 300, lv "xyz", u8 9
+  const records = new RecordReader(reader(await encode([body, tail], false), 1000));
+  assert.deepEqual((await records.take(body.length)).slice(), body);
+  assert.equal(await records.varint(), 300);
+  assert.equal(await records.text(3), "xyz");
+  assert.equal(await records.atEnd(), false);
+  assert.equal(await records.u8(), 9);
+  assert.equal(await records.atEnd(), true);
+  await assert.rejects(records.u8(), ProtocolError);
+});
+
+Deno.test("RecordReader refuses a field over its limit", async () => {
+  const records = new RecordReader(reader(await encode([new Uint8Array([9, 1, 1])], false)));
+  await assert.rejects(records.lv(8), ProtocolError);
+});

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { systemClock } from "../../../src/base/clock.ts";
+import { silentLogger } from "../../../src/base/log.ts";
+import {
+  encodeFrame,
+  encodeMessage,
+  type Message,
+  type Request,
+} from "../../../src/protocol/mod.ts";
+import { type LinkHandler, PeerLink } from "../../../src/sync/link/peer_link.ts";
+import type { DuplexStream, SendSide } from "../../../src/sync/link/transport.ts";
+import { type MemoryTransport, memoryTransportPair } from "../../support/memory_transport.ts";
+
+const hello = { minor: 0, features: [], implementation: "test", name: "test" };
+
+class Recorder implements LinkHandler {
+  messages: Message[] = [];
+  arrived = Promise.withResolvers<void>();
+  handleMessage(message: Message): void {
+    this.messages.push(message);
+    this.arrived.resolve();
+  }
+  async handleRequest(request: Request, stream: DuplexStream): Promise<void> {
+    if (request.kind !== "apply") throw new Error("refused");
+    await stream.send.write(new Uint8Array([request.session]));
+    await stream.send.finish();
+  }
+}
+
+function open(
+  transport: MemoryTransport,
+  handler: LinkHandler = new Recorder(),
+): Promise<PeerLink> {
+  return PeerLink.open(transport, { hello, handler, clock: systemClock, logger: silentLogger });
+}
+
+/** A peer made by hand: its control stream, without a Hello. */
+async function rawControl(transport: MemoryTransport): Promise<SendSide> {
+  const control = await transport.openUni();
+  await control.write(new Uint8Array([1]));
+  return control;
+}
+
+Deno.test("PeerLink says Hello both ways, carries messages in order and measures a round trip", async () => {
+  const [a, b] = memoryTransportPair();
+  const recorder = new Recorder();
+  const [left, right] = await Promise.all([open(a), open(b, recorder)]);
+  assert.deepEqual(await left.peerHello, { type: "hello", ...hello });
+  await left.send({ type: "sync-ack", session: 1 });
+  await left.send({ type: "sync-ack", session: 2 });
+  assert.ok(await left.ping() >= 0);
+  assert.deepEqual(recorder.messages.map((m) => m.type === "sync-ack" && m.session), [1, 2]);
+  await left.close();
+  assert.equal(await right.ended, undefined);
+  assert.deepEqual(b.closedWith, { by: "peer", code: 0 });
+});
+
+Deno.test("PeerLink serves requests, and one that fails ends only its own stream", async () => {
+  const [a, b] = memoryTransportPair();
+  const [left] = await Promise.all([open(a), open(b)]);
+  const bad = await left.request({ kind: "get-dirs", session: 1, dirs: [] }, 1);
+  await assert.rejects(bad.recv.read(new Uint8Array(1)));
+  const good = await left.request({ kind: "apply", session: 9 }, 1);
+  const answer = new Uint8Array(1);
+  assert.equal(await good.recv.read(answer), 1);
+  assert.equal(answer[0], 9);
+  await left.close();
+});
+
+for (
+  const [name, act] of [
+    ["a message before Hello", async (peer: MemoryTransport) => {
+      await (await rawControl(peer)).write(encodeMessage({ type: "sync-ack", session: 1 }));
+    }],
+    ["a second Hello", async (peer: MemoryTransport) => {
+      const control = await rawControl(peer);
+      await control.write(encodeMessage({ type: "hello", ...hello }));
+      await control.write(encodeMessage({ type: "hello", ...hello }));
+    }],
+    ["a second control stream", async (peer: MemoryTransport) => {
+      await (await rawControl(peer)).write(encodeMessage({ type: "hello", ...hello }));
+      await rawControl(peer);
+    }],
+    ["the end of the control stream", async (peer: MemoryTransport) => {
+      await (await rawControl(peer)).finish();
+    }],
+    ["an unknown critical message", async (peer: MemoryTransport) => {
+      const control = await rawControl(peer);
+      await control.write(encodeMessage({ type: "hello", ...hello }));
+      await control.write(encodeFrame(1001, new Uint8Array([0xa0])));
+    }],
+    ["a flood of messages", async (peer: MemoryTransport) => {
+      const control = await rawControl(peer);
+      await control.write(encodeMessage({ type: "hello", ...hello }));
+      const pong = encodeMessage({ type: "pong", token: 1 });
+      for (let i = 0; i < 2_001 && !peer.closedWith; i++) await control.write(pong).catch(() => {});
+    }],
+  ] as const
+) {
+  Deno.test(`PeerLink answers ${name} with close code 3`, async () => {
+    const [a, b] = memoryTransportPair();
+    const link = PeerLink.begin(a, {
+      hello,
+      handler: new Recorder(),
+      clock: systemClock,
+      logger: silentLogger,
+    });
+    await act(b);
+    assert.ok(await (await link).ended instanceof Error);
+    assert.deepEqual(b.closedWith, { by: "peer", code: 3 });
+  });
+}
+
+Deno.test("PeerLink stops a one-way stream of a kind it does not know and lives on", async () => {
+  const [a, b] = memoryTransportPair();
+  const [left] = await Promise.all([open(a), open(b)]);
+  const unknown = await b.openUni();
+  await unknown.write(new Uint8Array([0x77]));
+  assert.ok(await left.ping() >= 0);
+  await assert.rejects(unknown.write(new Uint8Array(1)), /stopped/);
+  await left.close();
+});
+
+Deno.test("PeerLink.open() fails when the peer closes before its Hello", async () => {
+  const [a, b] = memoryTransportPair();
+  const opening = open(a);
+  await b.close(1);
+  await assert.rejects(opening);
+});

@@ -1,0 +1,316 @@
+/** The command line as commander sees it, built from the command specs. */
+import { Argument, Command as Program, CommanderError, Option } from "commander";
+import { UsageError } from "../base/errors.ts";
+import { type CommandSpec, usageLine } from "./command_spec.ts";
+import { type Command, COMMANDS } from "./commands/all.ts";
+import { PEERS_SUMMARY } from "./commands/peers.ts";
+import { nearestOption, type Occurrence, quote } from "./flag_values.ts";
+import { type Flag, oppositeName } from "./flags.ts";
+import { GLOBAL_FLAGS } from "./global_flags.ts";
+import { nearest } from "./suggest.ts";
+import { VERSION } from "./version.ts";
+
+/** What a command line asks for, before any value was looked at. */
+export type ParsedLine =
+  /** Print this text to stdout and end well: help or the version. */
+  | { readonly kind: "text"; readonly text: string }
+  | {
+    readonly kind: "command";
+    readonly spec: CommandSpec<Command>;
+    readonly operands: readonly string[];
+    /** Flags in the order of the line, global ones before the command included. */
+    readonly occurrences: readonly Occurrence[];
+  };
+
+/** How help texts are laid out. */
+export interface HelpStyle {
+  /** Terminal columns. */
+  readonly width: number;
+  readonly color: boolean;
+}
+
+/**
+ * Parses a command line into the command it names, its operands and its flags. Does not look at the
+ * environment, at files or at any value.
+ *
+ * @throws {UsageError} on unknown commands and options, with what was probably meant.
+ */
+export function parseLine(args: readonly string[], style: HelpStyle): ParsedLine {
+  const state: LineState = { text: "", errorText: "", occurrences: [] };
+  const program = createProgram(state, style);
+  try {
+    program.parse(args as string[], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.code === "commander.help" && error.exitCode !== 0) {
+      throw new UsageError("no command given", "`landropic --help` lists the commands", error);
+    }
+    if (error.exitCode !== 0) throw usageError(error, args);
+    return { kind: "text", text: state.text };
+  }
+  const { spec, operands } = state.called!;
+  return { kind: "command", spec, operands, occurrences: state.occurrences };
+}
+
+/** What the callbacks of one parse leave behind. */
+interface LineState {
+  text: string;
+  errorText: string;
+  readonly occurrences: Occurrence[];
+  called?: { readonly spec: CommandSpec<Command>; readonly operands: readonly string[] };
+}
+
+function createProgram(state: LineState, style: HelpStyle): Program {
+  const program = new Program("landropic");
+  prepare(program, state, style, "Flags:");
+  program
+    .usage("<command> [args] [flags]")
+    .description(
+      "Keeps folders in step between devices that trust each other, straight over the local " +
+        "network or the internet: no cloud, no account, no daemon.",
+    )
+    .version(`landropic ${VERSION}`, "-V, --version", "print the version")
+    .enablePositionalOptions()
+    .addHelpCommand(helpCommand("Looking closer:"))
+    .addHelpText("after", EPILOG);
+  addFlags(program, GLOBAL_FLAGS, state, "Flags:");
+  for (const spec of COMMANDS) addCommand(program, spec, state, style);
+  return program;
+}
+
+/** What the program, groups of commands and commands have in common. */
+function prepare(
+  command: Program,
+  state: LineState,
+  { width, color }: HelpStyle,
+  heading = GLOBAL_HEADING,
+): void {
+  const bold = (text: string) => color ? `\x1b[1m${text}\x1b[0m` : text;
+  command
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => state.text += text,
+      writeErr: (text) => state.errorText += text,
+      getOutHelpWidth: () => width,
+      getErrHelpWidth: () => width,
+      getOutHasColors: () => color,
+      getErrHasColors: () => color,
+    })
+    .configureHelp({
+      styleTitle: bold,
+      subcommandTerm: (subcommand) => subcommand.name(),
+      optionTerm: (option) => option.flags.replace(/<(.*)>$/, "$1"),
+    })
+    .showSuggestionAfterError(false)
+    .allowExcessArguments(true)
+    .optionsGroup(heading)
+    .helpOption("-h, --help", "show help");
+}
+
+function helpCommand(group: string): Program {
+  return new Program("help")
+    .argument("[command]")
+    .description("show help for a command")
+    .helpGroup(group)
+    .helpOption(false);
+}
+
+function addCommand(
+  program: Program,
+  spec: CommandSpec<Command>,
+  state: LineState,
+  style: HelpStyle,
+): void {
+  const [first, second] = spec.name.split(" ") as [string, string | undefined];
+  const parent = second === undefined ? program : groupCommand(program, first, state, style);
+  const command = parent.command(second ?? first);
+  prepare(command, state, style);
+  command
+    .summary(spec.summary)
+    .description(spec.description)
+    .helpGroup(spec.group)
+    .usage(usageLine(spec).slice(`landropic ${spec.name} `.length))
+    .addHelpText("after", examples(spec));
+  for (const operand of spec.operands) {
+    // All optional for commander: who counts them knows the whole command.
+    command.addArgument(new Argument(`[${operand.name}]`, operand.help));
+  }
+  addFlags(command, spec.flags, state, "Flags:");
+  addFlags(command, GLOBAL_FLAGS, state, GLOBAL_HEADING);
+  command.action(() => {
+    state.called = { spec, operands: command.args };
+  });
+}
+
+/** The command that `peers` is: a group, and its `list` when it stands alone. */
+function groupCommand(
+  program: Program,
+  name: string,
+  state: LineState,
+  style: HelpStyle,
+): Program {
+  const existing = program.commands.find((command) => command.name() === name);
+  if (existing !== undefined) return existing;
+  const group = program.command(name);
+  prepare(group, state, style);
+  group
+    .summary(PEERS_SUMMARY)
+    .description("Lists, trusts, removes and renames peers. Alone, it lists them.")
+    .helpGroup("Devices:")
+    .usage("[list|trust|remove|rename] [args] [flags]")
+    .addHelpCommand(helpCommand("Commands:"));
+  addFlags(group, GLOBAL_FLAGS, state, GLOBAL_HEADING);
+  group.action(() => {
+    const spec = COMMANDS.find((command) => command.name === `${name} list`)!;
+    const [unknown] = group.args;
+    if (unknown !== undefined) {
+      throw unknownCommand(unknown, group.commands.map((command) => command.name()), name);
+    }
+    state.called = { spec, operands: [] };
+  });
+  return group;
+}
+
+function addFlags(
+  command: Program,
+  flags: readonly Flag<unknown>[],
+  { occurrences }: LineState,
+  heading: string,
+): void {
+  for (const flag of flags) {
+    const short = flag.short === undefined ? "" : `-${flag.short}, `;
+    const value = flag.placeholder === undefined ? "" : ` <${flag.placeholder}>`;
+    const option = new Option(`${short}--${flag.name}${value}`, flag.help).helpGroup(heading);
+    addOption(command, option, (text) => occurrences.push({ name: flag.name, text }), "true");
+    if (flag.kind === "switch" || flag.kind === "count") {
+      const opposite = new Option(`--${oppositeName(flag.name)}`).hideHelp().helpGroup(heading);
+      addOption(command, opposite, (text) => occurrences.push({ name: flag.name, text }), "false");
+    }
+  }
+}
+
+/** Adds an option and listens to commander's event for it, which keeps the order of the line. */
+function addOption(
+  command: Program,
+  option: Option,
+  onGiven: (text: string) => void,
+  textWhenBare: string,
+): void {
+  command.addOption(option);
+  command.on(`option:${option.name()}`, (text: string | undefined) => {
+    onGiven(option.required ? text ?? "" : textWhenBare);
+  });
+}
+
+function examples(spec: CommandSpec<unknown>): string {
+  const lines = spec.examples.map(([line, does]) => `  ${line}\n      ${does}`);
+  return `\nExamples:\n${lines.join("\n")}`;
+}
+
+/** Says in one line, and in landropic's words, what commander found wrong. */
+function usageError(error: CommanderError, args: readonly string[]): UsageError {
+  const quoted = /'(.*)'/s.exec(error.message)?.[1] ?? "";
+  switch (error.code) {
+    case "commander.unknownOption":
+      return unknownOption(quoted, args);
+    case "commander.unknownCommand":
+      return unknownCommand(quoted, commandWords());
+    case "commander.optionMissingArgument": {
+      const [, option = quoted, value = "value"] = /(--[\w-]+) <(.*)>$/s.exec(quoted) ?? [];
+      return new UsageError(`${option} needs a value: ${option} ${value}`);
+    }
+    default:
+      return new UsageError(error.message.replace(/^error: /, ""), undefined, error);
+  }
+}
+
+function unknownOption(typed: string, args: readonly string[]): UsageError {
+  const spec = calledSpec(args);
+  const flags = [...(spec?.flags ?? []), ...GLOBAL_FLAGS];
+  const name = typed.replace(/^-+/, "").replace(/=.*$/s, "");
+  const exact = flags.find((flag) => flag.name === name && typed.startsWith("--"));
+  if (exact !== undefined && typed.includes("=")) {
+    return new UsageError(`--${name} takes no value`);
+  }
+  const shown = printable(typed);
+  if (exact !== undefined) {
+    // Known to the command, but it stood before it.
+    return new UsageError(
+      `unknown option ${shown}`,
+      `put it after the command: landropic ${spec!.name} ${shown}`,
+    );
+  }
+  const near = typed.startsWith("--") ? nearestOption(typed, flags) : undefined;
+  if (near !== undefined) {
+    return new UsageError(
+      `unknown option ${shown} (did you mean --${near}?)`,
+      helpHint(spec?.name),
+    );
+  }
+  return flagOfOthers(typed, shown) ??
+    new UsageError(`unknown option ${shown}`, helpHint(spec?.name));
+}
+
+/** For a flag, right or mistyped, of other commands than the one that was called. */
+function flagOfOthers(typed: string, shown: string): UsageError | undefined {
+  if (!typed.startsWith("--")) return undefined;
+  const name = typed.slice(2).replace(/=.*$/s, "");
+  const near = nearestOption(name, COMMANDS.flatMap((command) => command.flags));
+  if (near === undefined) return undefined;
+  const owners = COMMANDS
+    .filter((command) => command.flags.some((flag) => flag.name === near))
+    .map((command) => `\`landropic ${command.name}\``);
+  return new UsageError(
+    `unknown option ${shown}` + (near === name ? "" : ` (did you mean --${near}?)`),
+    owners.length === 0 ? undefined : `--${near} is a flag of ${owners.join(", ")}`,
+  );
+}
+
+function unknownCommand(typed: string, words: readonly string[], group?: string): UsageError {
+  const near = nearest(typed, words);
+  return new UsageError(
+    `unknown command ${quote(group === undefined ? typed : `${group} ${typed}`)}` +
+      (near === undefined ? "" : ` (did you mean ${near}?)`),
+    helpHint(group),
+  );
+}
+
+/** The command a broken line probably calls: the first words that are one. */
+function calledSpec(args: readonly string[]): CommandSpec<unknown> | undefined {
+  const at = args.findIndex((arg) => commandWords().includes(arg));
+  if (at < 0) return undefined;
+  const [first, second] = args.slice(at).filter((arg) => !arg.startsWith("-"));
+  return COMMANDS.find((spec) => spec.name === `${first} ${second}`) ??
+    COMMANDS.find((spec) => spec.name.split(" ")[0] === first);
+}
+
+function commandWords(): string[] {
+  return [...new Set(COMMANDS.map((spec) => spec.name.split(" ")[0]!)), "help"];
+}
+
+function helpHint(command: string | undefined): string {
+  return `\`landropic ${command === undefined ? "" : `${command} `}--help\` lists what there is`;
+}
+
+function printable(typed: string): string {
+  return quote(typed).slice(1, -1);
+}
+
+const GLOBAL_HEADING = "Flags of every command:";
+
+const EPILOG = `
+Examples:
+  landropic pair
+      on one device: shows a code; on the other: landropic pair CODE
+  landropic serve ~/Documents
+      on the one that waits
+  landropic sync nas ~/Documents
+      on the other, by hand or from cron
+
+Every flag has an environment form (--max-delete: LANDROPIC_MAX_DELETE) and a
+key in config.json ("max-delete"); every on/off flag has an opposite
+(--no-delete, --color).
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 some files failed, 4 conflicts,
+5 safety limit, 6 locked, 10 peer unreachable, 11 not trusted, 12 protocol,
+13 no such share, 14 local storage, 15 timed out`;

@@ -1,0 +1,53 @@
+/** Bytes in decimal units with three digits: `0 B`, `999 B`, `1.50 kB`, `34.2 MB`, `1.07 GB`. */
+export function formatBytes(bytes: number): string {
+  if (!Number.isFinite(bytes)) return "? B";
+  let value = Math.max(0, bytes);
+  let unit = 0;
+  // 999.5 would print as 1000, so it already counts as the next unit.
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  if (unit === 0) return `${Math.round(value)} B`;
+  return `${
+    value < 9.995 ? value.toFixed(2) : value < 99.95 ? value.toFixed(1) : value.toFixed(0)
+  } ${UNITS[unit]}`;
+}
+
+/** A rate such as `34.2 MB/s`. */
+export function formatRate(bytesPerSecond: number): string {
+  return `${formatBytes(bytesPerSecond)}/s`;
+}
+
+/** Seconds for people: `0.25 s`, `9.1 s`, `48 s`, `3 min 20 s`, `2 h 5 min`. */
+export function formatSeconds(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "? s";
+  const value = Math.max(0, seconds);
+  if (value < 0.995) return `${value.toFixed(2)} s`;
+  if (value < 9.95) return `${value.toFixed(1)} s`;
+  const whole = Math.round(value);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+/** A count with its noun: `1 file`, `12 files`; `plural` where adding an s is not enough. */
+export function formatCount(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
+}
+
+/** An RFC 3339 time in UTC with milliseconds, as all JSON events carry. */
+export function rfc3339(wallMs: number): string {
+  return new Date(wallMs).toISOString();
+}
+
+/** Milliseconds in the shortest form the `--timeout` family reads back: `1500ms`, `90s`, `5m`. */
+export function formatDurationFlag(ms: number): string {
+  if (ms % 1000 !== 0) return `${ms}ms`;
+  const seconds = ms / 1000;
+  if (seconds % 3600 === 0 && seconds > 0) return `${seconds / 3600}h`;
+  if (seconds % 60 === 0 && seconds > 0) return `${seconds / 60}m`;
+  return `${seconds}s`;
+}
+
+const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];

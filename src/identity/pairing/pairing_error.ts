@@ -32,7 +32,7 @@ export type PairingFailure =
   | "protocol"
   /** The peer stayed silent. */
   | "timed_out"
-  /** The other device could not write down its trust. */
+  /** The other device gave up, for a reason of its own. */
   | "peer_failed"
   /** This device could not write down its trust. */
   | "trust_not_stored"

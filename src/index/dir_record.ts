@@ -1,0 +1,152 @@
+import type { Digest } from "../base/digest.ts";
+import { compareNames } from "../base/paths.ts";
+import { EMPTY_VECTOR, type VersionVector } from "../base/version_vector.ts";
+
+/** What a remembered entry is. */
+export type EntryKind = "file" | "dir" | "link";
+
+/**
+ * What is remembered of one name in a directory. While size, times and inode on the disk equal these,
+ * the contents need no reading ({@linkcode isRacy} aside).
+ */
+export interface EntryRecord {
+  readonly name: string;
+  readonly kind: EntryKind;
+  /** Permission bits with setuid, setgid and sticky: 0 to 0o7777. */
+  readonly mode: number;
+  /** Bytes; 0 for a directory. */
+  readonly size: number;
+  /** Whole milliseconds since the Unix epoch, rounded down; negative before 1970. */
+  readonly mtimeMs: number;
+  /** Nanoseconds on top of `mtimeMs`, 0 to 999 999. */
+  readonly mtimeNs: number;
+  /** Time of the last change to the inode, as `mtimeMs`. */
+  readonly ctimeMs: number;
+  /** Nanoseconds on top of `ctimeMs`. */
+  readonly ctimeNs: number;
+  /** The inode number, 0 to 2^53 - 1; 0 where there is none. */
+  readonly ino: number;
+  /** True if the entry must be read again though nothing seems changed; see {@linkcode isRacy}. */
+  readonly racy: boolean;
+  /** The file digest, once the file has been read or received. */
+  readonly digest?: Digest | undefined;
+  /** A link's target. */
+  readonly target?: string | undefined;
+  /** Which edits this version has seen; absent is the same as empty. */
+  readonly vector?: VersionVector | undefined;
+}
+
+/** What is remembered of a name that was deleted, so that an old copy elsewhere can't bring it back. */
+export interface Tombstone {
+  readonly name: string;
+  /** What it was. */
+  readonly kind: EntryKind;
+  /** Which edits the deletion has seen, itself included. */
+  readonly vector: VersionVector;
+  /** Whole milliseconds since the Unix epoch, by the clock of whoever deleted. */
+  readonly deletedAtMs: number;
+}
+
+/** What is remembered of one directory. Lists are sorted by {@linkcode compareNames}. */
+export interface DirRecord {
+  /** When the directory was last read, in whole milliseconds since the Unix epoch. */
+  readonly scannedAtMs: number;
+  /** The digest of the directory's page as it follows from `entries`, where known. */
+  readonly shape?: Digest | undefined;
+  readonly entries: readonly EntryRecord[];
+  /** Never a name that is also in `entries`. */
+  readonly tombstones: readonly Tombstone[];
+}
+
+/** A change to a {@linkcode DirRecord}: every name in it replaces what was known of that name. */
+export interface DirPatch extends DirRecord {
+  /** Names to forget without a tombstone, sorted. */
+  readonly removed: readonly string[];
+}
+
+/** A directory nothing is known of. */
+export const EMPTY_RECORD: DirRecord = { scannedAtMs: 0, entries: [], tombstones: [] };
+
+/** How close to a scan a modification time is too close to tell two contents apart: FAT counts by 2 s. */
+export const RACY_WINDOW_MS = 2000;
+
+/**
+ * True if a file may have been written again after it was read without its time showing it.
+ *
+ * @param scannedAtMs When the file was examined, before its contents were read.
+ */
+export function isRacy(mtimeMs: number, scannedAtMs: number): boolean {
+  // A time well in the future is no cause: the next write would move it back to now.
+  return Math.abs(scannedAtMs - mtimeMs) < RACY_WINDOW_MS;
+}
+
+/** Finds an entry by binary search. */
+export function findEntry(record: DirRecord, name: string): EntryRecord | undefined {
+  return find(record.entries, name);
+}
+
+/** Finds a tombstone by binary search. */
+export function findTombstone(record: DirRecord, name: string): Tombstone | undefined {
+  return find(record.tombstones, name);
+}
+
+/** What an entry has seen, also where nothing is noted. */
+export function vectorOf(entry: EntryRecord | Tombstone | undefined): VersionVector {
+  return entry?.vector ?? EMPTY_VECTOR;
+}
+
+/** The record after a patch. Its shape and time are the patch's. */
+export function applyPatch(record: DirRecord, patch: DirPatch): DirRecord {
+  const replaced = new Set(patch.removed);
+  for (const entry of patch.entries) replaced.add(entry.name);
+  for (const tombstone of patch.tombstones) replaced.add(tombstone.name);
+  return {
+    scannedAtMs: patch.scannedAtMs,
+    shape: patch.shape,
+    entries: merge(record.entries, patch.entries, replaced),
+    tombstones: merge(record.tombstones, patch.tombstones, replaced),
+  };
+}
+
+/** Throws where names are out of order or double. @throws {RangeError} */
+export function checkOrder(named: readonly { readonly name: string }[]): void {
+  for (let i = 1; i < named.length; i++) {
+    if (compareNames(named[i - 1]!.name, named[i]!.name) >= 0) {
+      throw new RangeError(`name ${JSON.stringify(named[i]!.name)} is out of order`);
+    }
+  }
+}
+
+function find<T extends { readonly name: string }>(
+  sorted: readonly T[],
+  name: string,
+): T | undefined {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const order = compareNames(sorted[middle]!.name, name);
+    if (order === 0) return sorted[middle];
+    if (order < 0) low = middle + 1;
+    else high = middle;
+  }
+  return undefined;
+}
+
+function merge<T extends { readonly name: string }>(
+  old: readonly T[],
+  added: readonly T[],
+  replaced: ReadonlySet<string>,
+): T[] {
+  const merged: T[] = [];
+  let next = 0;
+  for (const item of old) {
+    if (replaced.has(item.name)) continue;
+    while (next < added.length && compareNames(added[next]!.name, item.name) < 0) {
+      merged.push(added[next++]!);
+    }
+    merged.push(item);
+  }
+  while (next < added.length) merged.push(added[next++]!);
+  return merged;
+}

@@ -109,6 +109,21 @@ Deno.test("PairingSession asks for the trust entry before it says done", () => {
   }
 });
 
+Deno.test("PairingSession takes its wish for trust back where the run fails first", () => {
+  const enterer = makeEnterer();
+  const displayer = makeDisplayer();
+  for (let i = 0; i < 2; i++) {
+    displayer.handleMessage(enterer.pollTransmit()!, 0);
+    enterer.handleMessage(displayer.pollTransmit()!, 0);
+  }
+  displayer.handleMessage(enterer.pollTransmit()!, 0);
+  displayer.handleDisconnect(0);
+  assert.equal(endOf(displayer), "connection_lost");
+  assert.equal(displayer.pollEffect(), undefined);
+  displayer.handleTrustStored(0);
+  assert.equal(endOf(displayer), "connection_lost");
+});
+
 Deno.test("PairingSession with a wrong code fails on both sides, stores nothing, spends one attempt", () => {
   const window = new PairingWindow(0);
   const enterer = makeEnterer({ secret: WRONG_CODE.secret() });

@@ -47,6 +47,8 @@ export interface CommandSpec<C> {
   readonly examples: readonly (readonly [line: string, does: string])[];
   /** False for commands that work without this device's state folders. */
   readonly usesHome: boolean;
+  /** True for commands whose stdout is a text for another program, whatever `--json` says. */
+  readonly plainOutput?: boolean;
   /**
    * Makes the typed, validated command.
    *

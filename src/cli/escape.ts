@@ -14,6 +14,11 @@ export function escapeText(text: string): string {
   return text.replace(UNSAFE_ALL, escapeCharacter);
 }
 
+/** Escapes each line of a text, and ends it with a line break. */
+export function escapeLines(text: string): string {
+  return text.split("\n").map((line) => `${escapeText(line)}\n`).join("");
+}
+
 /**
  * Makes a path safe to print, so that different paths always print differently: as `escapeText`,
  * and a backslash is doubled. A byte that is no part of valid UTF-8 becomes `\xHH`.

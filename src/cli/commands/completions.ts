@@ -29,5 +29,6 @@ export const completionsSpec: CommandSpec<CompletionsCommand> = {
     ],
   ],
   usesHome: false,
+  plainOutput: true,
   build: ({ parse }) => ({ command: "completions", shell: parse(0, choice(SHELLS)) }),
 };

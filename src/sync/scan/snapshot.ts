@@ -1,0 +1,71 @@
+import type { Bytes } from "../../base/bytes.ts";
+import type { Digest } from "../../base/digest.ts";
+import { type DirPath, nameOf, parentOf, type RelPath } from "../../base/paths.ts";
+import { decodePage, EMPTY_SHAPE, type Entry } from "../../base/tree.ts";
+
+/** Decoded pages that a snapshot keeps at hand; lookups come in runs within one directory. */
+const DECODED_DIRS_MAX = 64;
+
+/** One directory at the moment of the scan. */
+export interface SnapshotDir {
+  readonly path: DirPath;
+  /** The canonical page; the entries are decoded from it when they are asked for. */
+  readonly page: Bytes;
+  readonly shape: Digest;
+  /** Of the directory itself; not part of the page, since every change inside moves it. */
+  readonly mtimeMs: number;
+  /** Some of it could not be read: nothing missing from the page counts as absent. */
+  readonly isIncomplete: boolean;
+  /** Names that exist and are not in the page: unreadable, ignored, of a kind that is not synced. */
+  readonly opaque: readonly string[];
+}
+
+/** Something that the scan could not take in. */
+export interface ScanProblem {
+  readonly path: string;
+  /** The bytes of a name that is not valid UTF-8. */
+  readonly pathBytes?: Uint8Array;
+  /** Stable word for scripts. */
+  readonly code: string;
+  readonly message: string;
+  /** Left out on purpose (a fifo, a socket, a device) and no failure. */
+  readonly isHarmless: boolean;
+}
+
+/** A share at one moment: canonical pages, 60 to 80 bytes an entry, not objects. */
+export class Snapshot {
+  readonly #decoded = new Map<DirPath, Map<string, Entry>>();
+
+  constructor(
+    readonly dirs: ReadonlyMap<DirPath, SnapshotDir>,
+    readonly problems: readonly ScanProblem[],
+    /** Regular files. */
+    readonly files: number,
+    /** Bytes in them. */
+    readonly bytes: number,
+  ) {}
+
+  /** Digest of the whole tree. */
+  get shape(): Digest {
+    return this.dirs.get("")?.shape ?? EMPTY_SHAPE;
+  }
+
+  /** The entry at a path, or `undefined` where the snapshot has none. */
+  entry(path: RelPath): Entry | undefined {
+    return this.entriesOf(parentOf(path))?.get(nameOf(path));
+  }
+
+  /** The entries of a directory by name, or `undefined` where the snapshot has none. */
+  entriesOf(path: DirPath): ReadonlyMap<string, Entry> | undefined {
+    const known = this.#decoded.get(path);
+    if (known !== undefined) return known;
+    const dir = this.dirs.get(path);
+    if (dir === undefined) return undefined;
+    const entries = new Map(decodePage(dir.page).map((entry) => [entry.name, entry]));
+    if (this.#decoded.size >= DECODED_DIRS_MAX) {
+      this.#decoded.delete(this.#decoded.keys().next().value!);
+    }
+    this.#decoded.set(path, entries);
+    return entries;
+  }
+}

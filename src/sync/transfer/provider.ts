@@ -1,0 +1,244 @@
+import type { Bytes } from "../../base/bytes.ts";
+import type { RelPath } from "../../base/paths.ts";
+import type { FileEntry } from "../../base/tree.ts";
+import {
+  BlockWriter,
+  type GetDigests,
+  type GetDirs,
+  type GetFiles,
+  type GetRanges,
+  type GetRecipe,
+  type NameVersion,
+  ProtocolError,
+  type Request,
+  STATUS,
+  type Status,
+  type WantedFile,
+  writeDigest,
+  writeDir,
+  writeFileHead,
+  writeRecipe,
+} from "../../protocol/mod.ts";
+import { type ReadFile, reasonOf, type Root } from "../../store/mod.ts";
+import type { DuplexStream } from "../link/transport.ts";
+import type { Snapshot } from "../scan/snapshot.ts";
+import type { ContentSource } from "./content_source.ts";
+
+/** Files up to this size are read by one combined call. */
+const SMALL_FILE_BYTES = 64 * 1024;
+/** Bytes sent between two looks at the event loop, so that one large file does not hold up the rest. */
+const PAD = new Uint8Array(64 * 1024);
+
+/** What a {@linkcode Provider} serves from. */
+export interface ProviderOptions {
+  readonly root: Root;
+  readonly snapshot: Snapshot;
+  readonly content: ContentSource;
+  /** Version vectors of a directory's names, for peers that sync both ways. */
+  readonly versionsOf: (dir: string) => readonly NameVersion[];
+  readonly compress: boolean;
+}
+
+/**
+ * Answers a peer's requests out of one share: only what the session's snapshot holds, so a peer learns
+ * nothing of ignored files or of other shares. Files are read again at the moment they are asked for;
+ * one that no longer is what the snapshot says is answered "changed" and never sent mixed.
+ */
+export class Provider {
+  readonly #options: ProviderOptions;
+  readonly #scratch: Bytes = new Uint8Array(SMALL_FILE_BYTES);
+  #fileBytes = 0;
+
+  constructor(options: ProviderOptions) {
+    this.#options = options;
+  }
+
+  /** File bytes sent so far. */
+  get fileBytes(): number {
+    return this.#fileBytes;
+  }
+
+  /** Serves one request on its stream, to the end. */
+  async handleRequest(request: Request, stream: DuplexStream): Promise<void> {
+    const out = new BlockWriter((bytes) => stream.send.write(bytes), {
+      compress: this.#options.compress,
+    });
+    await this.#answer(request, out);
+    await out.finish();
+    await stream.send.finish();
+  }
+
+  #answer(request: Request, out: BlockWriter): Promise<void> {
+    switch (request.kind) {
+      case "get-dirs":
+        return this.#sendDirs(request, out);
+      case "get-digests":
+        return this.#sendDigests(request, out);
+      case "get-recipe":
+        return this.#sendRecipe(request, out);
+      case "get-files":
+        return this.#sendFiles(request, out);
+      case "get-ranges":
+        return this.#sendRanges(request, out);
+      case "apply":
+        throw new ProtocolError("Operations are not for this side of the session");
+    }
+  }
+
+  async #sendDirs(request: GetDirs, out: BlockWriter): Promise<void> {
+    for (const path of request.dirs) {
+      const dir = this.#options.snapshot.dirs.get(path);
+      if (dir === undefined) await writeDir(out, STATUS.changed);
+      else await writeDir(out, { ...dir, versions: this.#options.versionsOf(path) });
+    }
+  }
+
+  async #sendDigests(request: GetDigests, out: BlockWriter): Promise<void> {
+    for (const path of request.paths) {
+      const entry = this.#fileEntry(path);
+      await writeDigest(
+        out,
+        entry ? await this.#options.content.digestOf(path, entry) : STATUS.denied,
+      );
+    }
+  }
+
+  async #sendRecipe(request: GetRecipe, out: BlockWriter): Promise<void> {
+    const entry = this.#fileEntry(request.path);
+    const answer = entry
+      ? await this.#options.content.recipeOf(request.path, entry, request.groups)
+      : STATUS.denied;
+    await writeRecipe(out, answer);
+  }
+
+  async #sendFiles(request: GetFiles, out: BlockWriter): Promise<void> {
+    for (const wanted of request.files) {
+      const entry = this.#fileEntry(wanted.path);
+      if (entry === undefined || wanted.offset > entry.size) {
+        await writeFileHead(out, STATUS.denied);
+      } else if (entry.size <= SMALL_FILE_BYTES) await this.#sendSmall(wanted, entry, out);
+      else await this.#sendLarge(wanted, entry, out);
+    }
+  }
+
+  async #sendSmall(wanted: WantedFile, entry: FileEntry, out: BlockWriter): Promise<void> {
+    let read;
+    try {
+      read = this.#options.root.readSmall(wanted.path, this.#scratch);
+    } catch (error) {
+      return await writeFileHead(out, statusOf(error));
+    }
+    if (!read.settled || read.length !== entry.size || !isVersion(read.stat, entry)) {
+      return await writeFileHead(out, STATUS.changed);
+    }
+    await writeFileHead(out, entry);
+    await out.write(this.#scratch.subarray(wanted.offset, entry.size));
+    await out.write(END_OK);
+    this.#fileBytes += entry.size - wanted.offset;
+  }
+
+  async #sendLarge(wanted: WantedFile, entry: FileEntry, out: BlockWriter): Promise<void> {
+    let file: ReadFile;
+    try {
+      file = this.#options.root.openFile(wanted.path);
+    } catch (error) {
+      return await writeFileHead(out, statusOf(error));
+    }
+    using opened = file;
+    if (!isVersion(opened.openedStat, entry)) return await writeFileHead(out, STATUS.changed);
+    await writeFileHead(out, entry);
+    const status = await this.#sendBytes(opened, wanted.offset, entry.size - wanted.offset, out);
+    await out.write(
+      new Uint8Array([
+        status === STATUS.ok && !isVersion(opened.stat(), entry) ? STATUS.changed : status,
+      ]),
+    );
+  }
+
+  async #sendRanges(request: GetRanges, out: BlockWriter): Promise<void> {
+    const entry = this.#fileEntry(request.path);
+    if (entry === undefined) return await writeFileHead(out, STATUS.denied);
+    if (!isVersion(entry, request)) return await writeFileHead(out, STATUS.changed);
+    for (const range of request.ranges) {
+      if (range.offset + range.length > entry.size) {
+        throw new ProtocolError("Range lies beyond the file");
+      }
+    }
+    let file: ReadFile;
+    try {
+      file = this.#options.root.openFile(request.path);
+    } catch (error) {
+      return await writeFileHead(out, statusOf(error));
+    }
+    using opened = file;
+    if (!isVersion(opened.openedStat, entry)) return await writeFileHead(out, STATUS.changed);
+    await writeFileHead(out, entry);
+    let status: Status = STATUS.ok;
+    for (const range of request.ranges) {
+      const sent = await this.#sendBytes(opened, range.offset, range.length, out);
+      if (sent !== STATUS.ok) status = sent;
+    }
+    await out.write(
+      new Uint8Array([
+        status === STATUS.ok && !isVersion(opened.stat(), entry) ? STATUS.changed : status,
+      ]),
+    );
+  }
+
+  /** Sends exactly `length` bytes whatever happens to the file, since that many were announced. */
+  async #sendBytes(
+    file: ReadFile,
+    offset: number,
+    length: number,
+    out: BlockWriter,
+  ): Promise<Status> {
+    const end = offset + length;
+    let status: Status = STATUS.ok;
+    while (offset < end) {
+      if (status !== STATUS.ok) {
+        await out.write(PAD.subarray(0, Math.min(PAD.length, end - offset)));
+        offset += Math.min(PAD.length, end - offset);
+        continue;
+      }
+      const room = out.room();
+      const part = room.length > end - offset ? room.subarray(0, end - offset) as Bytes : room;
+      let count = 0;
+      try {
+        count = file.readAt(part, offset);
+      } catch {
+        status = STATUS.io;
+        continue;
+      }
+      if (count === 0) {
+        status = STATUS.changed;
+        continue;
+      }
+      offset += count;
+      this.#fileBytes += count;
+      await out.advance(count);
+    }
+    return status;
+  }
+
+  #fileEntry(path: RelPath): FileEntry | undefined {
+    const entry = this.#options.snapshot.entry(path);
+    return entry?.kind === "file" ? entry : undefined;
+  }
+}
+
+const END_OK = new Uint8Array([STATUS.ok]);
+
+/** True if size and time are those of the version meant. */
+export function isVersion(
+  actual: { readonly size: number; readonly mtimeMs: number },
+  meant: { readonly size: number; readonly mtimeMs: number },
+): boolean {
+  return actual.size === meant.size && actual.mtimeMs === meant.mtimeMs;
+}
+
+function statusOf(error: unknown): Status {
+  const reason = reasonOf(error);
+  return reason === "not_found" || reason === "not_regular" || reason === "symlink"
+    ? STATUS.changed
+    : STATUS.io;
+}

@@ -1,0 +1,202 @@
+import { equalBytes } from "../../base/bytes.ts";
+import type { Digest } from "../../base/digest.ts";
+import type { DirPath, RelPath } from "../../base/paths.ts";
+import { shapeOf } from "../../base/tree.ts";
+import {
+  BlockReader,
+  type ByteRange,
+  type DigestAnswer,
+  type DirAnswer,
+  type FileVersion,
+  GET_DIRS_MAX,
+  GET_FILES_MAX,
+  ProtocolError,
+  readDigest,
+  readDir,
+  readFileHead,
+  readRecipe,
+  readStatus,
+  RecordReader,
+  type Request,
+  STATUS,
+  type Status,
+  type WantedFile,
+} from "../../protocol/mod.ts";
+import type { PeerLink } from "../link/peer_link.ts";
+import { STREAM_CODE, URGENCY } from "../link/transport.ts";
+import { isVersion } from "./provider.ts";
+
+/** A status that says why there is nothing. */
+export type Failure = Exclude<Status, 0>;
+
+/** Where the bytes of requested files go. Calls come in the order of the request, never overlapping. */
+export interface FileSink {
+  /** The file's bytes follow, `version.size - offset` of them. */
+  begin(index: number): void;
+  /** A piece, good only during the call. May wait, to slow the peer down. */
+  bytes(index: number, piece: Uint8Array): Promise<void> | void;
+  /** All bytes came, and they are of the version wanted. */
+  end(index: number): Promise<void> | void;
+  /** They did not; what came before is to be dropped. */
+  fail(index: number, status: Failure): void;
+}
+
+/** A file wanted at one version. */
+export interface WantedVersion extends WantedFile, FileVersion {}
+
+/** The peer's side of a session: what may be asked of its share. Everything that comes back is checked. */
+export class RemoteShare {
+  readonly #link: PeerLink;
+  readonly #session: number;
+
+  constructor(link: PeerLink, session: number) {
+    this.#link = link;
+    this.#session = session;
+  }
+
+  /**
+   * Fetches directories, each verified against the digest that its parent gives.
+   *
+   * @throws {ProtocolError} for a page that is not what the digest names.
+   */
+  async getDirs(
+    wanted: readonly { path: DirPath; shape: Digest }[],
+  ): Promise<(DirAnswer | Failure)[]> {
+    const answers: (DirAnswer | Failure)[] = [];
+    for (let from = 0; from < wanted.length; from += GET_DIRS_MAX) {
+      const part = wanted.slice(from, from + GET_DIRS_MAX);
+      const request = {
+        kind: "get-dirs",
+        session: this.#session,
+        dirs: part.map((d) => d.path),
+      } as const;
+      await this.#ask(request, URGENCY.plan, async (records) => {
+        for (const dir of part) {
+          const answer = await readDir(records);
+          if (typeof answer === "object" && !equalBytes(shapeOf(answer.page), dir.shape)) {
+            throw new ProtocolError(
+              `Directory ${JSON.stringify(dir.path)} does not match its digest`,
+            );
+          }
+          answers.push(answer);
+        }
+      });
+    }
+    return answers;
+  }
+
+  /** Fetches file digests, in order. */
+  async getDigests(paths: readonly RelPath[]): Promise<(DigestAnswer | Failure)[]> {
+    const answers: (DigestAnswer | Failure)[] = [];
+    for (let from = 0; from < paths.length; from += GET_FILES_MAX) {
+      const part = paths.slice(from, from + GET_FILES_MAX);
+      const request = { kind: "get-digests", session: this.#session, paths: part } as const;
+      await this.#ask(request, URGENCY.plan, async (records) => {
+        for (let i = 0; i < part.length; i++) answers.push(await readDigest(records));
+      });
+    }
+    return answers;
+  }
+
+  /** Fetches a list of groups (none named), or the chunk lists of the groups named by position. */
+  async getRecipe(path: RelPath, groups: readonly number[]): Promise<Uint8Array | Failure> {
+    let answer: Uint8Array | Failure = STATUS.io;
+    const request = { kind: "get-recipe", session: this.#session, path, groups } as const;
+    await this.#ask(request, URGENCY.plan, async (records) => {
+      answer = await readRecipe(records);
+    });
+    return answer;
+  }
+
+  /** Fetches files, or their ends, into the sink. At most {@linkcode GET_FILES_MAX}. */
+  async getFiles(files: readonly WantedVersion[], sink: FileSink, urgency: number): Promise<void> {
+    const request = {
+      kind: "get-files",
+      session: this.#session,
+      files: files.map(({ path, offset }) => ({ path, offset })),
+    } as const;
+    await this.#ask(request, urgency, async (records) => {
+      for (const [index, file] of files.entries()) await readFile(records, index, file, sink);
+    });
+  }
+
+  /** Fetches parts of one version of a file, into the sink under index 0, in the order of the ranges. */
+  async getRanges(
+    file: WantedVersion,
+    ranges: readonly ByteRange[],
+    sink: FileSink,
+  ): Promise<void> {
+    const { path, size, mtimeMs } = file;
+    const request = {
+      kind: "get-ranges",
+      session: this.#session,
+      path,
+      size,
+      mtimeMs,
+      ranges,
+    } as const;
+    await this.#ask(request, URGENCY.largeFiles, async (records) => {
+      const head = await readFileHead(records);
+      if (typeof head === "number") return sink.fail(0, head);
+      sink.begin(0);
+      for (const range of ranges) await readBody(records, 0, range.length, sink);
+      await readEnd(records, 0, sink);
+    });
+  }
+
+  async #ask(
+    request: Request,
+    urgency: number,
+    read: (records: RecordReader) => Promise<void>,
+  ): Promise<void> {
+    const stream = await this.#link.request(request, urgency);
+    try {
+      await stream.send.finish();
+      const records = new RecordReader(new BlockReader((into) => stream.recv.read(into)));
+      await read(records);
+      if (!(await records.atEnd())) throw new ProtocolError("Answer has bytes behind its end");
+    } catch (error) {
+      stream.recv.stop(STREAM_CODE.cancelled);
+      throw error;
+    }
+  }
+}
+
+async function readFile(
+  records: RecordReader,
+  index: number,
+  file: WantedVersion,
+  sink: FileSink,
+): Promise<void> {
+  const head = await readFileHead(records);
+  if (typeof head === "number") return sink.fail(index, head);
+  if (!isVersion(head, file)) {
+    // Another version than planned: its bytes still come, and go nowhere.
+    for (let left = head.size - file.offset; left > 0;) left -= (await records.chunk(left)).length;
+    await readStatus(records);
+    return sink.fail(index, STATUS.changed);
+  }
+  sink.begin(index);
+  await readBody(records, index, file.size - file.offset, sink);
+  await readEnd(records, index, sink);
+}
+
+async function readBody(
+  records: RecordReader,
+  index: number,
+  length: number,
+  sink: FileSink,
+): Promise<void> {
+  for (let left = length; left > 0;) {
+    const piece = await records.chunk(left);
+    left -= piece.length;
+    const pending = sink.bytes(index, piece);
+    if (pending !== undefined) await pending;
+  }
+}
+
+async function readEnd(records: RecordReader, index: number, sink: FileSink): Promise<void> {
+  const status = await readStatus(records);
+  if (status === STATUS.ok) await sink.end(index);
+  else sink.fail(index, status);
+}

@@ -5,7 +5,7 @@ import { type ErrorCode, LandropicError } from "../base/errors.ts";
  * the log and into `--json` output, never to the peer.
  */
 const CODE_OF_REASON = {
-  // The verifier: PROTOCOL checklist, in its order.
+  // The peer verifier: the checklist of docs/protocol.md section 3, in its order.
   resumed: "peer_untrusted",
   early_data: "peer_untrusted",
   wrong_alpn: "peer_untrusted",
@@ -29,7 +29,6 @@ const CODE_OF_REASON = {
   // Key rotation.
   rotation_invalid: "peer_untrusted",
   rotation_refused: "peer_untrusted",
-  rotation_running: "usage",
   // Text from the command line.
   device_id_malformed: "usage",
   name_invalid: "usage",
@@ -41,9 +40,10 @@ const CODE_OF_REASON = {
   folder_unusable: "storage",
   file_unusable: "storage",
   identity_broken: "storage",
+  identity_mismatch: "storage",
   trust_store_broken: "storage",
   trust_store_full: "storage",
-  config_broken: "storage",
+  device_name_broken: "storage",
   locked: "locked",
 } as const satisfies Record<string, ErrorCode>;
 

@@ -1,0 +1,123 @@
+import { nameOf, type RelPath } from "../../base/paths.ts";
+import { TMP_FOLDER } from "../own_paths.ts";
+import { type OwnerRoot, TemporaryNames } from "../temporary_names.ts";
+import type { Dirs } from "./dirs.ts";
+import { LinuxStagedFile } from "./files.ts";
+import { AT, failure, type Libc, O } from "./libc.ts";
+import { CString, EMPTY } from "./scratch.ts";
+
+/** How a file without a name can be given one; `none` if there can be no such files. */
+type Naming = "by_descriptor" | "by_proc" | "none";
+
+/**
+ * Creates staged files: without a name where the file system can (`O_TMPFILE`: nothing to sweep after
+ * a crash, and one directory change less), else under a temporary name, exclusively.
+ */
+export class Staging implements Disposable {
+  readonly #libc: Libc;
+  readonly #dirs: Dirs;
+  readonly #names: TemporaryNames;
+  readonly #name = new CString();
+  #tmpFd = -1;
+  #naming: Naming | undefined;
+
+  constructor(libc: Libc, dirs: Dirs, root: OwnerRoot) {
+    this.#libc = libc;
+    this.#dirs = dirs;
+    this.#names = new TemporaryNames(root);
+  }
+
+  /** See {@linkcode Root.stage}. */
+  stage(): LinuxStagedFile {
+    const tmp = this.#tmp();
+    this.#naming ??= this.#probe(tmp);
+    return this.#naming === "none" ? this.#stageNamed(tmp) : this.#stageNameless(tmp);
+  }
+
+  /** See {@linkcode Root.temporaryPath}. */
+  temporaryPath(): RelPath {
+    return this.#names.next();
+  }
+
+  /**
+   * Names a file that has none. Never overwrites.
+   *
+   * @param parent Descriptor of the directory.
+   * @returns Negative after a failure, as the system call.
+   */
+  linkDescriptor(fd: number, parent: number, name: CString): number {
+    return this.#link(fd, parent, { name, naming: this.#naming ?? "by_proc" });
+  }
+
+  [Symbol.dispose](): void {
+    this.#names[Symbol.dispose]();
+    if (this.#tmpFd >= 0) this.#libc.call.close(this.#tmpFd);
+    this.#tmpFd = -1;
+  }
+
+  #tmp(): number {
+    if (this.#tmpFd >= 0) return this.#tmpFd;
+    this.#names.ensureFolder();
+    const fd = this.#dirs.open(TMP_FOLDER, O.RDONLY | O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC);
+    if (fd < 0) throw failure(this.#libc, "open", TMP_FOLDER);
+    return this.#tmpFd = fd;
+  }
+
+  #stageNameless(tmp: number): LinuxStagedFile {
+    const fd = this.#openNameless(tmp);
+    if (fd < 0) throw failure(this.#libc, "create a file in", TMP_FOLDER);
+    return new LinuxStagedFile(this.#libc, fd, { name: undefined, mode: 0o600, size: 0 });
+  }
+
+  #stageNamed(tmp: number): LinuxStagedFile {
+    const path = this.temporaryPath();
+    this.#name.set(nameOf(path));
+    const flags = O.CREAT | O.EXCL | O.RDWR | O.NOFOLLOW | O.CLOEXEC;
+    const fd = this.#libc.call.openat(tmp, this.#name.bytes, flags, 0o600);
+    if (fd < 0) throw failure(this.#libc, "create", path);
+    const name = { path, remove: () => this.#unlink(nameOf(path)) };
+    return new LinuxStagedFile(this.#libc, fd, { name, mode: 0o600, size: 0 });
+  }
+
+  #openNameless(tmp: number): number {
+    this.#name.set(".");
+    return this.#libc.call.openat(tmp, this.#name.bytes, O.TMPFILE | O.RDWR | O.CLOEXEC, 0o600);
+  }
+
+  #unlink(name: string): void {
+    if (this.#tmpFd < 0) return;
+    this.#name.set(name);
+    this.#libc.call.unlinkat(this.#tmpFd, this.#name.bytes, 0);
+  }
+
+  #link(fd: number, parent: number, how: { name: CString; naming: Naming }): number {
+    const { call } = this.#libc;
+    if (how.naming === "by_descriptor") {
+      return call.linkat(fd, EMPTY, parent, how.name.bytes, AT.EMPTY_PATH);
+    }
+    this.#name.set(`/proc/self/fd/${fd}`);
+    return call.linkat(AT.FDCWD, this.#name.bytes, parent, how.name.bytes, AT.SYMLINK_FOLLOW);
+  }
+
+  /**
+   * Tries it once. Naming by descriptor takes a capability before Linux 6.10; the other way takes
+   * /proc.
+   */
+  #probe(tmp: number): Naming {
+    const fd = this.#openNameless(tmp);
+    if (fd < 0) return "none";
+    try {
+      const probe = nameOf(this.temporaryPath());
+      const name = new CString();
+      name.set(probe);
+      for (const naming of ["by_descriptor", "by_proc"] as const) {
+        if (this.#link(fd, tmp, { name, naming }) !== 0) continue;
+        this.#unlink(probe);
+        return naming;
+      }
+      return "none";
+    } finally {
+      this.#libc.call.close(fd);
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import type { FileKind, FileStat, ListedEntry } from "../file_stat.ts";
+import { scratch } from "./scratch.ts";
+
+/** Size of `struct statx`, which is the same on all processors, unlike `struct stat`. */
+export const STATX_BYTES = 256;
+/** Everything `stat` has, and the mount. */
+export const STATX_MASK = 0x7ff;
+
+/** The buffer that `statx` fills; read it with the functions below before the next call. */
+export const statxBuffer = scratch(STATX_BYTES);
+
+const u16 = new Uint16Array(statxBuffer.buffer);
+const u32 = new Uint32Array(statxBuffer.buffer);
+const i32 = new Int32Array(statxBuffer.buffer);
+
+const TWO_32 = 0x1_0000_0000;
+const ATTRIBUTE_MOUNT_ROOT = 0x2000;
+
+const KIND_OF_FORMAT: FileKind[] = [];
+for (let format = 0; format < 16; format++) KIND_OF_FORMAT[format] = "other";
+KIND_OF_FORMAT[0o10] = "file";
+KIND_OF_FORMAT[0o04] = "dir";
+KIND_OF_FORMAT[0o12] = "link";
+
+/** The state in the buffer. */
+export function readStatx(): FileStat {
+  return new Stat();
+}
+
+/** The state in the buffer, with a name. */
+export function readListedStatx(
+  name: string | undefined,
+  rawName: Uint8Array | undefined,
+): ListedEntry {
+  return new Listed(name, rawName);
+}
+
+// Classes rather than literals: all fields are set in one place and every object has one shape.
+class Stat implements FileStat {
+  readonly kind: FileKind = KIND_OF_FORMAT[u16[14]! >> 12]!;
+  readonly mode: number = u16[14]! & 0o7777;
+  readonly nlink: number = u32[4]!;
+  // Wider inode numbers exist (network and overlay file systems); folding keeps them telling apart.
+  readonly ino: number = u32[8]! + ((u32[9]! & 0x1f_ffff) ^ (u32[9]! >>> 21)) * TWO_32;
+  readonly size: number = u32[10]! + u32[11]! * TWO_32;
+  readonly blocks: number = u32[12]! + u32[13]! * TWO_32;
+  readonly ctimeMs: number = milliseconds(24);
+  readonly ctimeNs: number = u32[26]! % 1_000_000;
+  readonly mtimeMs: number = milliseconds(28);
+  readonly mtimeNs: number = u32[30]! % 1_000_000;
+  readonly dev: number = u32[34]! * 0x10_0000 + u32[35]!;
+  readonly mountPoint: boolean = (u32[2]! & ATTRIBUTE_MOUNT_ROOT) !== 0;
+}
+
+class Listed extends Stat implements ListedEntry {
+  constructor(
+    readonly name: string | undefined,
+    readonly rawName: Uint8Array | undefined,
+  ) {
+    super();
+  }
+}
+
+/** Reads `{i64 seconds, u32 nanoseconds}`; the nanoseconds count upwards also before 1970. */
+function milliseconds(at: number): number {
+  return (u32[at]! + i32[at + 1]! * TWO_32) * 1000 + Math.floor(u32[at + 2]! / 1_000_000);
+}
+
+/** Two `struct timespec`: leave the access time as it is, set the modification time. */
+export class TimeBuffer {
+  readonly bytes = scratch(32);
+  readonly #i64 = new BigInt64Array(this.bytes.buffer);
+  readonly #u32 = new Uint32Array(this.bytes.buffer);
+
+  constructor() {
+    this.#i64[1] = UTIME_OMIT;
+  }
+
+  /** @param mtimeMs Whole milliseconds since the Unix epoch; may be negative. */
+  set(mtimeMs: number): void {
+    const seconds = Math.floor(mtimeMs / 1000);
+    // Cheaper than a bigint; the high word carries the sign.
+    this.#u32[4] = seconds >>> 0;
+    this.#u32[5] = Math.floor(seconds / TWO_32);
+    this.#u32[6] = (mtimeMs - seconds * 1000) * 1_000_000;
+  }
+}
+
+const UTIME_OMIT = 0x3fff_fffen;

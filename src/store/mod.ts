@@ -1,0 +1,27 @@
+/**
+ * The store: everything between a share and the disk. It owns the files of a share's root, staged
+ * files on their way into it, the order in which changes become durable, the trash, the locks, and
+ * landropic's own folder in the root.
+ *
+ * It never follows a symbolic link, never overwrites what it was not told to expect, never leaves the
+ * root, and decides nothing: what should be where is for its callers to say.
+ *
+ * @module
+ */
+export * from "./chunks/mod.ts";
+export * from "./commit_batch.ts";
+export * from "./commit_pipeline.ts";
+export * from "./file_stat.ts";
+export * from "./folder_lock.ts";
+export { openRoot, type OpenRootOptions } from "./root.ts";
+export type {
+  ReadFile,
+  Root,
+  RootFeatures,
+  RootImplementation,
+  SmallRead,
+  StagedFile,
+  TouchedDirs,
+} from "./root.ts";
+export { asStoreError, reasonOf, StoreError, type StoreReason } from "./store_error.ts";
+export { expireTrash, type Keep, Keeper, pruneVersions, TRASH_DAYS } from "./trash.ts";

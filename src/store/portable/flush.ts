@@ -1,0 +1,42 @@
+import fs from "node:fs";
+import { promisify } from "node:util";
+import { StoreError } from "../store_error.ts";
+
+const fsync = promisify(fs.fsync);
+
+/** Makes an open file durable, beside the event loop. */
+export async function flushDescriptor(fd: number, what: string): Promise<void> {
+  try {
+    await fsync(fd);
+  } catch (error) {
+    const code = (error as { code?: string }).code;
+    throw new StoreError(code === "ENOSPC" ? "no_space" : "io", `Cannot flush ${what}`, {
+      ...(code === undefined ? {} : { systemCode: code }),
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Makes names durable, and files whose mode or time was changed. Windows has no such thing for
+ * directories. What is gone by now is skipped, and so is a file that may not be read.
+ */
+export async function flushPaths(paths: readonly string[]): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  for (const path of paths) {
+    let fd: number;
+    try {
+      fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+    } catch (error) {
+      if ((error as { code?: string }).code === "ENOENT") continue;
+      throw new StoreError("io", `Cannot flush directory ${JSON.stringify(path)}`, {
+        cause: error,
+      });
+    }
+    try {
+      await flushDescriptor(fd, JSON.stringify(path));
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+}

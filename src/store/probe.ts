@@ -1,0 +1,64 @@
+import type { RelPath } from "../base/paths.ts";
+import type { Root, RootFeatures } from "./root.ts";
+import { reasonOf, StoreError } from "./store_error.ts";
+
+/**
+ * Finds out by trying what the file system below a root can do, in landropic's own folder.
+ *
+ * Directories in which upper and lower case are told apart differently from the root (ext4 with
+ * casefold, NTFS by attribute) are not seen by this: creating never overwrites anyway.
+ */
+export function probeFeatures(root: Root): RootFeatures {
+  const base = root.temporaryPath();
+  const path = (suffix: string) => `${base}${suffix}` as RelPath;
+  const made = new Set<RelPath>();
+  const make = (suffix: string): RelPath => {
+    using staged = root.stage();
+    staged.finish({ mode: 0o600, mtimeMs: 0 });
+    root.publish(staged, path(suffix));
+    made.add(path(suffix));
+    return path(suffix);
+  };
+  try {
+    const lower = make("-case");
+    const composed = make("-\u00e9");
+    return {
+      caseSensitive: root.lstat(path("-CASE")) === undefined,
+      keepsNormalForm: root.lstat(path("-e\u0301")) === undefined &&
+        root.list(parent(base)).entries.some((entry) => composed.endsWith(`/${entry.name}`)),
+      exchange: works(() => root.exchange(lower, composed)),
+      hardLinks: works(() => {
+        root.link(lower, path("-link"));
+        made.add(path("-link"));
+      }),
+      symlinks: works(() => {
+        root.symlink("target", path("-symlink"), 0);
+        made.add(path("-symlink"));
+      }),
+      modes: works(() => {
+        root.chmod(lower, 0o640);
+        if ((root.lstat(lower)!.mode & 0o777) !== 0o640) {
+          throw new StoreError("unsupported", "mode");
+        }
+      }),
+    };
+  } finally {
+    for (const each of made) root.removeFile(each);
+  }
+}
+
+function parent(path: RelPath): RelPath {
+  return path.slice(0, path.lastIndexOf("/")) as RelPath;
+}
+
+function works(attempt: () => void): boolean {
+  try {
+    attempt();
+    return true;
+  } catch (error) {
+    // A full or failing disk says nothing about what is possible.
+    const passing = ["no_space", "io", "read_only"].includes(reasonOf(error) ?? "io");
+    if (passing) throw error;
+    return false;
+  }
+}

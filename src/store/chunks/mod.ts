@@ -1,0 +1,18 @@
+/**
+ * Chunks: how a file is cut, named and put together again.
+ *
+ * Owns the content-defined chunker and its parameters, recipes (the chunks of a file and the digest
+ * that names them), the index of chunks at hand, and the plan of what to copy and what to fetch. It
+ * never opens a file, writes one or talks to a peer: bytes come in as arrays or through a reader that
+ * the caller owns, plans go out.
+ */
+export { Chunker } from "./chunker.ts";
+export { FileChangedError, FileTooLargeError, RecipeError } from "./errors.ts";
+export {
+  CHUNK_BYTES_MAX,
+  chunkerFor,
+  type ChunkerParameters,
+  CHUNKERS,
+  CHUNKS_PER_FILE_MAX,
+  FILE_BYTES_MAX,
+} from "./parameters.ts";

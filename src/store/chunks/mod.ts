@@ -8,6 +8,13 @@
  */
 export { Chunker } from "./chunker.ts";
 export { FileChangedError, FileTooLargeError, RecipeError } from "./errors.ts";
+export { GROUP_CHUNKS_MAX, GROUP_CHUNKS_MIN } from "./group.ts";
+export {
+  decodeGroupList,
+  GROUP_LIST_BYTES_MAX,
+  GroupList,
+  GROUPS_PER_FILE_MAX,
+} from "./group_list.ts";
 export {
   CHUNK_BYTES_MAX,
   chunkerFor,
@@ -16,3 +23,6 @@ export {
   CHUNKS_PER_FILE_MAX,
   FILE_BYTES_MAX,
 } from "./parameters.ts";
+export { decodeRecipe, encodeRecipe, Recipe } from "./recipe.ts";
+export { RecipeBuilder, recipeOf } from "./recipe_builder.ts";
+export { encodeChunkLists, RecipeCollector } from "./recipe_collector.ts";

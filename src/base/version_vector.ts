@@ -108,18 +108,26 @@ export function mergeVectors(a: VersionVector, b: VersionVector): VersionVector 
 /**
  * The vector after one more edit by `member`; it dominates the old one.
  *
+ * @param counterMin The counter is at least this. A number that grows with every edit of the member keeps
+ * an entry that was forgotten and made anew from counting like an old version of itself.
  * @throws {RangeError} where there is no room for another member, or the counter is at its end.
  */
-export function bumpVector(vector: VersionVector, member: VectorMember): VersionVector {
+export function bumpVector(
+  vector: VersionVector,
+  member: VectorMember,
+  counterMin = 1,
+): VersionVector {
   const bumped = [...vector];
   const at = vector.findIndex((item) => item.member >= member);
   const found = at < 0 ? undefined : vector[at];
-  if (found?.member === member) {
-    if (found.counter >= Number.MAX_SAFE_INTEGER) throw new RangeError("vector counter at its end");
-    bumped[at] = { member, counter: found.counter + 1 };
+  const known = found?.member === member ? found.counter : 0;
+  const counter = Math.max(known + 1, counterMin);
+  if (!Number.isSafeInteger(counter)) throw new RangeError("vector counter at its end");
+  if (known > 0) {
+    bumped[at] = { member, counter };
   } else {
     needRoom(vector.length + 1);
-    bumped.splice(at < 0 ? vector.length : at, 0, { member, counter: 1 });
+    bumped.splice(at < 0 ? vector.length : at, 0, { member, counter });
   }
   return bumped;
 }

@@ -70,6 +70,16 @@ Deno.test("bumpVector() dominates the old vector and keeps the order", () => {
   }));
 });
 
+Deno.test("bumpVector() counts on from its own number or from the least it is given", () => {
+  const once = bumpVector(EMPTY_VECTOR, member(1));
+  assert.deepEqual(once, [{ member: member(1), counter: 1 }]);
+  assert.deepEqual(bumpVector(once, member(1), 9), [{ member: member(1), counter: 9 }]);
+  assert.deepEqual(bumpVector(once, member(1), 1), [{ member: member(1), counter: 2 }]);
+  // Forgotten and made anew: what was there before must not dominate.
+  const anew = bumpVector(EMPTY_VECTOR, member(1), 10);
+  assert.equal(compareVectors(anew, bumpVector(once, member(1), 9)), "dominates");
+});
+
 Deno.test("bumpVector() by two members makes concurrent versions", () => {
   fc.assert(fc.property(vectors, (vector) => {
     const a = bumpVector(vector, member(100));

@@ -4,6 +4,7 @@ import { type Certificate, parseCertificate } from "./certificate.ts";
 import { deviceIdFromFingerprint, fingerprintOfSpki } from "./device_id.ts";
 import { isWeakPublicKey, verifyEd25519 } from "./ed25519.ts";
 import { IdentityError, type IdentityReason } from "./identity_error.ts";
+import { formatPeerAddress, type PeerAddress } from "./peer_address.ts";
 
 /** How far a certificate's dates may be off this device's clock: skew must not cut off a pinned key. */
 export const CLOCK_SLACK_MS = 24 * 60 * 60 * 1000;
@@ -19,7 +20,7 @@ export interface HandshakePeer {
   /** True while data could arrive before the handshake is done. */
   readonly earlyData: boolean;
   /** Where the peer is; for messages only, an address proves nothing. */
-  readonly remote: { readonly host: string; readonly port: number };
+  readonly remote: PeerAddress;
   /** Our side of the connection. */
   readonly role: "client" | "server";
 }
@@ -49,7 +50,7 @@ export interface VerifiedPeer {
   /** The peer's SubjectPublicKeyInfo in DER. */
   readonly spki: Bytes;
   readonly alpn: string;
-  readonly remote: { readonly host: string; readonly port: number };
+  readonly remote: PeerAddress;
   readonly role: "client" | "server";
   /** True where the certificate is out of date by less than a day: worth a warning about clocks. */
   readonly isOutsideValidity: boolean;
@@ -171,7 +172,5 @@ function refusal(
   why: string,
   details: { readonly hint?: string; readonly cause?: unknown } = {},
 ): IdentityError {
-  const { host, port } = peer.remote;
-  const where = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-  return new IdentityError(reason, `Refused ${where}: ${why}`, details);
+  return new IdentityError(reason, `Refused ${formatPeerAddress(peer.remote)}: ${why}`, details);
 }

@@ -1,0 +1,234 @@
+import { utf8 } from "../base/bytes.ts";
+import type { Logger } from "../base/log.ts";
+import { messageOf } from "../base/errors.ts";
+import { formatHostPort, type HostPort, withoutZone } from "./address.ts";
+import type { NativeConnection, NativeRecvInfo } from "./binding.ts";
+import { CLOSE_CODE, type ClosedBy, type CloseInfo, closeWords } from "./close_codes.ts";
+import type { DatagramSource } from "./datagram_sender.ts";
+import { ConnectionLost, HandshakeRefused } from "./errors.ts";
+import {
+  checkHandshake,
+  type HandshakePeer,
+  readHandshakePeer,
+  type Role,
+  type VerifyPeer,
+} from "./handshake.ts";
+import { StreamTable } from "./stream_table.ts";
+import type { UdpAddress } from "./udp.ts";
+
+/** What a connection asks of its endpoint. */
+export interface ConnectionHost {
+  /** Asks for a turn soon. */
+  touch(core: ConnectionCore): void;
+  /** Sends what the connection has, within this call if the socket takes it. */
+  flush(core: ConnectionCore): void;
+  /** The peer has passed verification. */
+  onVerified(core: ConnectionCore): void;
+}
+
+/** How a connection is made. */
+export interface ConnectionCoreOptions {
+  readonly native: NativeConnection;
+  readonly host: ConnectionHost;
+  readonly role: Role;
+  readonly remote: UdpAddress;
+  readonly local: HostPort;
+  /** What this side offered. */
+  readonly alpns: readonly string[];
+  readonly verify: VerifyPeer;
+  readonly datagramBytes: number;
+  /** On the endpoint's clock. */
+  readonly handshakeDeadlineMs: number;
+  readonly logger: Logger;
+}
+
+/**
+ * The state of one connection around its native core: handshake, streams, end. Has no socket and no
+ * timer; the endpoint hands it datagrams and turns, and sends what it has.
+ */
+export class ConnectionCore implements DatagramSource {
+  readonly native: NativeConnection;
+  readonly role: Role;
+  readonly remote: UdpAddress;
+  readonly datagramBytes: number;
+  readonly streams: StreamTable;
+  /** Ids under which the endpoint's table knows this connection. */
+  readonly ids: Uint8Array[] = [];
+  /** True while it waits for its turn. */
+  isQueued = false;
+  /** True if the last attempt to send left something unsent. */
+  hasUnsent = false;
+  /** When `handleTimeout()` is due, on the endpoint's clock. */
+  deadlineMs = Infinity;
+
+  peer: HandshakePeer | undefined;
+  refusal: HandshakeRefused | undefined;
+  lost: ConnectionLost | undefined;
+  readonly verified = Promise.withResolvers<HandshakePeer>();
+  readonly closed = Promise.withResolvers<CloseInfo>();
+
+  readonly #host: ConnectionHost;
+  readonly #alpns: readonly string[];
+  readonly #verify: VerifyPeer;
+  readonly #logger: Logger;
+  readonly #receiveInfo: NativeRecvInfo;
+  readonly #handshakeDeadlineMs: number;
+  #nativeDeadlineMs = Infinity;
+  readonly #closeSent = Promise.withResolvers<void>();
+  #closingDatagram: Uint8Array | undefined;
+  #datagramsWhileClosing = 0;
+
+  constructor(options: ConnectionCoreOptions) {
+    this.native = options.native;
+    this.role = options.role;
+    this.remote = options.remote;
+    this.datagramBytes = options.datagramBytes;
+    this.#host = options.host;
+    this.#alpns = options.alpns;
+    this.#verify = options.verify;
+    this.#logger = options.logger;
+    this.#handshakeDeadlineMs = options.handshakeDeadlineMs;
+    this.#receiveInfo = {
+      from: withoutZone(options.remote),
+      to: withoutZone(options.local),
+    };
+    this.streams = new StreamTable(this.native, this.role, () => this.#host.touch(this));
+    // Nobody need be waiting for the handshake when it fails.
+    this.verified.promise.catch(() => {});
+  }
+
+  /** True once nothing more can come of it, not even an answer to late datagrams. */
+  get isDrained(): boolean {
+    return this.lost !== undefined && this.native.isClosed();
+  }
+
+  /** While the end mark is being sent: keeps a copy, to answer a peer that has missed it. */
+  get onDatagram(): ((datagram: Uint8Array) => void) | undefined {
+    if (this.lost === undefined || this.#closingDatagram) return undefined;
+    return (datagram) => {
+      this.#closingDatagram = datagram.slice();
+    };
+  }
+
+  /**
+   * Takes one datagram of this connection, from the right address.
+   *
+   * @returns A datagram to send in answer, for a peer that has not heard that it is over.
+   */
+  handleDatagram(datagram: Uint8Array): Uint8Array | undefined {
+    if (this.#closingDatagram) return this.#answerWhileClosing();
+    try {
+      this.native.recv(datagram, this.#receiveInfo);
+    } catch (error) {
+      // The native core has closed the connection if it had to; the turn finds out.
+      this.#logger.log("debug", "datagram refused by QUIC", {
+        remote: formatHostPort(this.remote),
+        error: messageOf(error),
+      });
+    }
+    return undefined;
+  }
+
+  /**
+   * One turn after datagrams, timers or calls: verifies the peer, serves streams.
+   *
+   * @param mayWrite False while the socket takes nothing.
+   * @returns True if another turn is wanted at once.
+   */
+  serve(mayWrite: boolean): boolean {
+    if (this.lost) return false;
+    if (!this.peer && !this.#establish()) return false;
+    return this.streams.serve(mayWrite && !this.hasUnsent);
+  }
+
+  /** To be called whenever datagrams have been taken from the native core. */
+  afterSend(nowMs: number): void {
+    if (this.native.isDraining() || this.native.isClosed()) {
+      if (!this.lost) this.#findEnd();
+      this.#closeSent.resolve();
+    }
+    const delayMs = this.native.timeout();
+    // The native core rounds down: at the moment it names, it may find nothing due.
+    this.#nativeDeadlineMs = delayMs === null ? Infinity : nowMs + delayMs + 1;
+    const handshakeDeadlineMs = this.peer || this.lost ? Infinity : this.#handshakeDeadlineMs;
+    this.deadlineMs = Math.min(this.#nativeDeadlineMs, handshakeDeadlineMs);
+  }
+
+  /** Runs what is due. */
+  handleTimeout(nowMs: number): void {
+    if (nowMs >= this.#nativeDeadlineMs) this.native.onTimeout();
+    if (!this.peer && !this.lost && nowMs >= this.#handshakeDeadlineMs) {
+      this.close(CLOSE_CODE.handshakeTimeout);
+    }
+  }
+
+  /** Ends the connection; resolves when the peer has been told. */
+  close(code: number, reason = ""): Promise<void> {
+    if (!this.lost) {
+      this.native.close(true, code, utf8(reason));
+      this.#end({
+        by: "local",
+        isApplication: true,
+        code,
+        reason,
+        words: closeWords(true, code),
+      });
+      this.#host.flush(this);
+    }
+    return this.#closeSent.promise;
+  }
+
+  /** For an endpoint that goes away: gives up at once. */
+  abandon(): void {
+    if (!this.lost) void this.close(CLOSE_CODE.normal);
+    this.#closeSent.resolve();
+  }
+
+  /** True once the peer is verified. */
+  #establish(): boolean {
+    if (!this.native.isEstablished()) return false;
+    const peer = readHandshakePeer(this.native, this.remote, this.role);
+    try {
+      checkHandshake(peer, this.#alpns, this.#verify);
+    } catch (error) {
+      this.refusal = new HandshakeRefused(formatHostPort(this.remote), error);
+      void this.close(CLOSE_CODE.handshakeRefused);
+      return false;
+    }
+    this.peer = peer;
+    this.#host.onVerified(this);
+    this.verified.resolve(peer);
+    // The callback may have closed it.
+    return this.lost === undefined;
+  }
+
+  #answerWhileClosing(): Uint8Array | undefined {
+    // RFC 9000 section 10.2.1: answer ever more rarely.
+    const count = ++this.#datagramsWhileClosing;
+    return (count & (count - 1)) === 0 ? this.#closingDatagram : undefined;
+  }
+
+  /** The native core is closing without having been told to by this side. */
+  #findEnd(): void {
+    const { native } = this;
+    const peerError = native.peerError();
+    const error = peerError ?? native.localError();
+    const by: ClosedBy = native.isTimedOut() ? "timeout" : peerError ? "peer" : "transport";
+    const code = error?.errorCode ?? 0;
+    const isApplication = error?.isApp ?? false;
+    this.#end({
+      by,
+      isApplication,
+      code,
+      reason: error ? new TextDecoder().decode(error.reason) : "",
+      words: by === "timeout" ? "no answer" : closeWords(isApplication, code),
+    });
+  }
+
+  #end(info: CloseInfo): void {
+    this.lost = new ConnectionLost(info, formatHostPort(this.remote));
+    this.streams.fail(this.lost);
+    this.verified.reject(this.refusal ?? this.lost);
+    this.closed.resolve(info);
+  }
+}

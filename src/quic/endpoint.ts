@@ -1,0 +1,522 @@
+import { setImmediate } from "node:timers";
+import { type Clock, systemClock } from "../base/clock.ts";
+import { type Logger, silentLogger } from "../base/log.ts";
+import { messageOf } from "../base/errors.ts";
+import { checkHostPort, formatHostPort, type HostPort } from "./address.ts";
+import { loadBinding, type NativeConfig, type QuicBinding } from "./binding.ts";
+import { CLOSE_CODE } from "./close_codes.ts";
+import { QuicConnection } from "./connection.ts";
+import { ConnectionCore, type ConnectionHost } from "./connection_core.ts";
+import { ConnectionTable } from "./connection_table.ts";
+import { DatagramSender } from "./datagram_sender.ts";
+import { ConnectionLost, QuicError } from "./errors.ts";
+import { GarbageMeter } from "./garbage.ts";
+import type { Role, VerifyPeer } from "./handshake.ts";
+import { openUdpSocket } from "./open_socket.ts";
+import {
+  CONNECTION_ID_BYTES,
+  encodeVersionNegotiation,
+  FIRST_DESTINATION_ID_BYTES_MIN,
+  hasLongHeader,
+  INITIAL_DATAGRAM_BYTES_MIN,
+  type LongHeader,
+  parseLongHeader,
+  QUIC_VERSION,
+} from "./packet.ts";
+import { datagramBytesFor, isIpv6Host } from "./path_size.ts";
+import {
+  DATAGRAM_BYTES_MAX,
+  DATAGRAM_BYTES_MIN,
+  DEFAULT_PROFILE,
+  makeConfig,
+  type TlsIdentity,
+  type TransportProfile,
+} from "./profile.ts";
+import { DeadlineTimer, systemTimers, type Timers } from "./timers.ts";
+import type { DatagramSink, UdpAddress, UdpCounters, UdpKind, UdpSocket } from "./udp.ts";
+
+/** How an endpoint is made. */
+export interface EndpointOptions {
+  /** Where to receive; without it any port on all addresses, which is enough to dial. */
+  readonly listen?: HostPort;
+  readonly identity: TlsIdentity;
+  readonly profile?: Partial<TransportProfile>;
+  readonly clock?: Clock;
+  readonly timers?: Timers;
+  readonly logger?: Logger;
+  readonly udp?: UdpKind;
+  /** For tests: a QUIC core and a socket to use instead of the real ones. */
+  readonly binding?: QuicBinding;
+  readonly socket?: UdpSocket;
+}
+
+/** How to dial. */
+export interface ConnectOptions {
+  readonly alpn: string;
+  readonly verify: VerifyPeer;
+  /** Until the handshake is complete; default is the profile's. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  /** UDP payload of outgoing datagrams, 1200 to 16383; default is what the path carries. */
+  readonly datagramBytes?: number;
+}
+
+/** How to accept. */
+export interface ListenOptions {
+  /** What is offered to a client that arrives now; none turns it away silently. */
+  readonly alpns: () => readonly string[];
+  readonly verify: VerifyPeer;
+  /** Gets each connection once, verified. */
+  readonly onConnection: (connection: QuicConnection) => void;
+  readonly limits?: Partial<ListenLimits>;
+}
+
+/** What an endpoint accepts at most. */
+export interface ListenLimits {
+  /** Connections that are not verified yet; further clients are ignored. */
+  readonly handshakesMax: number;
+  /** Accepted connections of any state. */
+  readonly connectionsMax: number;
+}
+
+/** What an endpoint has seen since it was bound. */
+export interface EndpointCounters {
+  /** Clients and servers turned down by a verifier. */
+  refusedPeers: number;
+  /** Datagrams that belong to no connection and open none. */
+  strayDatagrams: number;
+  /** Datagrams of a known connection from an address that is not its peer's. */
+  misaddressedDatagrams: number;
+  /** Clients ignored because a limit was reached. */
+  shedClients: number;
+  /** Handshakes that did not finish in time. */
+  handshakeTimeouts: number;
+}
+
+const DEFAULT_LIMITS: ListenLimits = { handshakesMax: 64, connectionsMax: 256 };
+/** Receive operations in one turn, each of up to 64 KiB. */
+const RECEIVE_CALLS_PER_TURN = 16;
+/** Bytes that one connection sends before the next one gets its turn. */
+const SEND_BYTES_PER_TURN = 512 << 10;
+
+/**
+ * One UDP socket and the QUIC connections on it, dialled and accepted. All work is done in turns: take
+ * what has arrived, serve the connections it was for, send what they have, set the timer, yield.
+ */
+export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHost {
+  readonly #binding: QuicBinding;
+  readonly #socket: UdpSocket;
+  readonly #sender: DatagramSender;
+  readonly #identity: TlsIdentity;
+  readonly #profile: TransportProfile;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #timer: DeadlineTimer;
+  readonly #table = new ConnectionTable<ConnectionCore>();
+  readonly #cores = new Set<ConnectionCore>();
+  readonly #configs = new Map<string, NativeConfig>();
+  readonly #counters: EndpointCounters = {
+    refusedPeers: 0,
+    strayDatagrams: 0,
+    misaddressedDatagrams: 0,
+    shedClients: 0,
+    handshakeTimeouts: 0,
+  };
+  #listener: (ListenOptions & { readonly limits: ListenLimits }) | undefined;
+  #queue: ConnectionCore[] = [];
+  #isScheduled = false;
+  #isInTurn = false;
+  #isWaiting = false;
+  #isClosed = false;
+
+  /**
+   * Opens the socket, and loads the native core if this is the first endpoint.
+   *
+   * @throws {QuicError} if the address cannot be bound.
+   */
+  static async bind(options: EndpointOptions): Promise<QuicEndpoint> {
+    const binding = options.binding ?? await loadBinding();
+    const logger = options.logger ?? silentLogger;
+    const socket = options.socket ?? await openUdpSocket(options.listen, options.udp, logger);
+    return new QuicEndpoint(options, binding, socket, logger);
+  }
+
+  private constructor(
+    options: EndpointOptions,
+    binding: QuicBinding,
+    socket: UdpSocket,
+    logger: Logger,
+  ) {
+    this.#binding = binding;
+    this.#socket = socket;
+    this.#logger = logger;
+    this.#identity = options.identity;
+    this.#profile = { ...DEFAULT_PROFILE, ...options.profile };
+    this.#clock = options.clock ?? systemClock;
+    this.#sender = new DatagramSender(socket, new GarbageMeter());
+    this.#timer = new DeadlineTimer(
+      () => this.#handleTimeouts(),
+      this.#clock,
+      options.timers ?? systemTimers,
+    );
+    this.#wait();
+  }
+
+  /** Where the socket is bound. */
+  get localAddress(): HostPort {
+    return this.#socket.local;
+  }
+
+  get counters(): Readonly<EndpointCounters> {
+    return this.#counters;
+  }
+
+  /** Datagrams and system calls of the socket. */
+  get socketCounters(): Readonly<UdpCounters> {
+    return this.#socket.counters;
+  }
+
+  /** Connections in any state, also those that are being closed. */
+  get connectionCount(): number {
+    return this.#cores.size;
+  }
+
+  /**
+   * Dials. The connection is verified on this side when it resolves; that the server took it too shows
+   * in the first message from it.
+   *
+   * @param remote Numeric; see `resolveAddress()` for names.
+   * @throws {HandshakeRefused} if the verifier turned the server down; its error is the cause.
+   * @throws {ConnectionLost} if the server or TLS turned this side down.
+   * @throws {QuicError} `peer_unreachable` if there was no answer in time.
+   */
+  async connect(remote: HostPort, options: ConnectOptions): Promise<QuicConnection> {
+    const { alpn, verify, signal, timeoutMs = this.#profile.handshakeTimeoutMs } = options;
+    this.#checkOpen();
+    signal?.throwIfAborted();
+    checkHostPort(remote, "dial");
+    const address = this.#socket.addressOf(remote);
+    const core = this.#addCore("client", address, [alpn], verify, {
+      timeoutMs,
+      datagramBytes: options.datagramBytes,
+    });
+    const onAbort = () => void core.close(CLOSE_CODE.normal);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      const peer = await core.verified.promise;
+      return new QuicConnection(core, peer);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw isOwnTimeout(error) ? noAnswer(remote, timeoutMs, error) : error;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Accepts connections from now on. Only one listener at a time. */
+  listen(options: ListenOptions): void {
+    this.#checkOpen();
+    if (this.#listener) throw new TypeError("the endpoint is already listening");
+    this.#listener = { ...options, limits: { ...DEFAULT_LIMITS, ...options.limits } };
+  }
+
+  /** Accepts no more connections; those that exist go on. */
+  stopListening(): void {
+    this.#listener = undefined;
+  }
+
+  /** Closes all connections with code 0, then the socket. Safe to call twice. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosed) return;
+    this.stopListening();
+    for (const core of [...this.#cores]) core.abandon();
+    this.#isClosed = true;
+    this.#timer.stop();
+    this.#cores.clear();
+    this.#queue = [];
+    await this.#socket.close();
+  }
+
+  /** For the socket. */
+  handleDatagram(datagram: Uint8Array, from: UdpAddress): void {
+    const core = hasLongHeader(datagram)
+      ? this.#findByLongHeader(datagram, from)
+      : this.#table.getByShortHeader(datagram);
+    if (core === undefined) {
+      this.#counters.strayDatagrams++;
+      return;
+    }
+    // Migration is off: a datagram from elsewhere is not the peer's, or no longer.
+    if (from !== core.remote && from.key !== core.remote.key) {
+      this.#counters.misaddressedDatagrams++;
+      return;
+    }
+    const answer = core.handleDatagram(datagram);
+    if (answer) this.#socket.sendOne(core.remote, answer);
+    this.#enqueue(core);
+  }
+
+  /** For connections. */
+  touch(core: ConnectionCore): void {
+    this.#enqueue(core);
+    this.#schedule();
+  }
+
+  /** For connections. */
+  flush(core: ConnectionCore): void {
+    if (this.#isClosed) return;
+    this.#send(core);
+    this.#enqueue(core);
+    this.#schedule();
+  }
+
+  /** For connections. */
+  onVerified(core: ConnectionCore): void {
+    const listener = this.#listener;
+    if (core.role === "client") return;
+    if (!listener) return void core.close(CLOSE_CODE.normal);
+    try {
+      listener.onConnection(new QuicConnection(core, core.peer!));
+    } catch (error) {
+      this.#logger.log("error", "connection handler failed", { error: messageOf(error) });
+      void core.close(CLOSE_CODE.normal);
+    }
+  }
+
+  #enqueue(core: ConnectionCore): void {
+    if (core.isQueued) return;
+    core.isQueued = true;
+    this.#queue.push(core);
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#isInTurn || this.#isClosed) return;
+    this.#isScheduled = true;
+    // A macrotask: finalizers of the native core's objects run between turns.
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#turn();
+    });
+  }
+
+  #turn(): void {
+    if (this.#isClosed) return;
+    this.#isInTurn = true;
+    const hasInput = this.#socket.receive(this, RECEIVE_CALLS_PER_TURN);
+    const queue = this.#queue;
+    this.#queue = [];
+    for (const core of queue) {
+      core.isQueued = false;
+      const wantsTurn = core.serve(!this.#socket.isBlocked);
+      this.#send(core);
+      if (wantsTurn || core.hasUnsent) this.#enqueue(core);
+    }
+    this.#isInTurn = false;
+    this.#armTimer();
+    // While the socket is blocked, what is unsent waits for it.
+    if (hasInput || (this.#queue.length > 0 && !this.#socket.isBlocked)) this.#schedule();
+    else this.#wait();
+  }
+
+  #send(core: ConnectionCore): void {
+    try {
+      core.hasUnsent = this.#sender.drain(core, SEND_BYTES_PER_TURN);
+    } catch (error) {
+      core.hasUnsent = false;
+      this.#logger.log("debug", "QUIC failed to send", { error: messageOf(error) });
+    }
+    core.afterSend(this.#clock.nowMs());
+    if (core.isDrained) this.#remove(core);
+  }
+
+  #wait(): void {
+    if (this.#isWaiting || this.#isClosed) return;
+    this.#isWaiting = true;
+    this.#socket.wait().then(
+      () => {
+        this.#isWaiting = false;
+        this.#turn();
+      },
+      (error) => {
+        this.#logger.log("error", "socket failed", { error: messageOf(error) });
+        void this[Symbol.asyncDispose]();
+      },
+    );
+  }
+
+  #armTimer(): void {
+    let earliestMs = Infinity;
+    for (const { deadlineMs } of this.#cores) {
+      if (deadlineMs < earliestMs) earliestMs = deadlineMs;
+    }
+    this.#timer.moveTo(earliestMs);
+  }
+
+  #handleTimeouts(): void {
+    const nowMs = this.#clock.nowMs();
+    for (const core of [...this.#cores]) {
+      if (core.deadlineMs > nowMs) continue;
+      const wasLost = core.lost !== undefined;
+      core.handleTimeout(nowMs);
+      if (!wasLost && core.lost?.info.by === "local") this.#counters.handshakeTimeouts++;
+      this.#enqueue(core);
+    }
+    this.#turn();
+  }
+
+  #findByLongHeader(datagram: Uint8Array, from: UdpAddress): ConnectionCore | undefined {
+    const header = parseLongHeader(datagram);
+    if (!header) return undefined;
+    const core = this.#table.get(header.destinationId);
+    return core ?? this.#accept(datagram, header, from);
+  }
+
+  /** A datagram for no known connection: perhaps a client's first one. */
+  #accept(
+    datagram: Uint8Array,
+    header: LongHeader,
+    from: UdpAddress,
+  ): ConnectionCore | undefined {
+    const listener = this.#listener;
+    if (!listener || datagram.length < INITIAL_DATAGRAM_BYTES_MIN) return undefined;
+    if (header.version !== QUIC_VERSION) {
+      // Version 0 is itself a version negotiation packet: answering it could go on for ever.
+      if (header.version !== 0) {
+        this.#socket.sendOne(from, encodeVersionNegotiation(header, randomBytes(1)[0]! & 0x7f));
+      }
+      return undefined;
+    }
+    if (!header.isInitial || header.destinationId.length < FIRST_DESTINATION_ID_BYTES_MIN) {
+      return undefined;
+    }
+    const alpns = listener.alpns();
+    if (alpns.length === 0) return undefined;
+    if (!this.#hasRoom(listener.limits)) {
+      this.#counters.shedClients++;
+      return undefined;
+    }
+    const core = this.#addCore("server", from, alpns, listener.verify, {
+      timeoutMs: this.#profile.handshakeTimeoutMs,
+      datagramBytes: undefined,
+    });
+    // Until the client knows the id chosen here it uses its own.
+    this.#addId(core, header.destinationId.slice());
+    return core;
+  }
+
+  #hasRoom({ handshakesMax, connectionsMax }: ListenLimits): boolean {
+    let handshakes = 0;
+    let connections = 0;
+    for (const { role, peer } of this.#cores) {
+      if (role !== "server") continue;
+      connections++;
+      if (!peer) handshakes++;
+    }
+    return handshakes < handshakesMax && connections < connectionsMax;
+  }
+
+  #addCore(
+    role: Role,
+    remote: UdpAddress,
+    alpns: readonly string[],
+    verify: VerifyPeer,
+    { timeoutMs, datagramBytes }: { timeoutMs: number; datagramBytes: number | undefined },
+  ): ConnectionCore {
+    const size = datagramBytes ?? this.#profile.datagramBytes ??
+      datagramBytesFor(this.#socket, remote);
+    if (!(size >= DATAGRAM_BYTES_MIN && size <= DATAGRAM_BYTES_MAX)) {
+      throw new QuicError("usage", `No such datagram size: ${size}`);
+    }
+    const config = this.#configFor(alpns);
+    // Copied by the connection that is made next.
+    config.setMaxSendUdpPayloadSize(size);
+    const id = randomBytes(CONNECTION_ID_BYTES);
+    const local = this.#localFor(remote);
+    const nativeRemote = { host: remote.host.split("%")[0]!, port: remote.port };
+    const { Connection } = this.#binding;
+    const native = role === "client"
+      ? Connection.connect(null, id, local, nativeRemote, config)
+      : Connection.accept(id, null, local, nativeRemote, config);
+    const core = new ConnectionCore({
+      native,
+      host: this,
+      role,
+      remote,
+      local,
+      alpns,
+      verify: (peer) => this.#verify(verify, peer),
+      datagramBytes: size,
+      handshakeDeadlineMs: this.#clock.nowMs() + timeoutMs,
+      logger: this.#logger,
+    });
+    this.#cores.add(core);
+    this.#addId(core, id);
+    this.touch(core);
+    return core;
+  }
+
+  #verify(verify: VerifyPeer, peer: Parameters<VerifyPeer>[0]): void {
+    try {
+      return verify(peer);
+    } catch (error) {
+      this.#counters.refusedPeers++;
+      this.#logger.log("info", "peer refused", {
+        remote: formatHostPort(peer.remote),
+        error: messageOf(error),
+      });
+      throw error;
+    }
+  }
+
+  #addId(core: ConnectionCore, id: Uint8Array): void {
+    core.ids.push(id);
+    this.#table.set(id, core);
+  }
+
+  #remove(core: ConnectionCore): void {
+    for (const id of core.ids) this.#table.delete(id);
+    this.#cores.delete(core);
+  }
+
+  #configFor(alpns: readonly string[]): NativeConfig {
+    const key = alpns.join(" ");
+    let config = this.#configs.get(key);
+    if (!config) {
+      config = makeConfig(this.#binding, this.#identity, this.#profile, alpns);
+      if (this.#configs.size >= CONFIGS_MAX) this.#configs.clear();
+      this.#configs.set(key, config);
+    }
+    return config;
+  }
+
+  /** The local address as the native core sees it: any constant does, in the family of the remote one. */
+  #localFor(remote: HostPort): HostPort {
+    const { port } = this.#socket.local;
+    return { host: isIpv6Host(remote.host) ? "::1" : "127.0.0.1", port };
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new QuicError("failed", "The QUIC endpoint is closed");
+  }
+}
+
+/** Sets of protocols for which settings are kept. */
+const CONFIGS_MAX = 16;
+
+function randomBytes(byteLength: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(byteLength));
+}
+
+function isOwnTimeout(error: unknown): boolean {
+  return error instanceof ConnectionLost && error.info.by === "local" &&
+    error.info.code === CLOSE_CODE.handshakeTimeout;
+}
+
+function noAnswer(remote: HostPort, timeoutMs: number, cause: unknown): QuicError {
+  return new QuicError(
+    "peer_unreachable",
+    `No answer from ${formatHostPort(remote)} within ${timeoutMs / 1000} s`,
+    "check that the other device is serving, and that UDP reaches its port",
+    cause,
+  );
+}

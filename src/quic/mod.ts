@@ -1,0 +1,45 @@
+/**
+ * QUIC connections between devices: the driver around the native QUIC core, with its UDP sockets, timers,
+ * streams and statistics. This layer moves bytes and proves who holds which key; it never decides whom to
+ * trust (the caller's verifier does), and knows nothing of messages, shares or files.
+ *
+ * @module
+ */
+export { formatHostPort, type HostPort, isLoopback, resolveAddress } from "./address.ts";
+export type { Arrivals } from "./arrivals.ts";
+export {
+  CLOSE_CODE,
+  type ClosedBy,
+  type CloseInfo,
+  closeWords,
+  STREAM_CODE,
+} from "./close_codes.ts";
+export type { ConnectionStats, QuicConnection } from "./connection.ts";
+export {
+  type ConnectOptions,
+  type EndpointCounters,
+  type EndpointOptions,
+  type ListenLimits,
+  type ListenOptions,
+  QuicEndpoint,
+} from "./endpoint.ts";
+export {
+  ConnectionLost,
+  HandshakeRefused,
+  QuicError,
+  StreamClosed,
+  StreamReset,
+  StreamStopped,
+} from "./errors.ts";
+export type { HandshakePeer, Role, VerifyPeer } from "./handshake.ts";
+export {
+  type CongestionControl,
+  DEFAULT_PROFILE,
+  type TlsIdentity,
+  type TransportProfile,
+} from "./profile.ts";
+export type { RecvStream } from "./recv_stream.ts";
+export type { SendStream } from "./send_stream.ts";
+export type { BidiStream } from "./stream_table.ts";
+export type { Timers } from "./timers.ts";
+export type { UdpCounters, UdpKind } from "./udp.ts";

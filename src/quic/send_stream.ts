@@ -1,0 +1,209 @@
+import { NATIVE_SHUTDOWN, streamErrorCode } from "./binding.ts";
+import { STREAM_CODE } from "./close_codes.ts";
+import { type ConnectionLost, QuicError, StreamClosed, StreamStopped } from "./errors.ts";
+import type { StreamHost } from "./stream_host.ts";
+
+interface PendingWrite {
+  readonly bytes: Uint8Array;
+  /** How much of it the native core has taken. */
+  offset: number;
+  readonly isLast: boolean;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/** What `SendStream.serve()` achieved: nothing waits any more, the share is used up, or it is stuck. */
+export type ServeResult = "done" | "more" | "blocked";
+
+const NOTHING = new Uint8Array(0);
+
+/**
+ * The sending half of a stream. Disposing it before `finish()` resets it (code `cancelled`), so a
+ * half-written stream never looks complete to the peer.
+ */
+export class SendStream implements Disposable, AsyncDisposable {
+  readonly #host: StreamHost;
+  #end: "finished" | QuicError | undefined;
+  #isFinishing = false;
+  readonly #pending: PendingWrite[] = [];
+
+  constructor(readonly id: number, host: StreamHost) {
+    this.#host = host;
+  }
+
+  /**
+   * Sends all of `bytes`, in order with other writes. Resolves once the connection has taken everything,
+   * which is when there was room in the peer's windows and in the congestion window: waiting for it is
+   * the back-pressure. The caller may then reuse the buffer.
+   *
+   * @throws {StreamStopped} if the peer does not want the data.
+   * @throws {StreamClosed} after `finish()` or `reset()`.
+   * @throws {ConnectionLost} if the connection has ended.
+   */
+  write(bytes: Uint8Array): Promise<void> {
+    return this.#enqueue(bytes, false);
+  }
+
+  /**
+   * Sends as much of `bytes` as fits right now.
+   *
+   * @returns Bytes taken, 0 to `bytes.length`.
+   * @throws as `write()`, but at once.
+   */
+  tryWrite(bytes: Uint8Array): number {
+    this.#check();
+    return this.#pending.length > 0 ? 0 : this.#push(bytes, 0, bytes.length, false);
+  }
+
+  /** Ends the stream behind what was written. Resolves when the connection has taken the end mark. */
+  finish(): Promise<void> {
+    return this.#enqueue(NOTHING, true);
+  }
+
+  /**
+   * Gives up on the stream (RESET_STREAM). What was not sent yet is dropped; waiting writes fail.
+   *
+   * @param code One of `STREAM_CODE`.
+   */
+  reset(code: number): void {
+    if (this.#end) return;
+    this.#fail(new StreamClosed(this.id));
+    if (this.#host.lost) return;
+    try {
+      this.#host.native.streamShutdown(this.id, NATIVE_SHUTDOWN.write, code);
+    } catch {
+      // The native stream is already gone.
+    }
+    this.#host.touch();
+  }
+
+  /**
+   * Says which streams go first when not all data fits.
+   *
+   * @param urgency 0 to 255, less is earlier; streams start at 127.
+   * @param isIncremental Streams of equal urgency take turns if true, else the older one goes first.
+   */
+  setPriority(urgency: number, isIncremental: boolean): void {
+    if (this.#end || this.#host.lost) return;
+    this.#host.native.streamPriority(this.id, urgency, isIncremental);
+  }
+
+  /** Resets the stream unless `finish()` was called. */
+  [Symbol.dispose](): void {
+    if (!this.#isFinishing) this.reset(STREAM_CODE.cancelled);
+  }
+
+  /** The same as disposing it synchronously. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this[Symbol.dispose]();
+    return Promise.resolve();
+  }
+
+  /**
+   * For the driver: moves waiting writes on.
+   *
+   * @param byteLengthMax This stream's share for now.
+   */
+  serve(byteLengthMax: number): ServeResult {
+    let left = byteLengthMax;
+    try {
+      for (let first; (first = this.#pending[0]) !== undefined;) {
+        const { bytes, offset, isLast } = first;
+        if (left === 0 && offset < bytes.length) return "more";
+        const end = Math.min(bytes.length, offset + left);
+        const pushed = this.#push(bytes, offset, end, isLast && end === bytes.length);
+        first.offset += pushed;
+        left -= pushed;
+        if (first.offset < bytes.length) {
+          const isStuck = offset + pushed < end && this.#host.writeBudgetBytes > 0;
+          return isStuck ? "blocked" : "more";
+        }
+        if (isLast && this.#end !== "finished") return "blocked";
+        this.#pending.shift();
+        first.resolve();
+      }
+    } catch (error) {
+      this.#fail(error as QuicError);
+    }
+    return "done";
+  }
+
+  /** For the driver: the connection is over. */
+  fail(error: ConnectionLost): void {
+    this.#fail(error);
+  }
+
+  #enqueue(bytes: Uint8Array, isLast: boolean): Promise<void> {
+    try {
+      this.#check();
+      if (this.#pending.length >= WRITES_WAITING_MAX) {
+        throw new TypeError(`stream ${this.id}: too many writes at once`);
+      }
+      if (isLast) this.#isFinishing = true;
+      let offset = 0;
+      if (this.#pending.length === 0) {
+        offset = this.#push(bytes, 0, bytes.length, isLast);
+        if (offset === bytes.length && (!isLast || this.#end)) return Promise.resolve();
+      }
+      return new Promise((resolve, reject) => {
+        this.#pending.push({ bytes, offset, isLast, resolve, reject });
+        if (this.#pending.length === 1) this.#host.parkWriter(this);
+      });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #check(): void {
+    if (this.#end instanceof QuicError) throw this.#end;
+    if (this.#isFinishing) throw new StreamClosed(this.id);
+    if (this.#host.lost) throw this.#host.lost;
+  }
+
+  /** Gives bytes to the native core; returns how many it took. Takes the end mark too if all fitted. */
+  #push(bytes: Uint8Array, start: number, end: number, isLast: boolean): number {
+    const host = this.#host;
+    const allowed = Math.min(end, start + Math.max(0, host.writeBudgetBytes));
+    if (allowed === start && start < end) return 0;
+    let taken: number | null;
+    try {
+      const part = start === 0 && allowed === bytes.length ? bytes : bytes.subarray(start, allowed);
+      taken = host.native.streamSend(this.id, part, isLast && allowed === end);
+      // A stream that the core has closed and forgotten also reports "nothing taken": ask.
+      if (taken === null) host.native.streamCapacity(this.id);
+    } catch (error) {
+      throw this.#fail(this.#errorOf(error));
+    }
+    if (taken === null) return 0;
+    host.writeBudgetBytes -= taken;
+    host.touch();
+    if (isLast && start + taken === end) this.#finish();
+    return taken;
+  }
+
+  #errorOf(error: unknown): QuicError {
+    const code = streamErrorCode(error, "StreamStopped");
+    if (code !== undefined) return new StreamStopped(this.id, code);
+    // Only a stream that the peer stopped is forgotten while this side still writes to it.
+    if (String(error).includes("InvalidStreamState")) {
+      return new StreamStopped(this.id, STREAM_CODE.cancelled);
+    }
+    return new QuicError("failed", `Stream ${this.id} failed: ${error}`, undefined, error);
+  }
+
+  #finish(): void {
+    this.#end = "finished";
+    this.#host.forgetSender(this.id);
+  }
+
+  #fail(error: QuicError): QuicError {
+    if (this.#end) return error;
+    this.#end = error;
+    for (const { reject } of this.#pending.splice(0)) reject(error);
+    this.#host.forgetSender(this.id);
+    return error;
+  }
+}
+
+/** Writes that may wait on one stream; a caller that awaits its writes has one. */
+const WRITES_WAITING_MAX = 1024;

@@ -1,0 +1,271 @@
+import { Arrivals } from "./arrivals.ts";
+import type { NativeConnection } from "./binding.ts";
+import type { ConnectionLost } from "./errors.ts";
+import { RecvStream } from "./recv_stream.ts";
+import { SendStream } from "./send_stream.ts";
+import type { StreamHost } from "./stream_host.ts";
+
+/** A stream with both halves, which end independently. */
+export interface BidiStream {
+  readonly id: number;
+  readonly send: SendStream;
+  readonly recv: RecvStream;
+}
+
+/** Bytes that readers take before the connection gets a turn. */
+export const READ_BUDGET_BYTES = 2 << 20;
+/** Bytes that writers hand over before the connection gets a turn: more only cools the caches. */
+export const WRITE_BUDGET_BYTES = 512 << 10;
+/** A writer's share before the next one is served. */
+const WRITE_SHARE_BYTES = 64 << 10;
+/** Stuck writers that are asked in one turn. */
+const STUCK_WRITERS_PER_TURN = 64;
+/** Turns between searches for streams that the peer opened out of order, while others wait unread. */
+const SEARCH_EVERY_TURNS = 16;
+
+const NOTHING = new Uint8Array(0);
+
+/** Ids of one kind of streams that the peer opens: they grow by 4, but may arrive in any order. */
+interface PeerStreams {
+  readonly isBidi: boolean;
+  next: number;
+  /** Already seen, though above `next`. */
+  readonly early: Set<number>;
+}
+
+/** Ids of one kind of streams that this side opens. */
+interface OwnStreams<S> {
+  next: number;
+  readonly waiting: PromiseWithResolvers<S>[];
+}
+
+/**
+ * All streams of a connection: opens them, finds those the peer opened, and serves waiting readers and
+ * writers in turn.
+ */
+export class StreamTable implements StreamHost {
+  readonly incomingUni = new Arrivals<RecvStream>();
+  readonly incomingBidi = new Arrivals<BidiStream>();
+  lost: ConnectionLost | undefined;
+  readBudgetBytes = READ_BUDGET_BYTES;
+  writeBudgetBytes = WRITE_BUDGET_BYTES;
+
+  readonly #touch: () => void;
+  readonly #receivers = new Map<number, RecvStream>();
+  readonly #senders = new Map<number, SendStream>();
+  #readers: RecvStream[] = [];
+  #writers: SendStream[] = [];
+  readonly #ownBidi: OwnStreams<BidiStream>;
+  readonly #ownUni: OwnStreams<SendStream>;
+  readonly #peerBidi: PeerStreams;
+  readonly #peerUni: PeerStreams;
+  #turnsToSearch = SEARCH_EVERY_TURNS;
+
+  /** @param touch Called when something is to be sent. */
+  constructor(readonly native: NativeConnection, role: "client" | "server", touch: () => void) {
+    this.#touch = touch;
+    // RFC 9000 section 2.1: bit 0 is the server's, bit 1 marks unidirectional streams.
+    const own = role === "server" ? 1 : 0;
+    this.#ownBidi = { next: own, waiting: [] };
+    this.#ownUni = { next: own + 2, waiting: [] };
+    this.#peerBidi = { isBidi: true, next: 1 - own, early: new Set() };
+    this.#peerUni = { isBidi: false, next: 3 - own, early: new Set() };
+  }
+
+  /** Halves of streams that still take part. */
+  get openHalves(): number {
+    return this.#receivers.size + this.#senders.size;
+  }
+
+  /** Opens a stream, as soon as the peer's limit allows one more. */
+  openUni(): Promise<SendStream> {
+    return this.#open(this.#ownUni, () => this.#createUni());
+  }
+
+  /** Opens a stream, as soon as the peer's limit allows one more. */
+  openBidi(): Promise<BidiStream> {
+    return this.#open(this.#ownBidi, () => this.#createBidi());
+  }
+
+  /**
+   * One turn: streams that wait to be opened, new streams of the peer, readers, writers.
+   *
+   * @param mayWrite False while what was written before is still unsent.
+   * @returns True if writers wait for nothing but another turn.
+   */
+  serve(mayWrite: boolean): boolean {
+    this.readBudgetBytes = READ_BUDGET_BYTES;
+    this.writeBudgetBytes = mayWrite ? WRITE_BUDGET_BYTES : 0;
+    this.#serveOpeners(this.#ownUni, () => this.#createUni());
+    this.#serveOpeners(this.#ownBidi, () => this.#createBidi());
+    this.#acceptNext(this.#peerUni);
+    this.#acceptNext(this.#peerBidi);
+    this.#serveReaders();
+    if (this.native.isReadable()) this.#searchIfDue();
+    return mayWrite ? this.#serveWriters() : this.#writers.length > 0;
+  }
+
+  /** The connection is over: everything that waits fails. What has arrived can still be read. */
+  fail(error: ConnectionLost): void {
+    if (this.lost) return;
+    this.#acceptNext(this.#peerUni);
+    this.#acceptNext(this.#peerBidi);
+    this.lost = error;
+    for (const reader of this.#readers.splice(0)) reader.fail(error);
+    for (const sender of [...this.#senders.values()]) sender.fail(error);
+    for (const { reject } of this.#ownUni.waiting.splice(0)) reject(error);
+    for (const { reject } of this.#ownBidi.waiting.splice(0)) reject(error);
+    const { by, isApplication, code } = error.info;
+    const isClean = by === "local" || (by === "peer" && isApplication && code === 0);
+    this.incomingUni.end(isClean ? undefined : error);
+    this.incomingBidi.end(isClean ? undefined : error);
+  }
+
+  touch(): void {
+    this.#touch();
+  }
+
+  parkReader(stream: RecvStream): void {
+    this.#readers.push(stream);
+    // Data may be there that the budget did not let through.
+    if (this.readBudgetBytes <= 0) this.#touch();
+  }
+
+  parkWriter(stream: SendStream): void {
+    this.#writers.push(stream);
+    if (this.writeBudgetBytes <= 0) this.#touch();
+  }
+
+  forgetReceiver(streamId: number): void {
+    this.#receivers.delete(streamId);
+  }
+
+  forgetSender(streamId: number): void {
+    this.#senders.delete(streamId);
+  }
+
+  #open<S>(own: OwnStreams<S>, create: () => S | undefined): Promise<S> {
+    if (this.lost) return Promise.reject(this.lost);
+    const stream = own.waiting.length === 0 ? create() : undefined;
+    if (stream) return Promise.resolve(stream);
+    const waiting = Promise.withResolvers<S>();
+    own.waiting.push(waiting);
+    return waiting.promise;
+  }
+
+  #serveOpeners<S>(own: OwnStreams<S>, create: () => S | undefined): void {
+    while (own.waiting.length > 0) {
+      const stream = create();
+      if (!stream) return;
+      own.waiting.shift()!.resolve(stream);
+    }
+  }
+
+  #createUni(): SendStream | undefined {
+    if (this.native.peerStreamsLeftUni() <= 0) return undefined;
+    const id = this.#ownUni.next;
+    this.#ownUni.next += 4;
+    this.native.streamSend(id, NOTHING, false);
+    return this.#addSender(id);
+  }
+
+  #createBidi(): BidiStream | undefined {
+    if (this.native.peerStreamsLeftBidi() <= 0) return undefined;
+    const id = this.#ownBidi.next;
+    this.#ownBidi.next += 4;
+    this.native.streamSend(id, NOTHING, false);
+    return { id, send: this.#addSender(id), recv: this.#addReceiver(id) };
+  }
+
+  #addSender(id: number): SendStream {
+    const sender = new SendStream(id, this);
+    this.#senders.set(id, sender);
+    return sender;
+  }
+
+  #addReceiver(id: number): RecvStream {
+    const receiver = new RecvStream(id, this);
+    this.#receivers.set(id, receiver);
+    return receiver;
+  }
+
+  /** Takes the peer's streams in the order they were opened, which is how they nearly always arrive. */
+  #acceptNext(peer: PeerStreams): void {
+    while (true) {
+      if (peer.early.delete(peer.next)) {
+        peer.next += 4;
+      } else if (this.native.streamReadable(peer.next)) {
+        this.#accept(peer, peer.next);
+        peer.next += 4;
+      } else {
+        return;
+      }
+    }
+  }
+
+  #accept(peer: PeerStreams, id: number): void {
+    if (peer.isBidi) {
+      this.incomingBidi.push({ id, send: this.#addSender(id), recv: this.#addReceiver(id) });
+    } else {
+      this.incomingUni.push(this.#addReceiver(id));
+    }
+  }
+
+  /**
+   * Something is readable and nobody waits for it. Usually its reader is just busy; else it is a stream
+   * whose predecessor has not arrived, and only a search through all readable streams finds it. That
+   * search is costly, so it is done at once only if no known stream explains the state.
+   */
+  #searchIfDue(): void {
+    if (--this.#turnsToSearch > 0 && this.#isExplained()) return;
+    this.#turnsToSearch = SEARCH_EVERY_TURNS;
+    const own = this.#ownBidi.next & 1;
+    for (const id of this.native.readable()) {
+      if ((id & 1) === own) continue;
+      const peer = (id & 2) === 0 ? this.#peerBidi : this.#peerUni;
+      if (id < peer.next || peer.early.has(id)) continue;
+      peer.early.add(id);
+      this.#accept(peer, id);
+    }
+  }
+
+  #isExplained(): boolean {
+    for (const [id, receiver] of this.#receivers) {
+      if (!receiver.isParked && this.native.streamReadable(id)) return true;
+    }
+    return false;
+  }
+
+  #serveReaders(): void {
+    const readers = this.#readers;
+    let kept = 0;
+    // Readers only park themselves again in later microtasks, so the list is stable here.
+    for (let i = 0; i < readers.length; i++) {
+      const reader = readers[i]!;
+      if (!reader.serve()) readers[kept++] = reader;
+    }
+    readers.length = kept;
+  }
+
+  #serveWriters(): boolean {
+    let able = this.#writers;
+    if (able.length === 0) return false;
+    const stuck: SendStream[] = [];
+    while (able.length > 0 && this.writeBudgetBytes > 0 && stuck.length < STUCK_WRITERS_PER_TURN) {
+      const again: SendStream[] = [];
+      for (let i = 0; i < able.length; i++) {
+        if (this.writeBudgetBytes <= 0 || stuck.length >= STUCK_WRITERS_PER_TURN) {
+          again.push(...able.slice(i));
+          break;
+        }
+        const result = able[i]!.serve(WRITE_SHARE_BYTES);
+        if (result === "more") again.push(able[i]!);
+        else if (result === "blocked") stuck.push(able[i]!);
+      }
+      able = again;
+    }
+    // Those not reached go first next time.
+    this.#writers = [...able, ...stuck];
+    return able.length > 0 && this.writeBudgetBytes <= 0;
+  }
+}

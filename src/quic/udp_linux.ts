@@ -1,0 +1,554 @@
+import { LandropicError } from "../base/errors.ts";
+import { parseIpAddress } from "../base/ip_address.ts";
+import { checkHostPort, formatHostPort, type HostPort, isLoopback } from "./address.ts";
+import { QuicError } from "./errors.ts";
+import * as c from "./linux_libc.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  readSockaddr,
+  SOCKADDR_BYTES_MAX,
+  writeSockaddr,
+  type ZoneTable,
+} from "./sockaddr.ts";
+import {
+  type DatagramSink,
+  SEND_QUEUE_BYTES_MAX,
+  SOCKET_BUFFER_BYTES,
+  UDP_PAYLOAD_BYTES_MAX,
+  type UdpAddress,
+  type UdpCounters,
+  type UdpSocket,
+} from "./udp.ts";
+
+/** An address in the form that `sendmsg` takes. */
+interface LinuxAddress extends UdpAddress {
+  readonly sockaddr: Uint8Array;
+}
+
+/** Datagrams that the system did not take yet. */
+interface QueuedSend {
+  readonly to: LinuxAddress;
+  readonly bytes: Uint8Array;
+  readonly segmentBytes: number;
+}
+
+/** `UDP_MAX_SEGMENTS` of the oldest kernels that have UDP_SEGMENT. */
+const SEGMENTS_MAX = 64;
+/** The largest datagram, or the largest train of them that the kernel coalesces (UDP_GRO). */
+const RECEIVE_BYTES = 65_536;
+/** Known remote addresses; past that the table starts afresh. */
+const ADDRESSES_MAX = 4096;
+/** How long one `poll` lasts at most, so that an abandoned thread does not outlive its worker for long. */
+const POLL_MS = 1000;
+/** Sizes of segments for which views are kept. */
+const VIEW_SIZES_MAX = 8;
+
+/** Where the structures handed to the kernel lie in the arena; sizes are those of 64-bit Linux. */
+const ARENA = {
+  sendHeader: 0, // struct msghdr, 56 bytes
+  receiveHeader: 64,
+  sendVector: 128, // struct iovec, 16 bytes
+  receiveVector: 144,
+  sendControl: 160, // one control message with a 16-bit segment size, 24 bytes
+  receiveControl: 192, // room for several
+  sendName: 320, // struct sockaddr_in6, 28 bytes
+  receiveName: 352,
+  option: 384, // an int and a socklen_t
+  scratch: 400, // an interface name, an eventfd counter
+  bytes: 448,
+} as const;
+const RECEIVE_CONTROL_BYTES = 128;
+const SEND_CONTROL_BYTES = 24;
+
+/**
+ * UDP on Linux by direct calls into the C library: trains of datagrams in one system call both ways
+ * (UDP_SEGMENT, UDP_GRO), large system queues, "don't fragment" set, and the kernel's path MTU.
+ */
+export class LinuxUdpSocket implements UdpSocket {
+  readonly local: HostPort;
+  readonly slab = new Uint8Array(new ArrayBuffer(UDP_PAYLOAD_BYTES_MAX));
+  readonly counters: UdpCounters = {
+    receivedDatagrams: 0,
+    receiveCalls: 0,
+    sentDatagrams: 0,
+    sendCalls: 0,
+    droppedDatagrams: 0,
+    oversizedDatagrams: 0,
+  };
+
+  readonly #libc: c.Libc;
+  readonly #fd: number;
+  readonly #wakeFd: number;
+  readonly #family: 4 | 6;
+  readonly #zones: ZoneTable;
+  readonly #pollSet: Deno.PointerObject;
+  readonly #pollView: Deno.UnsafePointerView;
+
+  // The kernel gets raw pointers into these, so they must be real buffers: a short typed array made
+  // without one lives on the heap and moves.
+  readonly #arena = new ArrayBuffer(ARENA.bytes);
+  readonly #arenaView = new DataView(this.#arena);
+  readonly #sendHeader = new Uint8Array(this.#arena, ARENA.sendHeader, 56);
+  readonly #receiveHeader = new Uint8Array(this.#arena, ARENA.receiveHeader, 56);
+  readonly #sendName = new Uint8Array(this.#arena, ARENA.sendName, SOCKADDR_BYTES_MAX);
+  readonly #receiveName = new Uint8Array(this.#arena, ARENA.receiveName, SOCKADDR_BYTES_MAX);
+  readonly #receiveNameWords = new Int32Array(this.#arena, ARENA.receiveName, 7);
+  readonly #receiveBuffer = new Uint8Array(new ArrayBuffer(RECEIVE_BYTES));
+  readonly #one = new Uint8Array(new ArrayBuffer(UDP_PAYLOAD_BYTES_MAX));
+  readonly #slabPointer: bigint;
+  readonly #onePointer: bigint;
+
+  readonly #addresses = new Map<string, LinuxAddress>();
+  #lastSender: LinuxAddress | undefined;
+  readonly #lastSenderWords = new Int32Array(7);
+  #sendNameOwner: LinuxAddress | undefined;
+  #sendVectorIsSlab = true;
+
+  readonly #segmentViews = new Map<number, Uint8Array[]>();
+  #segmentsMax: number = SEGMENTS_MAX;
+  #queue: QueuedSend[] = [];
+  #queuedBytes = 0;
+  #polling: Promise<unknown> | undefined;
+  #isClosed = false;
+
+  /** Binds a socket. Without an address: any port, on IPv6 and IPv4, or IPv4 alone where there is no IPv6. */
+  static bind(listen?: HostPort): LinuxUdpSocket {
+    if (listen) {
+      checkHostPort(listen, "bind");
+      return new LinuxUdpSocket(c.loadLibc(), listen);
+    }
+    try {
+      return new LinuxUdpSocket(c.loadLibc(), { host: "::", port: 0 });
+    } catch (error) {
+      if (!(error instanceof QuicError)) throw error;
+      return new LinuxUdpSocket(c.loadLibc(), { host: "0.0.0.0", port: 0 });
+    }
+  }
+
+  private constructor(libc: c.Libc, listen: HostPort) {
+    this.#libc = libc;
+    this.#family = parseIpAddress(listen.host)!.family;
+    this.#zones = zoneTable(libc);
+    this.#slabPointer = addressOfBuffer(this.slab);
+    this.#onePointer = addressOfBuffer(this.#one);
+    const fd = this.#open(listen);
+    this.#fd = fd;
+    this.#setOptions(fd);
+    this.#layOutHeaders();
+    this.local = this.#boundAddress(fd);
+    this.#wakeFd = libc.eventfd(0, c.EFD_NONBLOCK | c.EFD_CLOEXEC);
+    // In C's memory: a poll in flight may outlive the isolate.
+    const pollSet = libc.calloc(2n, 8n);
+    if (this.#wakeFd < 0 || pollSet === null) {
+      libc.close(fd);
+      throw new QuicError("failed", "Cannot open a socket: out of file descriptors or memory");
+    }
+    this.#pollSet = pollSet;
+    this.#pollView = new Deno.UnsafePointerView(pollSet);
+  }
+
+  get segmentsMax(): number {
+    return this.#segmentsMax;
+  }
+
+  get isBlocked(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  addressOf(remote: HostPort): UdpAddress {
+    checkHostPort(remote, "dial");
+    const sockaddr = new Uint8Array(SOCKADDR_BYTES_MAX);
+    const length = writeSockaddr(sockaddr, this.#family, remote, this.#zones);
+    if (length === undefined) {
+      throw new QuicError("usage", `Cannot dial ${formatHostPort(remote)} from this socket`);
+    }
+    return this.#intern(sockaddr.subarray(0, length));
+  }
+
+  send(to: UdpAddress, byteLength: number, segmentBytes: number): void {
+    const address = to as LinuxAddress;
+    if (this.#queue.length > 0) return this.#enqueue(address, this.slab, byteLength, segmentBytes);
+    this.#pointSendAt(true);
+    const errno = this.#sendmsg(address, byteLength, segmentBytes);
+    if (errno !== 0) this.#handleSendError(errno, address, this.slab, byteLength, segmentBytes);
+  }
+
+  sendOne(to: UdpAddress, datagram: Uint8Array): void {
+    const address = to as LinuxAddress;
+    const length = datagram.length;
+    if (length > this.#one.length) return void this.counters.droppedDatagrams++;
+    if (this.#queue.length > 0) return this.#enqueue(address, datagram, length, length);
+    this.#one.set(datagram);
+    this.#pointSendAt(false);
+    const errno = this.#sendmsg(address, length, length);
+    if (errno !== 0) this.#handleSendError(errno, address, this.#one, length, length);
+  }
+
+  receive(sink: DatagramSink, callsMax: number): boolean {
+    if (this.#isClosed) return false;
+    const view = this.#arenaView;
+    for (let call = 0; call < callsMax; call++) {
+      view.setUint32(ARENA.receiveHeader + 8, SOCKADDR_BYTES_MAX, true);
+      view.setUint32(ARENA.receiveHeader + 40, RECEIVE_CONTROL_BYTES, true);
+      const byteLength = this.#libc.recvmsg(this.#fd, this.#receiveHeader, 0);
+      // Any failure ends the batch: nothing there, or an ICMP error that says nothing about the rest.
+      if (byteLength < 0) return false;
+      this.counters.receiveCalls++;
+      if (byteLength > 0) this.#deliver(sink, byteLength, this.#senderOfLast());
+      // A sink may close the socket.
+      if (this.#isClosed) return false;
+    }
+    return true;
+  }
+
+  async wait(): Promise<void> {
+    const pollView = this.#pollView;
+    while (!this.#isClosed) {
+      const dataView = new DataView(pollView.getArrayBuffer(16));
+      dataView.setInt32(0, this.#fd, true);
+      dataView.setInt16(4, c.POLLIN | (this.isBlocked ? c.POLLOUT : 0), true);
+      dataView.setInt32(8, this.#wakeFd, true);
+      dataView.setInt16(12, c.POLLIN, true);
+      const polling = this.#libc.poll(this.#pollSet, 2n, POLL_MS);
+      this.#polling = polling;
+      await polling;
+      this.#polling = undefined;
+      if (this.#isClosed) return;
+      if (pollView.getInt16(14) !== 0) this.#drainWake();
+      const events = pollView.getInt16(6);
+      if (events & c.POLLOUT && this.#flushQueue()) return;
+      if (events & ~c.POLLOUT) return;
+    }
+  }
+
+  pathPayloadBytes(remote: HostPort): number | undefined {
+    const libc = this.#libc;
+    const sockaddr = new Uint8Array(new ArrayBuffer(SOCKADDR_BYTES_MAX));
+    const isIpv4 = parseIpAddress(remote.host)?.family === 4;
+    const length = writeSockaddr(sockaddr, isIpv4 ? 4 : 6, remote, this.#zones);
+    if (length === undefined) return undefined;
+    const fd = libc.socket(isIpv4 ? AF_INET : AF_INET6, c.SOCK_DGRAM | c.SOCK_CLOEXEC, 0);
+    if (fd < 0) return undefined;
+    try {
+      if (libc.connect(fd, sockaddr, length) !== 0) return undefined;
+      const mtu = isIpv4
+        ? this.#getOption(fd, c.IPPROTO_IP, c.IP_MTU)
+        : this.#getOption(fd, c.IPPROTO_IPV6, c.IPV6_MTU);
+      return mtu === undefined ? undefined : mtu - (isIpv4 ? 28 : 48);
+    } finally {
+      libc.close(fd);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#flushQueue();
+    this.#isClosed = true;
+    this.#queue = [];
+    // Closing a descriptor that another thread polls is undefined: wake it first.
+    if (this.#polling) {
+      this.#libc.eventfd_write(this.#wakeFd, 1n);
+      await this.#polling;
+    }
+    this.#libc.close(this.#fd);
+    this.#libc.close(this.#wakeFd);
+    this.#libc.free(this.#pollSet);
+  }
+
+  #open(listen: HostPort): number {
+    const libc = this.#libc;
+    const fd = libc.socket(
+      this.#family === 4 ? AF_INET : AF_INET6,
+      c.SOCK_DGRAM | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC,
+      0,
+    );
+    if (fd < 0) throw bindError(listen, c.errnoOf(libc));
+    // Dual stack is for the wildcard; an explicit address means that address.
+    if (this.#family === 6) this.#setOption(fd, c.IPPROTO_IPV6, c.IPV6_V6ONLY, 0);
+    const length = writeSockaddr(this.#sendName, this.#family, listen, this.#zones);
+    if (length === undefined || libc.bind(fd, this.#sendName, length) !== 0) {
+      const errno = length === undefined ? c.EADDRNOTAVAIL : c.errnoOf(libc);
+      libc.close(fd);
+      throw bindError(listen, errno);
+    }
+    return fd;
+  }
+
+  #setOptions(fd: number): void {
+    for (
+      const [forced, plain] of [[c.SO_RCVBUFFORCE, c.SO_RCVBUF], [c.SO_SNDBUFFORCE, c.SO_SNDBUF]]
+    ) {
+      if (!this.#setOption(fd, c.SOL_SOCKET, forced!, SOCKET_BUFFER_BYTES)) {
+        this.#setOption(fd, c.SOL_SOCKET, plain!, SOCKET_BUFFER_BYTES);
+      }
+    }
+    this.#setOption(fd, c.IPPROTO_IP, c.IP_MTU_DISCOVER, c.PMTUDISC_DO);
+    if (this.#family === 6) {
+      this.#setOption(fd, c.IPPROTO_IPV6, c.IPV6_MTU_DISCOVER, c.PMTUDISC_DO);
+    }
+    this.#setOption(fd, c.SOL_UDP, c.UDP_GRO, 1);
+    // Size 0 changes nothing and tells whether the kernel knows the option (4.18 and later).
+    if (!this.#setOption(fd, c.SOL_UDP, c.UDP_SEGMENT, 0)) this.#segmentsMax = 1;
+  }
+
+  #layOutHeaders(): void {
+    const view = this.#arenaView;
+    const base = addressOfBuffer(new Uint8Array(this.#arena));
+    const at = (offset: number) => base + BigInt(offset);
+    const header = (offset: number, name: number, vector: number, control: number) => {
+      view.setBigUint64(offset, at(name), true);
+      view.setBigUint64(offset + 16, at(vector), true);
+      view.setBigUint64(offset + 24, 1n, true);
+      view.setBigUint64(offset + 32, at(control), true);
+    };
+    header(ARENA.sendHeader, ARENA.sendName, ARENA.sendVector, ARENA.sendControl);
+    header(ARENA.receiveHeader, ARENA.receiveName, ARENA.receiveVector, ARENA.receiveControl);
+    view.setBigUint64(ARENA.sendVector, this.#slabPointer, true);
+    view.setBigUint64(ARENA.receiveVector, addressOfBuffer(this.#receiveBuffer), true);
+    view.setBigUint64(ARENA.receiveVector + 8, BigInt(RECEIVE_BYTES), true);
+    view.setBigUint64(ARENA.sendControl, 18n, true); // header of 16 bytes and a u16
+    view.setInt32(ARENA.sendControl + 8, c.SOL_UDP, true);
+    view.setInt32(ARENA.sendControl + 12, c.UDP_SEGMENT, true);
+  }
+
+  /** One `sendmsg`; returns 0 or an error number. */
+  #sendmsg(to: LinuxAddress, byteLength: number, segmentBytes: number): number {
+    const view = this.#arenaView;
+    if (to !== this.#sendNameOwner) {
+      this.#sendName.set(to.sockaddr);
+      view.setUint32(ARENA.sendHeader + 8, to.sockaddr.length, true);
+      this.#sendNameOwner = to;
+    }
+    view.setUint32(ARENA.sendVector + 8, byteLength, true);
+    const isTrain = byteLength > segmentBytes;
+    if (isTrain) view.setUint16(ARENA.sendControl + 16, segmentBytes, true);
+    view.setUint32(ARENA.sendHeader + 40, isTrain ? SEND_CONTROL_BYTES : 0, true);
+    this.counters.sendCalls++;
+    if (this.#libc.sendmsg(this.#fd, this.#sendHeader, 0) < 0) {
+      return c.errnoOf(this.#libc) || c.EIO;
+    }
+    this.counters.sentDatagrams += isTrain ? Math.ceil(byteLength / segmentBytes) : 1;
+    return 0;
+  }
+
+  #handleSendError(
+    errno: number,
+    to: LinuxAddress,
+    bytes: Uint8Array,
+    byteLength: number,
+    segmentBytes: number,
+  ): void {
+    const count = Math.ceil(byteLength / segmentBytes);
+    switch (errno) {
+      case c.EAGAIN:
+      case c.ENOBUFS:
+      case c.EINTR:
+        return this.#enqueue(to, bytes, byteLength, segmentBytes);
+      case c.EIO:
+      case c.EINVAL:
+        // Segmentation that this route or device cannot do: one by one from now on.
+        if (count > 1) {
+          this.#segmentsMax = 1;
+          return this.#sendSingly(to, bytes.subarray(0, byteLength), segmentBytes);
+        }
+        break;
+      case c.EMSGSIZE:
+        this.counters.oversizedDatagrams += count;
+        break;
+    }
+    this.counters.droppedDatagrams += count;
+  }
+
+  #sendSingly(to: LinuxAddress, bytes: Uint8Array, segmentBytes: number): void {
+    const copy = bytes.slice();
+    for (let offset = 0; offset < copy.length; offset += segmentBytes) {
+      this.sendOne(to, copy.subarray(offset, offset + segmentBytes));
+    }
+  }
+
+  #enqueue(to: LinuxAddress, bytes: Uint8Array, byteLength: number, segmentBytes: number): void {
+    if (this.#queuedBytes + byteLength > SEND_QUEUE_BYTES_MAX) {
+      this.counters.droppedDatagrams += Math.ceil(byteLength / segmentBytes);
+      return;
+    }
+    this.#queuedBytes += byteLength;
+    this.#queue.push({ to, bytes: bytes.slice(0, byteLength), segmentBytes });
+    // A poll under way waits for input only.
+    if (this.#queue.length === 1 && this.#polling) {
+      this.#libc.eventfd_write(this.#wakeFd, 1n);
+    }
+  }
+
+  /** Sends what is queued until the system refuses again; true if nothing is left. */
+  #flushQueue(): boolean {
+    const queue = this.#queue;
+    let sent = 0;
+    while (sent < queue.length) {
+      const { to, bytes, segmentBytes } = queue[sent]!;
+      this.#one.set(bytes);
+      this.#pointSendAt(false);
+      const errno = this.#sendmsg(to, bytes.length, segmentBytes);
+      if (errno === c.EAGAIN || errno === c.ENOBUFS || errno === c.EINTR) break;
+      sent++;
+      this.#queuedBytes -= bytes.length;
+      if (errno !== 0) {
+        this.counters.droppedDatagrams += Math.ceil(bytes.length / segmentBytes);
+        if (errno === c.EMSGSIZE) this.counters.oversizedDatagrams++;
+      }
+    }
+    queue.splice(0, sent);
+    return queue.length === 0;
+  }
+
+  #pointSendAt(slab: boolean): void {
+    if (slab === this.#sendVectorIsSlab) return;
+    const pointer = slab ? this.#slabPointer : this.#onePointer;
+    this.#arenaView.setBigUint64(ARENA.sendVector, pointer, true);
+    this.#sendVectorIsSlab = slab;
+  }
+
+  #deliver(sink: DatagramSink, byteLength: number, from: LinuxAddress): void {
+    const segmentBytes = this.#segmentBytesOfLast();
+    if (segmentBytes === 0 || segmentBytes >= byteLength) {
+      this.counters.receivedDatagrams++;
+      sink.handleDatagram(this.#receiveBuffer.subarray(0, byteLength), from);
+      return;
+    }
+    const views = this.#viewsOf(segmentBytes);
+    const whole = Math.floor(byteLength / segmentBytes);
+    for (let i = 0; i < whole; i++) sink.handleDatagram(views[i]!, from);
+    const rest = byteLength - whole * segmentBytes;
+    if (rest > 0) {
+      sink.handleDatagram(this.#receiveBuffer.subarray(byteLength - rest, byteLength), from);
+    }
+    this.counters.receivedDatagrams += whole + (rest > 0 ? 1 : 0);
+  }
+
+  /** The size at which the kernel glued datagrams together; 0 if it did not. */
+  #segmentBytesOfLast(): number {
+    const view = this.#arenaView;
+    const end = ARENA.receiveControl + view.getUint32(ARENA.receiveHeader + 40, true);
+    for (let at: number = ARENA.receiveControl; at + 16 <= end;) {
+      const length = view.getUint32(at, true);
+      if (
+        length >= 20 && view.getInt32(at + 8, true) === c.SOL_UDP &&
+        view.getInt32(at + 12, true) === c.UDP_GRO
+      ) {
+        return view.getInt32(at + 16, true);
+      }
+      if (length < 16) return 0;
+      at += (length + 7) & ~7;
+    }
+    return 0;
+  }
+
+  /** Ready-made views of the receive buffer: a view per datagram would be garbage per datagram. */
+  #viewsOf(segmentBytes: number): Uint8Array[] {
+    let views = this.#segmentViews.get(segmentBytes);
+    if (!views) {
+      views = [];
+      for (let at = 0; at + segmentBytes <= RECEIVE_BYTES; at += segmentBytes) {
+        views.push(this.#receiveBuffer.subarray(at, at + segmentBytes));
+      }
+      if (this.#segmentViews.size >= VIEW_SIZES_MAX) this.#segmentViews.clear();
+      this.#segmentViews.set(segmentBytes, views);
+    }
+    return views;
+  }
+
+  /** The sender of the last datagram; the same object as long as the sender is the same. */
+  #senderOfLast(): LinuxAddress {
+    const now = this.#receiveNameWords;
+    const last = this.#lastSenderWords;
+    if (
+      this.#lastSender && now[0] === last[0] && now[1] === last[1] &&
+      (this.#family === 4 || now[2] === last[2] && now[3] === last[3] && now[4] === last[4] &&
+          now[5] === last[5] && now[6] === last[6])
+    ) {
+      return this.#lastSender;
+    }
+    const length = this.#family === 4 ? 16 : 28;
+    const name = this.#receiveName.slice(0, length);
+    name.fill(0, this.#family === 4 ? 8 : 4, 8);
+    last.set(now);
+    this.#lastSender = this.#intern(name);
+    return this.#lastSender;
+  }
+
+  #intern(sockaddr: Uint8Array): LinuxAddress {
+    // Flow label and padding are no part of the address.
+    const { host, port } = readSockaddr(sockaddr, this.#zones);
+    const key = `${host} ${port}`;
+    let address = this.#addresses.get(key);
+    if (!address) {
+      if (this.#addresses.size >= ADDRESSES_MAX) this.#addresses.clear();
+      address = { host, port, key, sockaddr: sockaddr.slice() };
+      this.#addresses.set(key, address);
+    }
+    return address;
+  }
+
+  #drainWake(): void {
+    this.#libc.eventfd_read(this.#wakeFd, new Uint8Array(this.#arena, ARENA.scratch, 8));
+  }
+
+  #boundAddress(fd: number): HostPort {
+    const length = new Uint8Array(this.#arena, ARENA.option, 4);
+    this.#arenaView.setUint32(ARENA.option, SOCKADDR_BYTES_MAX, true);
+    this.#libc.getsockname(fd, this.#receiveName, length);
+    return readSockaddr(this.#receiveName, this.#zones);
+  }
+
+  #setOption(fd: number, level: number, name: number, value: number): boolean {
+    this.#arenaView.setInt32(ARENA.option, value, true);
+    const option = new Uint8Array(this.#arena, ARENA.option, 4);
+    return this.#libc.setsockopt(fd, level, name, option, 4) === 0;
+  }
+
+  #getOption(fd: number, level: number, name: number): number | undefined {
+    this.#arenaView.setUint32(ARENA.option + 4, 4, true);
+    const option = new Uint8Array(this.#arena, ARENA.option, 4);
+    const length = new Uint8Array(this.#arena, ARENA.option + 4, 4);
+    if (this.#libc.getsockopt(fd, level, name, option, length) !== 0) return undefined;
+    return this.#arenaView.getInt32(ARENA.option, true);
+  }
+}
+
+function addressOfBuffer(bytes: Uint8Array<ArrayBuffer>): bigint {
+  return Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes));
+}
+
+function zoneTable(libc: c.Libc): ZoneTable {
+  return {
+    indexOf: (name) => libc.if_nametoindex(new TextEncoder().encode(name + "\0")),
+    nameOf: (index) => {
+      const name = new Uint8Array(new ArrayBuffer(32));
+      if (libc.if_indextoname(index, name) === null) return undefined;
+      return new TextDecoder().decode(name.subarray(0, name.indexOf(0)));
+    },
+  };
+}
+
+function bindError(listen: HostPort, errno: number): LandropicError {
+  const where = formatHostPort(listen);
+  switch (errno) {
+    case c.EADDRINUSE:
+      return new QuicError(
+        "failed",
+        `Cannot listen on ${where}: the port is in use`,
+        "stop the other program, or choose another port",
+      );
+    case c.EADDRNOTAVAIL:
+    case c.EAFNOSUPPORT:
+      return new QuicError("failed", `Cannot listen on ${where}: this machine has no such address`);
+    case c.EACCES:
+      return new QuicError(
+        "failed",
+        `Cannot listen on ${where}: not allowed`,
+        isLoopback(listen.host) ? undefined : "ports below 1024 need extra rights",
+      );
+    default:
+      return new QuicError("failed", `Cannot listen on ${where}: system error ${errno}`);
+  }
+}

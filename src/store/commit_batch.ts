@@ -234,12 +234,15 @@ export class CommitBatch implements Disposable {
 
   #applyOne(change: Change, canExchange: boolean): ChangeResult {
     try {
-      const path = change.kind === "move" ? change.from : change.path;
-      const found = this.#root.lstat(path);
-      if (change.kind === "dir" && found?.kind === "dir") {
-        return { outcome: "done", change, stat: found };
+      // What must not be there is checked by creating it, which never overwrites.
+      if (change.expected !== "absent" || change.kind === "dir") {
+        const path = change.kind === "move" ? change.from : change.path;
+        const found = this.#root.lstat(path);
+        if (change.kind === "dir" && found?.kind === "dir") {
+          return { outcome: "done", change, stat: found };
+        }
+        if (!isAsExpected(change.expected, found)) throw changedError(path);
       }
-      if (!isAsExpected(change.expected, found)) throw changedError(path);
       this.#step("checked", change.path);
       const keptAt = this.#perform(change, canExchange);
       this.#step("renamed", change.path);

@@ -25,3 +25,11 @@ export type {
 } from "./root.ts";
 export { asStoreError, reasonOf, StoreError, type StoreReason } from "./store_error.ts";
 export { expireTrash, type Keep, Keeper, pruneVersions, TRASH_DAYS } from "./trash.ts";
+export {
+  ensureFolderId,
+  lockRoot,
+  ORPHAN_AGE_MS,
+  readFolderId,
+  sweepTemporary,
+} from "./own_folder.ts";
+export * from "./partial_store.ts";

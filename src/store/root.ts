@@ -63,10 +63,12 @@ export interface Root extends Disposable {
   link(from: RelPath, to: RelPath): void;
 
   /**
-   * Starts a new file in landropic's own folder, readable by the owner only. It has no name that
+   * Starts a new file in landropic's own folder, which only the owner can enter. It has no name that
    * survives the process, or one that is swept later.
+   *
+   * @param mode What `finish` will be told, if known: that saves a system call.
    */
-  stage(): StagedFile;
+  stage(mode?: number): StagedFile;
   /** Opens a file in landropic's own folder for writing, as {@linkcode StagedFile}; see PartialStore. */
   openOwnFile(path: RelPath, options: { create: boolean }): StagedFile;
   /**

@@ -1,24 +1,15 @@
 import assert from "node:assert/strict";
-import { openRoot, StoreError, type StoreReason } from "../../src/store/mod.ts";
-import { at, bytes, staged, testEach, tree } from "./support.ts";
+import { openRoot } from "../../src/store/mod.ts";
+import { at, bytes, refuses, staged, testEach, tree } from "./support.ts";
 
 const T = 1_700_000_000_123;
-
-function refuses(reason: StoreReason | StoreReason[], attempt: () => void): void {
-  const reasons = [reason].flat();
-  assert.throws(attempt, (error: unknown) => {
-    assert.ok(error instanceof StoreError, String(error));
-    assert.ok(reasons.includes(error.reason), `${error.reason}: ${error.message}`);
-    return true;
-  });
-}
 
 Deno.test("openRoot() tells a missing folder from a file", () => {
   const path = Deno.makeTempDirSync();
   Deno.writeTextFileSync(`${path}/file`, "");
-  refuses("not_found", () => openRoot(`${path}/none`));
+  refuses(["not_found"], () => openRoot(`${path}/none`));
   for (const implementation of ["linux", "portable"] as const) {
-    refuses("not_a_directory", () => openRoot(`${path}/file`, { implementation }));
+    refuses(["not_a_directory"], () => openRoot(`${path}/file`, { implementation }));
     using root = openRoot(`${path}/made/deep`, { create: true, implementation });
     assert.equal(root.stat.kind, "dir");
   }
@@ -59,7 +50,7 @@ testEach("publish() puts a staged file in place and never over another", (root, 
   assert.equal(root.lstat(at("a"))!.mtimeMs, T);
   assert.equal(root.lstat(at("a"))!.mode, 0o640);
   using other = staged(root, "other");
-  refuses("exists", () => root.publish(other, at("a")));
+  refuses(["exists"], () => root.publish(other, at("a")));
   assert.equal(Deno.readTextFileSync(`${path}/a`), "hello");
 });
 

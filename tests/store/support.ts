@@ -1,9 +1,12 @@
+import assert from "node:assert/strict";
 import type { RelPath } from "../../src/base/paths.ts";
 import {
   openRoot,
   type Root,
   type RootImplementation,
   type StagedFile,
+  StoreError,
+  type StoreReason,
 } from "../../src/store/mod.ts";
 
 /** The implementations this machine can run; the one by component stands in for old kernels. */
@@ -55,6 +58,15 @@ export function staged(
   if (text !== "") file.writeAt(bytes(text), 0);
   file.finish({ mode: 0o644, mtimeMs: 1_700_000_000_123, ...attributes });
   return file;
+}
+
+/** Asserts that an attempt ends in a {@linkcode StoreError} of one of these reasons. */
+export function refuses(reasons: StoreReason[], attempt: () => void): void {
+  assert.throws(attempt, (error: unknown) => {
+    assert.ok(error instanceof StoreError, String(error));
+    assert.ok(reasons.includes(error.reason), `${error.reason}: ${error.message}`);
+    return true;
+  });
 }
 
 /** Names of everything below a directory, landropic's own folder excepted, sorted. */

@@ -191,8 +191,8 @@ export class LinuxRoot implements Root {
     this.#dirs.touchParent(to);
   }
 
-  stage(): StagedFile {
-    return this.#staging.stage();
+  stage(mode = 0o600): StagedFile {
+    return this.#staging.stage(mode & 0o777);
   }
 
   openOwnFile(path: RelPath, options: { create: boolean }): StagedFile {

@@ -6,6 +6,9 @@ import { LinuxStagedFile } from "./files.ts";
 import { AT, failure, type Libc, O } from "./libc.ts";
 import { CString, EMPTY } from "./scratch.ts";
 
+const DOT = new CString();
+DOT.set(".");
+
 /** How a file without a name can be given one; `none` if there can be no such files. */
 type Naming = "by_descriptor" | "by_proc" | "none";
 
@@ -18,6 +21,7 @@ export class Staging implements Disposable {
   readonly #dirs: Dirs;
   readonly #names: TemporaryNames;
   readonly #name = new CString();
+  readonly #umask = readUmask();
   #tmpFd = -1;
   #naming: Naming | undefined;
 
@@ -28,10 +32,10 @@ export class Staging implements Disposable {
   }
 
   /** See {@linkcode Root.stage}. */
-  stage(): LinuxStagedFile {
+  stage(mode: number): LinuxStagedFile {
     const tmp = this.#tmp();
     this.#naming ??= this.#probe(tmp);
-    return this.#naming === "none" ? this.#stageNamed(tmp) : this.#stageNameless(tmp);
+    return this.#naming === "none" ? this.#stageNamed(tmp) : this.#stageNameless(tmp, mode);
   }
 
   /** See {@linkcode Root.temporaryPath}. */
@@ -63,10 +67,14 @@ export class Staging implements Disposable {
     return this.#tmpFd = fd;
   }
 
-  #stageNameless(tmp: number): LinuxStagedFile {
-    const fd = this.#openNameless(tmp);
+  #stageNameless(tmp: number, mode: number): LinuxStagedFile {
+    const fd = this.#openNameless(tmp, mode);
     if (fd < 0) throw failure(this.#libc, "create a file in", TMP_FOLDER);
-    return new LinuxStagedFile(this.#libc, fd, { name: undefined, mode: 0o600, size: 0 });
+    return new LinuxStagedFile(this.#libc, fd, {
+      name: undefined,
+      mode: mode & ~this.#umask,
+      size: 0,
+    });
   }
 
   #stageNamed(tmp: number): LinuxStagedFile {
@@ -79,9 +87,8 @@ export class Staging implements Disposable {
     return new LinuxStagedFile(this.#libc, fd, { name, mode: 0o600, size: 0 });
   }
 
-  #openNameless(tmp: number): number {
-    this.#name.set(".");
-    return this.#libc.call.openat(tmp, this.#name.bytes, O.TMPFILE | O.RDWR | O.CLOEXEC, 0o600);
+  #openNameless(tmp: number, mode: number): number {
+    return this.#libc.call.openat(tmp, DOT.bytes, O.TMPFILE | O.RDWR | O.CLOEXEC, mode);
   }
 
   #unlink(name: string): void {
@@ -104,7 +111,7 @@ export class Staging implements Disposable {
    * /proc.
    */
   #probe(tmp: number): Naming {
-    const fd = this.#openNameless(tmp);
+    const fd = this.#openNameless(tmp, 0o600);
     if (fd < 0) return "none";
     try {
       const probe = nameOf(this.temporaryPath());
@@ -120,4 +127,16 @@ export class Staging implements Disposable {
       this.#libc.call.close(fd);
     }
   }
+}
+
+/** The process's umask, without changing it for a moment as `umask` would. */
+function readUmask(): number {
+  try {
+    const match = /^Umask:\s*([0-7]+)$/m.exec(Deno.readTextFileSync("/proc/self/status"));
+    if (match !== null) return parseInt(match[1]!, 8);
+  } catch {
+    // No /proc.
+  }
+  // All bits: the mode created with is then never taken for the one wanted.
+  return 0o777;
 }

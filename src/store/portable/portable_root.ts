@@ -157,7 +157,7 @@ export class PortableRoot implements Root {
     this.#touch(to);
   }
 
-  stage(): StagedFile {
+  stage(_mode?: number): StagedFile {
     const path = this.temporaryPath();
     return this.#createOwn(path, () => this.#removeQuietly(path));
   }

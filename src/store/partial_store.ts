@@ -1,0 +1,273 @@
+import { decodeUtf8, toHex, utf8 } from "../base/bytes.ts";
+import { type Digest, digestKey, sha256 } from "../base/digest.ts";
+import { parseRelPath, type RelPath } from "../base/paths.ts";
+import { ownPath, PARTIAL_FOLDER } from "./own_paths.ts";
+import { flushTouched } from "./own_folder.ts";
+import type { Root, StagedFile } from "./root.ts";
+import { reasonOf, StoreError } from "./store_error.ts";
+import { makeOwnDir } from "./temporary_names.ts";
+
+/** Age at which a partial file that nobody went on with is removed. */
+export const PARTIAL_AGE_MS = 7 * 86_400_000;
+/** A journal is longer only if somebody else wrote it. */
+const JOURNAL_BYTES_MAX = 32 * 1024;
+
+/** What a partial file is to become: the same file, or it is another partial. */
+export interface PartialTarget {
+  readonly path: RelPath;
+  /** Bytes when complete. */
+  readonly size: number;
+  /** Whole milliseconds since the Unix epoch. */
+  readonly mtimeMs: number;
+  /** The file digest, where it is known before the bytes are. */
+  readonly digest?: Digest;
+}
+
+/** A large file that is still arriving. */
+export interface PartialFile extends Disposable {
+  readonly target: PartialTarget;
+  /**
+   * The bytes so far. Write to it as to any staged file; disposing it keeps them. When complete,
+   * `finish` it and hand it to a commit batch.
+   */
+  readonly staged: StagedFile;
+  /**
+   * Bytes from the start that were on the disk at the last checkpoint. What lies behind may be
+   * anything after a power cut: verify it, or fetch it again.
+   */
+  readonly bytesFlushed: number;
+  /** Flushes the file, then notes durably that it is good up to here. */
+  checkpoint(bytes: number): Promise<void>;
+  /** Removes the journal once the file is in place. */
+  forget(): void;
+}
+
+/** What is known about a partial file from its journal. */
+export interface PartialRecord {
+  /** Identifies it among the others. */
+  readonly key: string;
+  readonly path: RelPath;
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly bytesFlushed: number;
+  /** Time of the last write, milliseconds since the Unix epoch. */
+  readonly changedMs: number;
+  /** Bytes it takes on the disk. */
+  readonly diskBytes: number;
+}
+
+/**
+ * Large files on their way, kept in `.landropic/partial` from one run to the next: `<key>.part` with
+ * the bytes and `<key>.json` with a journal. Nothing is asked of the sender to go on.
+ *
+ * Only one process may use it at a time: hold the root's lock.
+ */
+export class PartialStore {
+  readonly #root: Root;
+
+  constructor(root: Root) {
+    this.#root = root;
+  }
+
+  /** Goes on with a partial file, or begins one. */
+  open(target: PartialTarget): PartialFile {
+    const key = keyOf(target);
+    makeOwnDir(this.#root, ownPath());
+    makeOwnDir(this.#root, PARTIAL_FOLDER);
+    const bytesFlushed = this.#bytesFlushed(key);
+    const staged = this.#openPart(key);
+    return new OpenPartial(this.#root, { key, target, staged, bytesFlushed });
+  }
+
+  /** All partial files, damaged ones left out. */
+  list(): PartialRecord[] {
+    const records: PartialRecord[] = [];
+    for (const [name, stat] of this.#names()) {
+      if (!name.endsWith(PART)) continue;
+      const key = name.slice(0, -PART.length);
+      const journal = readJournal(this.#root, key);
+      if (journal === undefined) continue;
+      records.push({
+        key,
+        ...journal,
+        changedMs: stat.ctimeMs,
+        diskBytes: stat.blocks * 512,
+      });
+    }
+    return records;
+  }
+
+  /** Removes a partial file; true if there was one. */
+  discard(target: PartialTarget): boolean {
+    return this.#remove(keyOf(target));
+  }
+
+  /**
+   * Removes partial files that nobody has written to for {@linkcode PARTIAL_AGE_MS}, and journals
+   * whose file is in place or gone.
+   *
+   * @param nowMs The wall clock.
+   * @returns How many partial files were removed.
+   */
+  sweep(nowMs: number): number {
+    let removed = 0;
+    const names = this.#names();
+    for (const [name, stat] of names) {
+      if (name.endsWith(JOURNAL)) {
+        const key = name.slice(0, -JOURNAL.length);
+        if (!names.has(key + PART)) this.#remove(key);
+      } else if (nowMs - stat.ctimeMs > PARTIAL_AGE_MS && name.endsWith(PART)) {
+        if (this.#remove(name.slice(0, -PART.length))) removed++;
+      }
+    }
+    return removed;
+  }
+
+  #names() {
+    if (this.#root.lstat(PARTIAL_FOLDER)?.kind !== "dir") return new Map<string, never>();
+    const { entries } = this.#root.list(PARTIAL_FOLDER);
+    return new Map(entries.map((entry) => [entry.name ?? "", entry]));
+  }
+
+  #bytesFlushed(key: string): number {
+    const journal = readJournal(this.#root, key);
+    const size = this.#root.lstat(partPath(key))?.size ?? 0;
+    return Math.min(journal?.bytesFlushed ?? 0, size);
+  }
+
+  #openPart(key: string): StagedFile {
+    try {
+      return this.#root.openOwnFile(partPath(key), { create: false });
+    } catch (error) {
+      if (reasonOf(error) !== "not_found") throw error;
+      return this.#root.openOwnFile(partPath(key), { create: true });
+    }
+  }
+
+  #remove(key: string): boolean {
+    // The journal first: without it the bytes count for nothing.
+    removeIfThere(this.#root, journalPath(key));
+    return removeIfThere(this.#root, partPath(key));
+  }
+}
+
+class OpenPartial implements PartialFile {
+  readonly target: PartialTarget;
+  readonly staged: StagedFile;
+  readonly #root: Root;
+  readonly #key: string;
+  #bytesFlushed: number;
+
+  constructor(
+    root: Root,
+    of: { key: string; target: PartialTarget; staged: StagedFile; bytesFlushed: number },
+  ) {
+    this.#root = root;
+    this.#key = of.key;
+    this.target = of.target;
+    this.staged = of.staged;
+    this.#bytesFlushed = of.bytesFlushed;
+  }
+
+  get bytesFlushed(): number {
+    return this.#bytesFlushed;
+  }
+
+  async checkpoint(bytes: number): Promise<void> {
+    await this.staged.flush();
+    await writeJournal(this.#root, this.#key, {
+      path: this.target.path,
+      size: this.target.size,
+      mtimeMs: this.target.mtimeMs,
+      bytesFlushed: bytes,
+    });
+    this.#bytesFlushed = bytes;
+  }
+
+  forget(): void {
+    removeIfThere(this.#root, journalPath(this.#key));
+  }
+
+  [Symbol.dispose](): void {
+    this.staged[Symbol.dispose]();
+  }
+}
+
+interface Journal {
+  readonly path: RelPath;
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly bytesFlushed: number;
+}
+
+async function writeJournal(root: Root, key: string, journal: Journal): Promise<void> {
+  using file = root.stage(0o600);
+  file.writeAt(utf8(JSON.stringify(journal)), 0);
+  file.finish({ mode: 0o600, mtimeMs: Date.now() });
+  await root.flushFiles([file]);
+  const fresh = root.temporaryPath();
+  root.beginChanges();
+  try {
+    root.publish(file, fresh);
+    root.rename(fresh, journalPath(key), { replace: true });
+  } finally {
+    await flushTouched(root);
+  }
+}
+
+/** Reads a journal; a damaged one is as good as none. */
+function readJournal(root: Root, key: string): Journal | undefined {
+  try {
+    const buffer = new Uint8Array(JOURNAL_BYTES_MAX);
+    const { length } = root.readSmall(journalPath(key), buffer);
+    const text = decodeUtf8(buffer.subarray(0, length));
+    return text === undefined ? undefined : parseJournal(JSON.parse(text));
+  } catch (error) {
+    if (error instanceof StoreError || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function parseJournal(value: unknown): Journal | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { path, size, mtimeMs, bytesFlushed } = value as Record<string, unknown>;
+  if (typeof path !== "string" || !isCount(size) || !isCount(bytesFlushed)) return undefined;
+  if (!Number.isSafeInteger(mtimeMs) || bytesFlushed > size) return undefined;
+  try {
+    return { path: parseRelPath(path), size, mtimeMs: mtimeMs as number, bytesFlushed };
+  } catch {
+    return undefined;
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+const PART = ".part";
+const JOURNAL = ".json";
+
+/** Named by what it is to become, so that a file changed at the sender is another partial. */
+function keyOf(target: PartialTarget): string {
+  const parts = [target.path, target.size, target.mtimeMs];
+  const digest = target.digest === undefined ? "" : digestKey(target.digest);
+  return toHex(sha256(utf8(JSON.stringify([...parts, digest])))).slice(0, 32);
+}
+
+function partPath(key: string): RelPath {
+  return ownPath("partial", key + PART);
+}
+
+function journalPath(key: string): RelPath {
+  return ownPath("partial", key + JOURNAL);
+}
+
+function removeIfThere(root: Root, path: RelPath): boolean {
+  try {
+    root.removeFile(path);
+    return true;
+  } catch (error) {
+    if (reasonOf(error) === "not_found") return false;
+    throw error;
+  }
+}

@@ -1,5 +1,4 @@
 /** The config file: lasting defaults for flags, in JSON. */
-import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { LandropicError, messageOf, UsageError } from "../base/errors.ts";
 import type { CommandSpec } from "./command_spec.ts";
@@ -72,13 +71,13 @@ function flagNames(command: CommandSpec<unknown>): string[] {
 
 function readText(path: string): string | undefined {
   try {
-    if (statSync(path).size > CONFIG_BYTES_MAX) {
+    if (Deno.statSync(path).size > CONFIG_BYTES_MAX) {
       throw new UsageError(`${path} is larger than ${CONFIG_BYTES_MAX} bytes`);
     }
-    return readFileSync(path, "utf8");
+    return Deno.readTextFileSync(path);
   } catch (error) {
     if (error instanceof LandropicError) throw error;
-    if (isNotFound(error)) return undefined;
+    if (error instanceof Deno.errors.NotFound) return undefined;
     throw new LandropicError(
       "storage",
       `Cannot read ${path}: ${messageOf(error)}`,
@@ -86,10 +85,6 @@ function readText(path: string): string | undefined {
       error,
     );
   }
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 function parseObject(text: string, path: string): Record<string, unknown> {

@@ -75,7 +75,7 @@ export class FlagValues {
    */
   exclusive(...switches: readonly Flag<boolean>[]): Flag<boolean> | undefined {
     const on = switches.filter((flag) => this.get(flag) === true);
-    for (const source of SOURCES) {
+    for (const source of FLAG_SOURCES) {
       const [first, second] = on.filter((flag) => this.source(flag) === source);
       if (second !== undefined) {
         throw new UsageError(`--${first!.name} and --${second.name} exclude each other`);
@@ -168,5 +168,7 @@ export function nearestOption(
   return nearest(name, ["help", ...names]) ?? nearest(name, opposites);
 }
 
-const SOURCES: readonly FlagSource[] = ["flag", "environment", "config"];
+/** The sources from the highest, which wins, to the lowest. */
+export const FLAG_SOURCES: readonly FlagSource[] = ["flag", "environment", "config"];
+
 const QUOTED_LENGTH_MAX = 100;

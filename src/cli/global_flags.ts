@@ -1,6 +1,6 @@
 /** The flags every command has. */
 import { countFlag, type Flag, switchFlag, valueFlag } from "./flags.ts";
-import type { FlagValues } from "./flag_values.ts";
+import { FLAG_SOURCES, type FlagValues } from "./flag_values.ts";
 import { choice } from "./values/choice.ts";
 
 /** What the flags of every command say: how to talk, not what to do. */
@@ -44,22 +44,26 @@ export const GLOBAL_FLAGS: readonly Flag<unknown>[] = [
 /**
  * Reads the options every command has.
  *
- * @throws {UsageError} where `--quiet` and `--verbose` come from the same source.
+ * @param values The flags of the command that was called.
+ * @param colorForbidden What the terminal and `NO_COLOR` say where no flag says otherwise.
  */
-export function readGlobalOptions(values: FlagValues, noColorVariable: boolean): GlobalOptions {
+export function readGlobalOptions(values: FlagValues, colorForbidden: boolean): GlobalOptions {
   return {
     json: values.get(JSON_EVENTS) ?? false,
-    verbosity: verbosity(values),
+    verbosity: readVerbosity(values),
     logFormat: values.get(LOG_FORMAT) ?? "text",
-    color: !(values.get(NO_COLOR) ?? noColorVariable),
+    color: !(values.get(NO_COLOR) ?? colorForbidden),
     yes: values.get(YES) ?? false,
   };
 }
 
-function verbosity(values: FlagValues): number {
+/** Of `--quiet` and `--verbose` the one of the higher source counts; in the same, quiet does. */
+function readVerbosity(values: FlagValues): number {
   const quiet = values.get(QUIET) ?? false;
-  const verbose = Math.min(values.get(VERBOSE) ?? 0, 2);
+  const verbose = Math.min(values.get(VERBOSE) ?? 0, VERBOSITY_MAX);
   if (!quiet) return verbose;
-  // The nearer source wins: `-v` on the command line over LANDROPIC_QUIET and the other way round.
-  return verbose > 0 && values.typed(VERBOSE) && !values.typed(QUIET) ? verbose : -1;
+  const rank = (flag: Flag<unknown>) => FLAG_SOURCES.indexOf(values.source(flag) ?? "config");
+  return verbose > 0 && rank(VERBOSE) < rank(QUIET) ? verbose : -1;
 }
+
+const VERBOSITY_MAX = 2;

@@ -1,5 +1,4 @@
 /** Where this device keeps its state. */
-import { chmodSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { LandropicError, messageOf } from "../base/errors.ts";
 import type { Environment } from "./flag_values.ts";
@@ -75,10 +74,10 @@ function absolute(path: string | undefined): string | undefined {
 
 function createPrivateFolder(folder: string, isWindows: boolean): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: PRIVATE_MODE });
-    const { mode } = statSync(folder);
+    Deno.mkdirSync(folder, { recursive: true, mode: PRIVATE_MODE });
+    const mode = Deno.statSync(folder).mode ?? 0;
     if (isWindows || (mode & 0o077) === 0) return;
-    if (readdirSync(folder).length === 0) chmodSync(folder, PRIVATE_MODE);
+    if (isEmpty(folder)) Deno.chmodSync(folder, PRIVATE_MODE);
     else if ((mode & 0o022) !== 0) throw openFolder(folder);
   } catch (error) {
     if (error instanceof LandropicError) throw error;
@@ -89,6 +88,11 @@ function createPrivateFolder(folder: string, isWindows: boolean): void {
       error,
     );
   }
+}
+
+function isEmpty(folder: string): boolean {
+  for (const _ of Deno.readDirSync(folder)) return false;
+  return true;
 }
 
 function openFolder(folder: string): LandropicError {

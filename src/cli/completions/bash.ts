@@ -30,6 +30,8 @@ _landropic() {
 
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=\${COMP_WORDS[i]}
+    # It also splits at colons, which join two parts of one argument.
+    if [[ $word == :* ]]; then i=$((i + 1)); continue; fi
     if [[ -n $skip ]]; then
       [[ $word == '=' ]] || skip=''
       continue

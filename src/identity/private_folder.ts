@@ -38,7 +38,9 @@ export async function preparePrivateFolder(folder: string): Promise<void> {
   const isOwn = (info.mode & STICKY) === 0 && await looksOwn(folder);
   if (!isOwn) {
     throw unusableFolder(folder, "other users can enter it", {
-      hint: `run "chmod 700 ${folder}", or choose an empty folder with LANDROPIC_HOME`,
+      // Never a ready-made chmod here: the folder may be "/".
+      hint: "set LANDROPIC_HOME to an empty folder, or close this one to others if it is for " +
+        "landropic alone",
     });
   }
   await Deno.chmod(folder, FOLDER_MODE).catch((error) => {
@@ -87,7 +89,7 @@ export async function readPrivateFile(
     return await Deno.readFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw unusableFile(path, messageOf(error), { cause: error });
+    throw unreadableFile(path, error);
   }
 }
 
@@ -251,12 +253,21 @@ async function statOf(path: string): Promise<Deno.FileInfo | undefined> {
     return await Deno.stat(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw unusableFile(path, messageOf(error), { cause: error });
+    throw unreadableFile(path, error);
   }
 }
 
 async function isTaken(path: string): Promise<boolean> {
   return await Deno.lstat(path).then(() => true, () => false);
+}
+
+function unreadableFile(path: string, cause: unknown): IdentityError {
+  const isDenied = cause instanceof Deno.errors.PermissionDenied;
+  return unusableFile(path, messageOf(cause), {
+    ...(isDenied &&
+      { hint: "it belongs to another user; set LANDROPIC_HOME to a folder of yours" }),
+    cause,
+  });
 }
 
 function unusableFolder(

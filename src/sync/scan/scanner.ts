@@ -14,7 +14,7 @@ import {
 } from "../../base/paths.ts";
 import { DIR_ENTRIES_MAX, encodePage, type Entry, shapeOf } from "../../base/tree.ts";
 import { ByteWriter } from "../../base/varint.ts";
-import { bump, EMPTY_VECTOR, type VectorMember } from "../../base/version_vector.ts";
+import { bumpVector, type VectorMember, type VersionVector } from "../../base/version_vector.ts";
 import {
   type DirRecord,
   EMPTY_RECORD,
@@ -42,6 +42,8 @@ const SLICE_MS = 10;
 export interface ScanMemory {
   getDir(path: DirPath): DirRecord | undefined;
   putDir(path: DirPath, record: DirRecord): void;
+  /** Grows with each edit seen, so that what was forgotten and comes back counts as new. */
+  nextEditCounter(): number;
   /** Forgets a directory that is gone, and all beneath it. */
   removeDir(path: DirPath): void;
 }
@@ -362,7 +364,7 @@ class DirWalk {
   }
 
   /** The entry is new or changed. */
-  note(stat: ListedEntry, more: Pick<EntryRecord, "digest" | "target" | "vector">): void {
+  note(stat: ListedEntry, more: Partial<Pick<EntryRecord, "digest" | "target" | "vector">>): void {
     this.#isChanged = true;
     this.#records.push({
       name: stat.name!,
@@ -382,7 +384,11 @@ class DirWalk {
   /** The vector after an edit on this device. */
   bumped(name: string): EntryRecord["vector"] {
     const seen = findEntry(this.known, name) ?? findTombstone(this.known, name);
-    return bump(vectorOf(seen), this.options.member);
+    return this.#bump(vectorOf(seen));
+  }
+
+  #bump(vector: VersionVector): VersionVector {
+    return bumpVector(vector, this.options.member, this.options.memory.nextEditCounter());
   }
 
   /** The record to store, or `undefined` where the stored one still holds. */
@@ -401,7 +407,7 @@ class DirWalk {
       tombstones.push({
         name: gone.name,
         kind: gone.kind,
-        vector: bump(gone.vector ?? EMPTY_VECTOR, this.options.member),
+        vector: this.#bump(vectorOf(gone)),
         deletedAtMs: this.#scannedAtMs,
       });
     }

@@ -22,7 +22,7 @@ import {
 import { type ReadFile, reasonOf, type Root } from "../../store/mod.ts";
 import type { DuplexStream } from "../link/transport.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
-import type { ContentSource } from "./content_source.ts";
+import type { ShareContent } from "../content/share_content.ts";
 
 /** Files up to this size are read by one combined call. */
 const SMALL_FILE_BYTES = 64 * 1024;
@@ -33,7 +33,7 @@ const PAD = new Uint8Array(64 * 1024);
 export interface ProviderOptions {
   readonly root: Root;
   readonly snapshot: Snapshot;
-  readonly content: ContentSource;
+  readonly content: ShareContent;
   /** Version vectors of a directory's names, for peers that sync both ways. */
   readonly versionsOf: (dir: string) => readonly NameVersion[];
   readonly compress: boolean;

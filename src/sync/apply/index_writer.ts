@@ -1,0 +1,148 @@
+import { type Digest } from "../../base/digest.ts";
+import type { Clock } from "../../base/clock.ts";
+import { compareNames, type DirPath, nameOf, parentOf, type RelPath } from "../../base/paths.ts";
+import {
+  type EntryRecord,
+  findEntry,
+  isRacy,
+  type RootIndex,
+  type Tombstone,
+} from "../../index/mod.ts";
+import type { ChangeResult, FileStat, Recipe } from "../../store/mod.ts";
+import { storeRecipe } from "../content/share_content.ts";
+import type { Operation } from "./operation.ts";
+
+interface Notes {
+  readonly entries: Map<string, EntryRecord>;
+  readonly tombstones: Map<string, Tombstone>;
+}
+
+/** Remembers what was carried out, as if a scan had found it, so that the next scan finds nothing new. */
+export class IndexWriter {
+  readonly #index: RootIndex;
+  readonly #clock: Clock;
+  readonly #notes = new Map<DirPath, Notes>();
+
+  constructor(index: RootIndex, clock: Clock) {
+    this.#index = index;
+    this.#clock = clock;
+  }
+
+  /** Takes in one change that is durable on the disk. */
+  note(
+    result: ChangeResult & { outcome: "done" },
+    operation: Operation,
+    recipe: Recipe | undefined,
+  ): void {
+    const { change, stat } = result;
+    switch (change.kind) {
+      case "remove":
+        this.#noteRemoval(change.path, operation);
+        if (change.expected.kind === "dir") this.#index.removeDir(change.path);
+        return;
+      case "move":
+        if (stat !== undefined) this.#noteMove(change.from, change.path, operation, stat);
+        return;
+      default: {
+        if (stat === undefined) return;
+        if (recipe !== undefined) storeRecipe(this.#index, recipe);
+        const digest = recipe?.digest ?? digestOf(operation) ?? this.#known(change.path)?.digest;
+        this.#noteEntry(change.path, stat, operation, digest);
+      }
+    }
+  }
+
+  /** Hands everything to the index. */
+  commit(): void {
+    for (const [dir, notes] of this.#notes) {
+      this.#index.patchDir(dir, {
+        scannedAtMs: Math.floor(this.#clock.wallMs()),
+        entries: sorted(notes.entries),
+        tombstones: sorted(notes.tombstones),
+        removed: [],
+      });
+    }
+    this.#notes.clear();
+    this.#index.commit();
+  }
+
+  #noteEntry(
+    path: RelPath,
+    stat: FileStat,
+    operation: Operation,
+    digest: Digest | undefined,
+  ): void {
+    const notes = this.#of(parentOf(path));
+    const name = nameOf(path);
+    notes.tombstones.delete(name);
+    notes.entries.set(name, {
+      name,
+      kind: stat.kind as EntryRecord["kind"],
+      mode: stat.mode,
+      size: stat.kind === "dir" ? 0 : stat.size,
+      mtimeMs: stat.mtimeMs,
+      mtimeNs: stat.mtimeNs,
+      ctimeMs: stat.ctimeMs,
+      ctimeNs: stat.ctimeNs,
+      ino: stat.ino,
+      racy: stat.kind === "file" && isRacy(stat.mtimeMs, this.#clock.wallMs()),
+      digest: stat.kind === "file" ? digest : undefined,
+      target: operation.op === "make-link" ? operation.target : undefined,
+      vector: operation.vector,
+    });
+  }
+
+  #noteRemoval(path: RelPath, operation: Operation): void {
+    const notes = this.#of(parentOf(path));
+    const name = nameOf(path);
+    notes.entries.delete(name);
+    notes.tombstones.set(name, {
+      name,
+      kind: operation.before.kind === "absent" ? "file" : operation.before.kind,
+      vector: operation.vector,
+      deletedAtMs: Math.floor(this.#clock.wallMs()),
+    });
+  }
+
+  #noteMove(from: RelPath, path: RelPath, operation: Operation, stat: FileStat): void {
+    const known = this.#known(from);
+    this.#noteRemoval(from, operation);
+    if (stat.kind === "dir") {
+      this.commit();
+      this.#index.renameDir(from, path);
+    }
+    this.#noteEntry(path, stat, operation, known?.digest);
+    if (known?.target !== undefined) {
+      const notes = this.#of(parentOf(path));
+      notes.entries.set(nameOf(path), {
+        ...notes.entries.get(nameOf(path))!,
+        target: known.target,
+      });
+    }
+  }
+
+  #known(path: RelPath): EntryRecord | undefined {
+    const dir = parentOf(path);
+    const name = nameOf(path);
+    const record = this.#index.getDir(dir);
+    return this.#notes.get(dir)?.entries.get(name) ?? (record && findEntry(record, name));
+  }
+
+  #of(dir: DirPath): Notes {
+    let notes = this.#notes.get(dir);
+    if (notes === undefined) {
+      this.#notes.set(dir, notes = { entries: new Map(), tombstones: new Map() });
+    }
+    return notes;
+  }
+}
+
+function digestOf(operation: Operation): Digest | undefined {
+  return operation.op === "write-file" || operation.op === "copy-file"
+    ? operation.digest
+    : undefined;
+}
+
+function sorted<T extends { readonly name: string }>(notes: Map<string, T>): T[] {
+  return [...notes.values()].sort((a, b) => compareNames(a.name, b.name));
+}

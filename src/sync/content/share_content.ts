@@ -1,0 +1,184 @@
+import type { Digest } from "../../base/digest.ts";
+import { nameOf, parentOf, type RelPath } from "../../base/paths.ts";
+import type { FileEntry } from "../../base/tree.ts";
+import { type DirRecord, type EntryRecord, findEntry, type RootIndex } from "../../index/mod.ts";
+import { type DigestAnswer, STATUS, type Status } from "../../protocol/mod.ts";
+import {
+  decodeRecipe,
+  encodeChunkLists,
+  encodeRecipe,
+  HASH_BUFFER_BYTES,
+  hashFile,
+  reasonOf,
+  type Recipe,
+  type Root,
+} from "../../store/mod.ts";
+
+/** Recipes kept at hand: a getter asks for the groups of one file in a few requests. */
+const RECIPES_AT_HAND = 4;
+
+/**
+ * Knows what a share's files are made of: from the index where size, times and inode say that it still
+ * holds, else by reading them. What was read is remembered.
+ */
+export class ShareContent {
+  readonly #root: Root;
+  readonly #index: RootIndex;
+  readonly #signal: AbortSignal;
+  readonly #recent = new Map<string, Recipe>();
+  #buffer: Uint8Array<ArrayBuffer> | undefined;
+  #reading: Promise<unknown> = Promise.resolve();
+  #hashedBytes = 0;
+
+  constructor(root: Root, index: RootIndex, signal: AbortSignal) {
+    this.#root = root;
+    this.#index = index;
+    this.#signal = signal;
+  }
+
+  /** Bytes read for their digests so far. */
+  get hashedBytes(): number {
+    return this.#hashedBytes;
+  }
+
+  /** What is remembered of a path, as far as it is the version given. */
+  recordOf(path: RelPath, version: { size: number; mtimeMs: number }): EntryRecord | undefined {
+    const record = findEntry(this.#dir(path), nameOf(path));
+    return record?.kind === "file" && record.size === version.size &&
+        record.mtimeMs === version.mtimeMs
+      ? record
+      : undefined;
+  }
+
+  /** The digest of one version of a file; "changed" if it is no longer that version. */
+  async digestOf(path: RelPath, version: FileEntry): Promise<DigestAnswer | Status> {
+    const { size, mtimeMs } = version;
+    const known = version.digest ?? this.#trusted(path, version);
+    if (known !== undefined) return { size, mtimeMs, digest: known };
+    const recipe = await this.recipe(path, version);
+    return typeof recipe === "number" ? recipe : { size, mtimeMs, digest: recipe.digest };
+  }
+
+  /** The encoded list of groups, or of the chunks of the groups named by position. */
+  async recipeOf(
+    path: RelPath,
+    version: FileEntry,
+    groups: readonly number[],
+  ): Promise<Uint8Array | Status> {
+    const recipe = await this.recipe(path, version);
+    if (typeof recipe === "number") return recipe;
+    if (groups.some((group) => group >= recipe.groups.groupCount)) return STATUS.changed;
+    return groups.length === 0 ? recipe.groups.bytes : encodeChunkLists(recipe, groups);
+  }
+
+  /** How one version of a file is made of chunks. */
+  async recipe(
+    path: RelPath,
+    version: { size: number; mtimeMs: number },
+  ): Promise<Recipe | Status> {
+    const key = `${version.size} ${version.mtimeMs} ${path}`;
+    const recent = this.#recent.get(key);
+    if (recent !== undefined) return recent;
+    const digest = this.#trusted(path, version);
+    const stored = digest && this.#index.getRecipe(digest);
+    // One file at a time: reading several at once would only make the disk seek.
+    const recipe = stored
+      ? decodeRecipe(stored, digest)
+      : await this.#inTurn(() => this.#read(path, version));
+    if (typeof recipe === "number") return recipe;
+    if (this.#recent.size >= RECIPES_AT_HAND) {
+      this.#recent.delete(this.#recent.keys().next().value!);
+    }
+    this.#recent.set(key, recipe);
+    return recipe;
+  }
+
+  /** Reads a file as it is now, whatever the index says; `undefined` if it changed meanwhile. */
+  async freshDigest(path: RelPath): Promise<Digest | undefined> {
+    const stat = this.#root.lstat(path);
+    if (stat?.kind !== "file") return undefined;
+    const recipe = await this.#inTurn(() => this.#read(path, stat));
+    return typeof recipe === "number" ? undefined : recipe.digest;
+  }
+
+  /** Remembers how a file that was just written is made. */
+  remember(recipe: Recipe): void {
+    storeRecipe(this.#index, recipe);
+  }
+
+  #trusted(path: RelPath, version: { size: number; mtimeMs: number }): Digest | undefined {
+    const record = this.recordOf(path, version);
+    if (record?.digest === undefined || record.racy) return undefined;
+    const stat = this.#root.lstat(path);
+    return stat !== undefined && stat.ino === record.ino && stat.ctimeMs === record.ctimeMs &&
+        stat.ctimeNs === record.ctimeNs && stat.mtimeNs === record.mtimeNs
+      ? record.digest
+      : undefined;
+  }
+
+  async #read(path: RelPath, version: { size: number; mtimeMs: number }): Promise<Recipe | Status> {
+    this.#buffer ??= new Uint8Array(HASH_BUFFER_BYTES);
+    try {
+      using file = this.#root.openFile(path);
+      if (file.size !== version.size || file.openedStat.mtimeMs !== version.mtimeMs) {
+        return STATUS.changed;
+      }
+      const recipe = await hashFile((into, at) => file.readAt(into, at), file.size, {
+        signal: this.#signal,
+        buffer: this.#buffer,
+      });
+      const stat = file.stat();
+      if (stat.mtimeNs !== file.openedStat.mtimeNs || stat.ctimeNs !== file.openedStat.ctimeNs) {
+        return STATUS.changed;
+      }
+      this.#hashedBytes += file.size;
+      this.#learn(path, recipe);
+      return recipe;
+    } catch (error) {
+      const reason = reasonOf(error);
+      if (reason === undefined) throw error;
+      return reason === "not_found" || reason === "changed" ? STATUS.changed : STATUS.io;
+    }
+  }
+
+  #learn(path: RelPath, recipe: Recipe): void {
+    storeRecipe(this.#index, recipe);
+    const dir = this.#dir(path);
+    const record = findEntry(dir, nameOf(path));
+    const stat = this.#root.lstat(path);
+    // Only where the record is of the very file that was read.
+    if (
+      record === undefined || stat === undefined || record.ino !== stat.ino ||
+      record.mtimeNs !== stat.mtimeNs || record.ctimeNs !== stat.ctimeNs || record.racy
+    ) return;
+    this.#index.patchDir(parentOf(path), {
+      scannedAtMs: dir.scannedAtMs,
+      shape: dir.shape,
+      entries: [{ ...record, digest: recipe.digest }],
+      tombstones: [],
+      removed: [],
+    });
+  }
+
+  #dir(path: RelPath): DirRecord {
+    return this.#index.getDir(parentOf(path)) ?? NO_RECORD;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#reading.then(work);
+    this.#reading = result.catch(() => {});
+    return result;
+  }
+}
+
+const NO_RECORD: DirRecord = { scannedAtMs: 0, entries: [], tombstones: [] };
+
+/** Puts a recipe into the index, unless the file is a single chunk, which its digest describes. */
+export function storeRecipe(index: RootIndex, recipe: Recipe): void {
+  if (recipe.groups.chunkCount <= 1) return;
+  const groups = Array.from(
+    { length: recipe.groups.groupCount },
+    (_, g) => recipe.groups.groupHash(g).slice(),
+  );
+  index.putRecipe(recipe.digest, encodeRecipe(recipe), groups);
+}

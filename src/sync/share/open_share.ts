@@ -1,0 +1,141 @@
+import { type Bytes, fromHex } from "../../base/bytes.ts";
+import type { Clock } from "../../base/clock.ts";
+import { digestKey, sha256 } from "../../base/digest.ts";
+import { LandropicError } from "../../base/errors.ts";
+import { utf8 } from "../../base/bytes.ts";
+import type { DeviceId } from "../../base/ids.ts";
+import { type VectorMember, vectorMember } from "../../base/version_vector.ts";
+import type { Index, RootIndex } from "../../index/mod.ts";
+import {
+  ensureFolderId,
+  expireTrash,
+  type FolderLock,
+  lockFolder,
+  lockRoot,
+  openRoot,
+  readFolderId,
+  type Root,
+  sweepTemporary,
+} from "../../store/mod.ts";
+import { ShareContent } from "../content/share_content.ts";
+import { FilterStack } from "../filter/mod.ts";
+import { scan } from "../scan/scanner.ts";
+import type { Snapshot } from "../scan/snapshot.ts";
+
+/** What a session does with a folder: only reads it, changes it, or lets changes and deletions flow out too. */
+export type ShareRole = "source" | "target" | "both";
+
+/** How to open a folder for one session. */
+export interface OpenShareOptions {
+  readonly path: string;
+  readonly role: ShareRole;
+  /** Create the folder if there is none. */
+  readonly create?: boolean;
+  readonly index: Index;
+  readonly deviceId: DeviceId;
+  /** Private folder for lock files. */
+  readonly lockFolder: string;
+  /** What the lock's next taker is told: `sync with "nas"`. */
+  readonly activity: string;
+  readonly lockWaitMs: number;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** A folder without a mark of its own, which only ever was a source. */
+const UNMARKED = "0".repeat(32);
+
+/** A folder opened for one session: locked, with what is remembered of it. */
+export class OpenShare implements Disposable {
+  /** Names this very folder and this device's memory of it: 32 bytes. */
+  readonly rootId: Bytes;
+  /** Stands for this device in version vectors. */
+  readonly member: VectorMember;
+  readonly content: ShareContent;
+
+  /**
+   * @throws {StoreError} `locked`, or why the folder can't be used.
+   * @throws {LandropicError} `safety_limit` if the folder has lost its mark: its disk may be unmounted.
+   */
+  static async open(options: OpenShareOptions): Promise<OpenShare> {
+    const root = openRoot(options.path, { create: options.create ?? false });
+    const locks: FolderLock[] = [];
+    try {
+      const mode = options.role === "source" ? "shared" : "exclusive";
+      const { activity, lockWaitMs: waitMs, signal } = options;
+      Deno.mkdirSync(options.lockFolder, { recursive: true, mode: 0o700 });
+      const lockFile = `${options.lockFolder}/${digestKey(sha256(utf8(root.path))).slice(0, 32)}`;
+      locks.push(await lockFolder(lockFile, { mode, activity, waitMs, signal }));
+      // For those with another state folder. A mere source may be read-only and is left untouched.
+      if (options.role !== "source") {
+        locks.push(await lockRoot(root, { mode, activity, waitMs, signal }));
+      }
+      const folderId = await identify(root, options);
+      const index = options.index.openRoot({ path: root.path, folderId });
+      return new OpenShare(root, index, locks, options);
+    } catch (error) {
+      for (const lock of locks) lock[Symbol.dispose]();
+      root[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  private constructor(
+    readonly root: Root,
+    readonly index: RootIndex,
+    readonly locks: readonly FolderLock[],
+    readonly options: OpenShareOptions,
+  ) {
+    this.rootId = fromHex(index.folderId + index.epoch);
+    this.member = vectorMember(options.deviceId, index.epoch);
+    this.content = new ShareContent(root, index, options.signal);
+    if (options.role !== "source") {
+      sweepTemporary(root, options.clock.wallMs());
+      expireTrash(root, options.clock.wallMs());
+    }
+  }
+
+  /** Reads the folder as it is now. */
+  async scan(
+    options: { readonly checksum: boolean; readonly filters: readonly string[] },
+  ): Promise<Snapshot> {
+    const { clock, signal } = this.options;
+    this.index.preload();
+    const snapshot = await scan({
+      root: this.root,
+      memory: this.index,
+      member: this.member,
+      filter: (text) => FilterStack.root(options.filters, text),
+      checksum: options.checksum,
+      digestOf: (path) => this.content.freshDigest(path),
+      clock,
+      signal,
+    });
+    this.index.commit();
+    return snapshot;
+  }
+
+  [Symbol.dispose](): void {
+    for (const lock of this.locks) lock[Symbol.dispose]();
+    this.root[Symbol.dispose]();
+  }
+}
+
+/** Finds the folder's mark, or makes one, or says that a folder which had one has lost it. */
+async function identify(root: Root, options: OpenShareOptions): Promise<string> {
+  const mark = readFolderId(root);
+  if (mark !== undefined) return mark;
+  const known = options.index.roots().find((row) => row.path === root.path);
+  const isLost = known !== undefined && known.folderId !== UNMARKED &&
+    root.lstat(OWN) === undefined;
+  if (isLost && options.role !== "target") {
+    throw new LandropicError(
+      "safety_limit",
+      `Folder ${JSON.stringify(root.path)} is not the one synced before: its ".landropic" is gone`,
+      'mount the disk it lies on; if it is a new folder, create an empty ".landropic" in it first',
+    );
+  }
+  return options.role === "source" ? UNMARKED : await ensureFolderId(root);
+}
+
+const OWN = ".landropic" as Parameters<Root["lstat"]>[0];

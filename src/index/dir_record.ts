@@ -95,16 +95,37 @@ export function vectorOf(entry: EntryRecord | Tombstone | undefined): VersionVec
   return entry?.vector ?? EMPTY_VECTOR;
 }
 
-/** The record after a patch. Its shape and time are the patch's. */
-export function applyPatch(record: DirRecord, patch: DirPatch): DirRecord {
-  const replaced = new Set(patch.removed);
-  for (const entry of patch.entries) replaced.add(entry.name);
-  for (const tombstone of patch.tombstones) replaced.add(tombstone.name);
+/**
+ * The record after patches, applied in order. Shape and time are those of the last. Costs one pass over
+ * the record, however many patches there are.
+ */
+export function applyPatches(record: DirRecord, patches: readonly DirPatch[]): DirRecord {
+  const last = patches.at(-1);
+  if (last === undefined) return record;
+  const entries = new Map<string, EntryRecord>();
+  const tombstones = new Map<string, Tombstone>();
+  const replaced = new Set<string>();
+  const forget = (name: string) => {
+    replaced.add(name);
+    entries.delete(name);
+    tombstones.delete(name);
+  };
+  for (const patch of patches) {
+    for (const name of patch.removed) forget(name);
+    for (const entry of patch.entries) {
+      forget(entry.name);
+      entries.set(entry.name, entry);
+    }
+    for (const tombstone of patch.tombstones) {
+      forget(tombstone.name);
+      tombstones.set(tombstone.name, tombstone);
+    }
+  }
   return {
-    scannedAtMs: patch.scannedAtMs,
-    shape: patch.shape,
-    entries: merge(record.entries, patch.entries, replaced),
-    tombstones: merge(record.tombstones, patch.tombstones, replaced),
+    scannedAtMs: last.scannedAtMs,
+    shape: last.shape,
+    entries: merge(record.entries, sortedByName(entries), replaced),
+    tombstones: merge(record.tombstones, sortedByName(tombstones), replaced),
   };
 }
 
@@ -131,6 +152,10 @@ function find<T extends { readonly name: string }>(
     else high = middle;
   }
   return undefined;
+}
+
+function sortedByName<T extends { readonly name: string }>(named: Map<string, T>): T[] {
+  return [...named.values()].sort((a, b) => compareNames(a.name, b.name));
 }
 
 function merge<T extends { readonly name: string }>(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
-  applyPatch,
+  applyPatches,
   checkOrder,
   type DirRecord,
   EMPTY_RECORD,
@@ -21,20 +21,26 @@ function modelOf(record: DirRecord): Map<string, unknown> {
   return model;
 }
 
-Deno.test("applyPatch() replaces exactly the names in the patch and keeps the order", () => {
-  fc.assert(fc.property(records, patches, (record, patch) => {
+Deno.test("applyPatches() replaces exactly the names in the patches and keeps the order", () => {
+  const some = fc.array(patches, { minLength: 1, maxLength: 4 });
+  fc.assert(fc.property(records, some, (record, patches) => {
     const expected = modelOf(record);
-    for (const name of patch.removed) expected.delete(name);
-    for (const [name, value] of modelOf(patch)) expected.set(name, value);
-
-    const patched = applyPatch(record, patch);
+    for (const patch of patches) {
+      for (const name of patch.removed) expected.delete(name);
+      for (const [name, value] of modelOf(patch)) expected.set(name, value);
+    }
+    const patched = applyPatches(record, patches);
     checkOrder(patched.entries);
     checkOrder(patched.tombstones);
     assert.deepEqual(modelOf(patched), expected);
     assert.equal(patched.entries.length + patched.tombstones.length, expected.size);
-    assert.equal(patched.shape, patch.shape);
-    assert.equal(patched.scannedAtMs, patch.scannedAtMs);
+    assert.equal(patched.shape, patches.at(-1)!.shape);
+    assert.equal(patched.scannedAtMs, patches.at(-1)!.scannedAtMs);
   }));
+});
+
+Deno.test("applyPatches() without patches is the record itself", () => {
+  assert.equal(applyPatches(EMPTY_RECORD, []), EMPTY_RECORD);
 });
 
 Deno.test("findEntry() and findTombstone() find each name and no other", () => {

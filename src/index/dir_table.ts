@@ -1,0 +1,290 @@
+import type { DirPath } from "../base/paths.ts";
+import type { Database } from "./database.ts";
+import { countsOf, decodeDir, encodeDir } from "./dir_codec.ts";
+import { applyPatches, type DirPatch, type DirRecord, EMPTY_RECORD } from "./dir_record.ts";
+
+/** An encoded directory as it lies in the database: a record, then patches to apply in order. */
+export interface StoredDir {
+  readonly path: DirPath;
+  readonly record: Uint8Array;
+  readonly patches: readonly Uint8Array[];
+}
+
+/** Patches of one directory are folded into its record when they outgrow it and this many bytes. */
+const PATCH_BYTES_MIN = 64 * 1024;
+
+/** What one read of many directories aims at, in bytes. */
+const READ_BYTES = 1024 * 1024;
+const READ_ROWS_MAX = 512;
+
+/**
+ * The directory records of one root. Writes are collected as bytes in memory and go to the database
+ * with {@linkcode flush}; reads see them at once.
+ */
+export class DirTable {
+  readonly #database: Database;
+  readonly #root: number;
+  readonly #pending = new Map<DirPath, { record: Uint8Array | undefined; patches: Uint8Array[] }>();
+  readonly #preloaded = new Map<DirPath, Uint8Array>();
+  #pendingBytes = 0;
+
+  constructor(database: Database, root: number) {
+    this.#database = database;
+    this.#root = root;
+  }
+
+  /** Bytes collected and not yet in the database. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  /**
+   * What is remembered of a directory. 10 µs and half a microsecond an entry.
+   *
+   * @throws {IndexError} `corrupt`
+   */
+  get(path: DirPath): DirRecord | undefined {
+    const stored = this.stored(path);
+    return stored && this.decode(stored);
+  }
+
+  /** The same in encoded form. */
+  stored(path: DirPath): StoredDir | undefined {
+    const pending = this.#pending.get(path);
+    if (pending?.record !== undefined) {
+      return { path, record: pending.record, patches: pending.patches };
+    }
+    const below = this.#load(path);
+    if (pending === undefined) return below;
+    return {
+      path,
+      record: below?.record ?? EMPTY_BYTES,
+      patches: [...below?.patches ?? [], ...pending.patches],
+    };
+  }
+
+  /** Replaces what is remembered. @returns The record as it will be stored. */
+  put(path: DirPath, record: DirRecord): Uint8Array {
+    const bytes = encodeDir(record);
+    this.#unpend(path);
+    this.#preloaded.delete(path);
+    this.#pending.set(path, { record: bytes, patches: [] });
+    this.#pendingBytes += bytes.length;
+    return bytes;
+  }
+
+  /** Changes a few names, at the cost of those alone. @returns The patch as it will be stored. */
+  patch(path: DirPath, patch: DirPatch): Uint8Array {
+    const bytes = encodeDir(patch);
+    this.#preloaded.delete(path);
+    const pending = this.#pending.get(path);
+    if (pending === undefined) this.#pending.set(path, { record: undefined, patches: [bytes] });
+    else pending.patches.push(bytes);
+    this.#pendingBytes += bytes.length;
+    return bytes;
+  }
+
+  /** Forgets a directory and all beneath it. Call {@linkcode flush} before, in the same transaction. */
+  remove(path: DirPath): void {
+    this.#preloaded.clear();
+    const { low, high } = beneath(path);
+    for (const table of ["dirs", "dir_patches"]) {
+      this.#database.run(
+        `DELETE FROM ${table} WHERE root = ? AND path = ?`,
+        this.#root,
+        path,
+      );
+      this.#database.run(
+        `DELETE FROM ${table} WHERE root = ? AND path > ? AND path < ?`,
+        this.#root,
+        low,
+        high,
+      );
+    }
+  }
+
+  /**
+   * Moves what is remembered of a directory and all beneath it; what was remembered at `to` is
+   * forgotten. Call {@linkcode flush} before, in the same transaction.
+   */
+  rename(from: DirPath, to: DirPath): void {
+    this.remove(to);
+    const { low, high } = beneath(from);
+    for (const table of ["dirs", "dir_patches"]) {
+      this.#database.run(
+        `UPDATE ${table} SET path = ?1 WHERE root = ?2 AND path = ?3`,
+        to,
+        this.#root,
+        from,
+      );
+      // Characters, not UTF-16 units: that is how SQLite counts.
+      this.#database.run(
+        `UPDATE ${table} SET path = ?1 || substr(path, ?2) WHERE root = ?3 AND path > ?4 AND path < ?5`,
+        to,
+        [...from].length + 1,
+        this.#root,
+        low,
+        high,
+      );
+    }
+  }
+
+  /** Reads records ahead, up to `bytesMax`, in 3 µs a directory instead of 10. */
+  preload(bytesMax: number): void {
+    this.#preloaded.clear();
+    let bytes = 0;
+    for (const { path, record, patches } of this.list("")) {
+      bytes += record.length;
+      if (bytes > bytesMax) return;
+      if (patches.length === 0 && !this.#pending.has(path)) this.#preloaded.set(path, record);
+    }
+  }
+
+  /**
+   * A directory and all beneath it, in byte order of paths, as far as it is in the database: flush
+   * first. Memory is bounded, and writes in between are harmless.
+   */
+  *list(under: DirPath): Generator<StoredDir> {
+    const self = this.#load(under);
+    if (self !== undefined) yield self;
+    const { low, high } = beneath(under);
+    const rows = this.#database.prepare(
+      `SELECT path, record, patch_bytes FROM dirs
+        WHERE root = ? AND path > ? AND path < ? ORDER BY path LIMIT ?`,
+    );
+    let after = low;
+    let limit = 16;
+    while (true) {
+      const found = rows.all<[DirPath, Uint8Array, number]>(this.#root, after, high, limit);
+      let bytes = 0;
+      for (const [path, record, patchBytes] of found) {
+        bytes += record.length + patchBytes;
+        yield { path, record, patches: patchBytes > 0 ? this.#loadPatches(path) : [] };
+      }
+      if (found.length < limit) return;
+      after = found.at(-1)![0];
+      limit = Math.max(1, Math.min(READ_ROWS_MAX, Math.floor(limit * READ_BYTES / (bytes + 1))));
+    }
+  }
+
+  /** Decodes what {@linkcode list} or {@linkcode stored} gave. @throws {IndexError} `corrupt` */
+  decode({ path, record, patches }: StoredDir): DirRecord {
+    return this.#checked(path, () => {
+      const { removed: _none, ...base } = decodeDir(record);
+      return applyPatches(base, patches.map((patch) => decodeDir(patch)));
+    });
+  }
+
+  /** Counts what {@linkcode list} gave, without decoding where that can be helped. */
+  count(stored: StoredDir): { entries: number; tombstones: number } {
+    if (stored.patches.length === 0) {
+      return this.#checked(stored.path, () => countsOf(stored.record));
+    }
+    const { entries, tombstones } = this.decode(stored);
+    return { entries: entries.length, tombstones: tombstones.length };
+  }
+
+  /** Writes what was collected into the open transaction; {@linkcode clear} when that is committed. */
+  flush(): void {
+    for (const [path, { record, patches }] of this.#pending) {
+      if (record !== undefined) this.#store(path, record);
+      if (patches.length > 0) this.#storePatches(path, patches);
+    }
+  }
+
+  /** Forgets what was collected, because it is in the database now or must never get there. */
+  clear(): void {
+    this.#pending.clear();
+    this.#pendingBytes = 0;
+  }
+
+  #unpend(path: DirPath): void {
+    const pending = this.#pending.get(path);
+    if (pending === undefined) return;
+    this.#pendingBytes -= pending.record?.length ?? 0;
+    for (const patch of pending.patches) this.#pendingBytes -= patch.length;
+    this.#pending.delete(path);
+  }
+
+  #load(path: DirPath): StoredDir | undefined {
+    const ahead = this.#preloaded.get(path);
+    if (ahead !== undefined) {
+      this.#preloaded.delete(path);
+      return { path, record: ahead, patches: [] };
+    }
+    const row = this.#database.get<[Uint8Array, number]>(
+      "SELECT record, patch_bytes FROM dirs WHERE root = ? AND path = ?",
+      this.#root,
+      path,
+    );
+    if (row === undefined) return undefined;
+    return { path, record: row[0], patches: row[1] > 0 ? this.#loadPatches(path) : [] };
+  }
+
+  #loadPatches(path: DirPath): Uint8Array[] {
+    return this.#database.all<[Uint8Array]>(
+      "SELECT patch FROM dir_patches WHERE root = ? AND path = ? ORDER BY id",
+      this.#root,
+      path,
+    ).map(([patch]) => patch);
+  }
+
+  #store(path: DirPath, record: Uint8Array): void {
+    this.#database.run(
+      `INSERT INTO dirs (root, path, record, patch_bytes) VALUES (?, ?, ?, 0)
+        ON CONFLICT (root, path) DO UPDATE SET record = excluded.record, patch_bytes = 0`,
+      this.#root,
+      path,
+      record,
+    );
+    this.#database.run(
+      "DELETE FROM dir_patches WHERE root = ? AND path = ?",
+      this.#root,
+      path,
+    );
+  }
+
+  #storePatches(path: DirPath, patches: readonly Uint8Array[]): void {
+    let bytes = 0;
+    for (const patch of patches) {
+      bytes += patch.length;
+      this.#database.run(
+        "INSERT INTO dir_patches (root, path, patch) VALUES (?, ?, ?)",
+        this.#root,
+        path,
+        patch,
+      );
+    }
+    const [patchBytes, recordBytes] = this.#database.get<[number, number]>(
+      `INSERT INTO dirs (root, path, record, patch_bytes) VALUES (?, ?, ?, ?)
+        ON CONFLICT (root, path) DO UPDATE SET patch_bytes = patch_bytes + excluded.patch_bytes
+        RETURNING patch_bytes, length(record)`,
+      this.#root,
+      path,
+      EMPTY_BYTES,
+      bytes,
+    )!;
+    if (patchBytes > Math.max(PATCH_BYTES_MIN, recordBytes)) {
+      this.#store(path, encodeDir(this.decode(this.#load(path)!)));
+    }
+  }
+
+  #checked<T>(path: DirPath, decode: () => T): T {
+    try {
+      return decode();
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw this.#database.corrupt(`the record of directory ${JSON.stringify(path)}`, error);
+    }
+  }
+}
+
+const EMPTY_BYTES = encodeDir(EMPTY_RECORD);
+
+/** The range of paths strictly beneath a directory, neither end included. */
+function beneath(path: DirPath): { readonly low: string; readonly high: string | Uint8Array } {
+  // To SQLite every BLOB is larger than any text. "0" is the character behind "/".
+  return path === "" ? { low: "", high: NO_BYTES } : { low: `${path}/`, high: `${path}0` };
+}
+
+const NO_BYTES = new Uint8Array(0);

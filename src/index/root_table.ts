@@ -1,0 +1,185 @@
+import { toHex } from "../base/bytes.ts";
+import type { Database } from "./database.ts";
+
+/** Which folder is being opened, and how it is told from a copy of itself. */
+export interface RootIdentity {
+  /** Absolute path with symbolic links resolved. */
+  readonly path: string;
+  /** The id in the folder's marker file. */
+  readonly folderId: string;
+  /**
+   * Anything that stays the same as long as this is the same folder on the same disk, and changes when
+   * it is copied or restored from a backup: the marker file's inode, say. Left out where there is
+   * nothing to rely on.
+   */
+  readonly marker?: string;
+}
+
+/** What the database says of a root. */
+export interface RootRow {
+  readonly id: number;
+  readonly path: string;
+  readonly folderId: string;
+  /** 32 random hex digits; another one whenever what was remembered has been thrown away. */
+  readonly epoch: string;
+  readonly createdAtMs: number;
+}
+
+/** Why nothing is remembered of a root that was opened. */
+export type VoidReason = "new" | "folder_replaced" | "folder_copied";
+
+/** Rows deleted in one transaction while a root is forgotten. */
+const FORGET_ROWS_MAX = 2000;
+
+/** Tables with rows that belong to a root. */
+const TABLES_OF_ROOT = ["ancestors", "dirs", "dir_patches", "groups", "recipes"] as const;
+
+type TableOfRoot = typeof TABLES_OF_ROOT[number];
+
+/**
+ * Finds the row of a root, or makes a fresh one. Unchanged, it writes nothing.
+ *
+ * @returns With `voided` where nothing is remembered, and why.
+ */
+export function openRootRow(
+  database: Database,
+  identity: RootIdentity,
+  nowMs: number,
+): RootRow & { readonly voided: VoidReason | undefined } {
+  const found = readRow(database, identity.path);
+  if (found === undefined || faultOf(found, identity) !== undefined) {
+    return replaceRow(database, identity, nowMs);
+  }
+  if (identity.marker !== undefined && found.marker === null) {
+    const marker = identity.marker;
+    database.transaction(false, () => {
+      database.run("UPDATE roots SET marker = ? WHERE id = ?", marker, found.row.id);
+    });
+  }
+  return { ...found.row, voided: undefined };
+}
+
+function replaceRow(
+  database: Database,
+  identity: RootIdentity,
+  nowMs: number,
+): RootRow & { readonly voided: VoidReason | undefined } {
+  const { path, folderId, marker } = identity;
+  const opened = database.transaction(true, () => {
+    // Asked again now that nobody else writes: another process may have been quicker.
+    const found = readRow(database, path);
+    const voided = faultOf(found, identity);
+    if (found !== undefined && voided === undefined) return { ...found.row, voided };
+    database.run("DELETE FROM roots WHERE path = ?", path);
+    database.run(
+      "INSERT INTO roots (path, folder_id, marker, epoch, created_ms) VALUES (?, ?, ?, ?, ?)",
+      path,
+      folderId,
+      marker ?? null,
+      toHex(crypto.getRandomValues(new Uint8Array(16))),
+      nowMs,
+    );
+    return { ...readRow(database, path)!.row, voided };
+  });
+  if (opened.voided !== "new") sweepForgotten(database);
+  return opened;
+}
+
+/** Forgets a root and all that belongs to it. @returns False if it was not known. */
+export function forgetRootRow(database: Database, path: string): boolean {
+  const known = database.transaction(
+    true,
+    () => database.run("DELETE FROM roots WHERE path = ?", path) > 0,
+  );
+  sweepForgotten(database);
+  return known;
+}
+
+/** Forgets every root: none of it holds for another device. */
+export function forgetAllRoots(database: Database): void {
+  database.transaction(true, () => database.run("DELETE FROM roots"));
+  sweepForgotten(database);
+}
+
+/** All roots, by path. */
+export function listRootRows(database: Database): RootRow[] {
+  return database.all<StoredRoot>(`${SELECT} ORDER BY path`).map(rowOf);
+}
+
+/**
+ * Deletes rows of roots that are gone, in short transactions that let other processes in between.
+ * They are out of reach already, so it is no harm if a crash leaves some for the next time.
+ */
+export function sweepForgotten(database: Database): void {
+  // In this order: ids only grow, so a root that another process opens meanwhile lies above.
+  const [newest] = database.get<[number]>(
+    "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'roots'",
+  )!;
+  const known = new Set(database.all<[number]>("SELECT id FROM roots").map(([id]) => id));
+  for (const table of TABLES_OF_ROOT) {
+    const next = database.prepare(
+      `SELECT root FROM ${table} WHERE root > ? AND root <= ? ORDER BY root LIMIT 1`,
+    );
+    let root = 0;
+    for (let row = next.get<[number]>(0, newest); row; row = next.get<[number]>(root, newest)) {
+      root = row[0];
+      if (!known.has(root)) deleteRows(database, table, root);
+    }
+  }
+}
+
+function deleteRows(database: Database, table: TableOfRoot, root: number): void {
+  const sql = deleteSome(table);
+  let deleted: number;
+  do {
+    deleted = database.transaction(false, () => database.run(sql, root, FORGET_ROWS_MAX));
+  } while (deleted === FORGET_ROWS_MAX);
+}
+
+function deleteSome(table: TableOfRoot): string {
+  switch (table) {
+    case "ancestors":
+      return "DELETE FROM ancestors WHERE (root, peer, share) IN " +
+        "(SELECT root, peer, share FROM ancestors WHERE root = ? LIMIT ?)";
+    case "groups":
+      return "DELETE FROM groups WHERE (root, prefix, recipe) IN " +
+        "(SELECT root, prefix, recipe FROM groups WHERE root = ? LIMIT ?)";
+    default:
+      return `DELETE FROM ${table} WHERE id IN (SELECT id FROM ${table} WHERE root = ? LIMIT ?)`;
+  }
+}
+
+type StoredRoot = [
+  id: number,
+  path: string,
+  folderId: string,
+  epoch: string,
+  createdMs: number,
+  marker: string | null,
+];
+
+const SELECT = "SELECT id, path, folder_id, epoch, created_ms, marker FROM roots";
+
+function readRow(
+  database: Database,
+  path: string,
+): { readonly row: RootRow; readonly marker: string | null } | undefined {
+  const found = database.get<StoredRoot>(`${SELECT} WHERE path = ?`, path);
+  return found && { row: rowOf(found), marker: found[5] };
+}
+
+function rowOf([id, path, folderId, epoch, createdAtMs]: StoredRoot): RootRow {
+  return { id, path, folderId, epoch, createdAtMs };
+}
+
+function faultOf(
+  found: { readonly row: RootRow; readonly marker: string | null } | undefined,
+  { folderId, marker }: RootIdentity,
+): VoidReason | undefined {
+  if (found === undefined) return "new";
+  if (found.row.folderId !== folderId) return "folder_replaced";
+  if (marker !== undefined && found.marker !== null && found.marker !== marker) {
+    return "folder_copied";
+  }
+  return undefined;
+}

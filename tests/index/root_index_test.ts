@@ -1,0 +1,312 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { DirPath } from "../../src/base/paths.ts";
+import {
+  applyPatches,
+  type DirPatch,
+  type DirRecord,
+  EMPTY_RECORD,
+  IndexError,
+  PENDING_BYTES_MAX,
+  type RootIndex,
+} from "../../src/index/mod.ts";
+import { Database } from "../../src/index/database.ts";
+import { patches, records } from "./arbitraries.ts";
+import { digestOf, dirRecord, fileRecord, PEER, ROOT, TempIndex } from "./temp_index.ts";
+
+const paths = fc.constantFrom(
+  "",
+  "a",
+  "a/b",
+  "a/b/c",
+  "a0",
+  "a-b",
+  "ab",
+  "\u{1f5a5}",
+  "\u{1f5a5}/\u{1f5a5}",
+  "\u{10ffff}z",
+) as fc.Arbitrary<DirPath>;
+
+type Step =
+  | { readonly do: "put"; readonly path: DirPath; readonly record: DirRecord }
+  | { readonly do: "patch"; readonly path: DirPath; readonly patch: DirPatch }
+  | { readonly do: "remove"; readonly path: DirPath }
+  | { readonly do: "rename"; readonly from: DirPath; readonly to: DirPath }
+  | { readonly do: "commit" | "preload" | "reopen" | "fail" };
+
+const steps: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({ do: fc.constant("put" as const), path: paths, record: records }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({ do: fc.constant("patch" as const), path: paths, patch: patches }),
+  },
+  fc.record({ do: fc.constant("remove" as const), path: paths }),
+  fc.record({ do: fc.constant("rename" as const), from: paths, to: paths })
+    .filter(({ from, to }) => from !== "" && to !== from && !to.startsWith(`${from}/`)),
+  fc.record({
+    do: fc.constantFrom("commit" as const, "preload" as const, "reopen" as const, "fail" as const),
+  }),
+);
+
+/** The plainest index there is. */
+class Model {
+  dirs = new Map<string, DirRecord>();
+
+  apply(step: Step): void {
+    switch (step.do) {
+      case "put":
+        this.dirs.set(step.path, step.record);
+        break;
+      case "patch":
+        this.dirs.set(
+          step.path,
+          applyPatches(this.dirs.get(step.path) ?? EMPTY_RECORD, [step.patch]),
+        );
+        break;
+      case "remove":
+        this.#remove(step.path);
+        break;
+      case "rename": {
+        this.#remove(step.to);
+        const moved = [...this.dirs].filter(([path]) => isBeneath(path, step.from));
+        for (const [path, record] of moved) {
+          this.dirs.delete(path);
+          this.dirs.set(step.to + path.slice(step.from.length), record);
+        }
+        break;
+      }
+    }
+  }
+
+  #remove(under: string): void {
+    for (const path of [...this.dirs.keys()]) if (isBeneath(path, under)) this.dirs.delete(path);
+  }
+}
+
+function isBeneath(path: string, dir: string): boolean {
+  return dir === "" || path === dir || path.startsWith(`${dir}/`);
+}
+
+function apply(root: RootIndex, step: Step): void {
+  switch (step.do) {
+    case "put":
+      return root.putDir(step.path, step.record);
+    case "patch":
+      return root.patchDir(step.path, step.patch);
+    case "remove":
+      return root.removeDir(step.path);
+    case "rename":
+      return root.renameDir(step.from, step.to);
+    case "preload":
+      return root.preload();
+    default:
+      return root.commit();
+  }
+}
+
+function check(root: RootIndex, model: Model): void {
+  for (const [path, record] of model.dirs) {
+    assert.deepEqual(root.getDir(path as DirPath), record, path);
+  }
+  assert.equal(root.getDir("never there" as DirPath), undefined);
+  assert.deepEqual(
+    new Map<string, DirRecord>(root.dirs()),
+    new Map([...model.dirs].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))),
+  );
+  for (const under of ["a", "a/b", "\u{1f5a5}"]) {
+    assert.deepEqual(
+      new Set([...root.dirs(under as DirPath)].map(([path]) => path)),
+      new Set([...model.dirs.keys()].filter((path) => isBeneath(path, under))),
+    );
+  }
+}
+
+Deno.test("a root index does what a map of records would, whatever the order of steps", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.record({ step: steps, inTransaction: fc.boolean() }), { maxLength: 12 }),
+      async (run) => {
+        using temp = new TempIndex();
+        let index = await temp.open();
+        let root = index.openRoot(ROOT);
+        const model = new Model();
+        for (const { step, inTransaction } of run) {
+          if (step.do === "reopen") {
+            root.commit();
+            index.close();
+            index = await temp.open();
+            root = index.openRoot(ROOT);
+          } else if (step.do === "fail") {
+            assert.throws(() =>
+              root.transaction(() => {
+                root.putDir("a" as DirPath, EMPTY_RECORD);
+                root.removeDir("a/b" as DirPath);
+                throw new Error("undo");
+              }), /undo/);
+          } else if (inTransaction) {
+            root.transaction(() => apply(root, step));
+          } else {
+            apply(root, step);
+          }
+          model.apply(step);
+        }
+        check(root, model);
+        index.close();
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+Deno.test("patchDir() folds patches in before they outgrow the record", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  const root = index.openRoot(ROOT);
+  using raw = new Database(await import("node:sqlite"), temp.path, { busyTimeoutMs: 0 });
+  const names = Array.from({ length: 3000 }, (_, i) => `file${String(i).padStart(4, "0")}`);
+  let folds = 0;
+  let patchBytesBefore = 0;
+  for (let turn = 0; turn < 30; turn++) {
+    // In an order that hits the whole range at every turn.
+    const entries = names.filter((_, i) => i % 30 === turn)
+      .map((name) => fileRecord(name, { digest: digestOf(name) }));
+    root.patchDir("", { scannedAtMs: turn, entries, tombstones: [], removed: [] });
+    root.commit();
+    const [patchBytes, noted, recordBytes] = raw.get<[number, number, number]>(
+      `SELECT (SELECT coalesce(sum(length(patch)), 0) FROM dir_patches), patch_bytes, length(record)
+        FROM dirs`,
+    )!;
+    assert.equal(patchBytes, noted);
+    assert.ok(patchBytes <= Math.max(64 * 1024, recordBytes));
+    if (patchBytes < patchBytesBefore) folds++;
+    patchBytesBefore = patchBytes;
+  }
+  assert.ok(folds >= 2 && folds <= 5, `${folds} folds`);
+  const record = root.getDir("")!;
+  assert.deepEqual(record.entries.map((entry) => entry.name), names);
+  assert.equal(record.scannedAtMs, 29);
+  assert.equal(index.stats().roots[0]?.entries, 3000);
+});
+
+Deno.test("patchDir() of one name in a large directory writes little", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  const root = index.openRoot(ROOT);
+  const entries = Array.from({ length: 5000 }, (_, i) => fileRecord(String(i).padStart(4, "0")));
+  root.putDir("", dirRecord(...entries));
+  root.commit();
+  const before = Deno.statSync(`${temp.path}-wal`).size;
+  assert.ok(before > 250_000);
+  root.patchDir("", { ...dirRecord(fileRecord("0001", { size: 9 })), removed: [] });
+  root.commit();
+  assert.ok(Deno.statSync(`${temp.path}-wal`).size - before < 50_000);
+  assert.equal(root.getDir("")?.entries[1]?.size, 9);
+});
+
+Deno.test("what is put is seen at once and, uncommitted, gone with the process", async () => {
+  using temp = new TempIndex();
+  {
+    await using index = await temp.open();
+    const root = index.openRoot(ROOT);
+    root.putDir("kept" as DirPath, dirRecord(fileRecord("a")));
+    root.commit();
+    root.putDir("lost" as DirPath, dirRecord(fileRecord("b")));
+    assert.equal(root.getDir("lost" as DirPath)?.entries.length, 1);
+  }
+  await using index = await temp.open();
+  assert.deepEqual([...index.openRoot(ROOT).dirs()].map(([path]) => path), ["kept"]);
+});
+
+Deno.test("writes that would take too much memory are committed by themselves", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  await using other = await temp.open();
+  const root = index.openRoot(ROOT);
+  root.putRecipe(digestOf("a"), new Uint8Array(PENDING_BYTES_MAX));
+  assert.equal(other.openRoot(ROOT).getRecipe(digestOf("a")), undefined);
+  root.putDir("" as DirPath, dirRecord(fileRecord("a")));
+  assert.equal(other.openRoot(ROOT).getRecipe(digestOf("a"))?.length, PENDING_BYTES_MAX);
+});
+
+Deno.test("transaction() that writes more than is collected still undoes all of it", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  const root = index.openRoot(ROOT);
+  root.putDir("before" as DirPath, EMPTY_RECORD);
+  assert.throws(() =>
+    root.transaction(() => {
+      root.putDir("in it" as DirPath, EMPTY_RECORD);
+      root.putRecipe(digestOf("a"), new Uint8Array(PENDING_BYTES_MAX + 1));
+      root.setAncestor(PEER, { shape: digestOf("shape") });
+      throw new Error("undo");
+    }), /undo/);
+  assert.deepEqual([...root.dirs()].map(([path]) => path), ["before"]);
+  assert.equal(root.getRecipe(digestOf("a")), undefined);
+  assert.equal(root.ancestor(PEER), undefined);
+});
+
+Deno.test("transaction() takes no function that waits, and none inside another", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  const root = index.openRoot(ROOT);
+  assert.throws(() => root.transaction(() => Promise.resolve()), TypeError);
+  assert.throws(() => root.transaction(() => root.transaction(() => {})), /open already/);
+  root.transaction(() => root.putDir("", EMPTY_RECORD));
+  assert.ok(root.getDir(""));
+});
+
+Deno.test("renameDir() refuses to move a directory into itself", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  const root = index.openRoot(ROOT);
+  for (const [from, to] of [["", "a"], ["a", "a"], ["a", "a/b"]] as [DirPath, DirPath][]) {
+    assert.throws(() => root.renameDir(from, to), RangeError);
+  }
+});
+
+Deno.test("a root whose memory was thrown away by another process can't be written to", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  await using other = await temp.open();
+  const root = index.openRoot(ROOT);
+  root.putDir("", dirRecord(fileRecord("a")));
+  other.openRoot({ ...ROOT, folderId: "another folder" });
+  const isVoid = (error: unknown) => error instanceof IndexError && error.reason === "root_void";
+  assert.throws(() => root.commit(), isVoid);
+  assert.throws(() => root.transaction(() => {}), isVoid);
+  assert.deepEqual([...other.openRoot({ ...ROOT, folderId: "another folder" }).dirs()], []);
+});
+
+Deno.test("nextEditCounter() only grows, across processes and directories that are forgotten", async () => {
+  using temp = new TempIndex();
+  {
+    await using index = await temp.open();
+    const root = index.openRoot(ROOT);
+    assert.deepEqual([root.nextEditCounter(), root.nextEditCounter()], [1, 2]);
+    root.commit();
+    assert.equal(root.nextEditCounter(), 3);
+    root.transaction(() => {});
+    root.nextEditCounter();
+  }
+  await using index = await temp.open();
+  assert.equal(index.openRoot(ROOT).nextEditCounter(), 4);
+  assert.equal(index.openRoot({ ...ROOT, path: "/other" }).nextEditCounter(), 1);
+});
+
+Deno.test("files() names every file, and only files", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  const root = index.openRoot(ROOT);
+  root.putDir("", dirRecord(fileRecord("a"), fileRecord("d", { kind: "dir" })));
+  root.putDir(
+    "d" as DirPath,
+    dirRecord(fileRecord("b"), fileRecord("l", { kind: "link", target: "b" })),
+  );
+  assert.deepEqual([...root.files()].map(({ path }) => path), ["a", "d/b"]);
+  assert.deepEqual([...root.files("d" as DirPath)].map(({ path, entry }) => [path, entry.size]), [
+    ["d/b", 8],
+  ]);
+});

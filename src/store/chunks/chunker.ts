@@ -28,7 +28,7 @@ export class Chunker {
     return this.#length;
   }
 
-  /** The last chunk cut is `maxBytes` zeros. Shorter runs at the end of a file aren't marked. */
+  /** The chunk that the last call of `findCut` ended is `maxBytes` zeros. */
   get lastIsZeros(): boolean {
     return this.#lastIsZeros;
   }
@@ -41,6 +41,7 @@ export class Chunker {
    */
   findCut(bytes: Uint8Array, from: number): number {
     const { minBytes, normalBytes, maxBytes, strictMask, looseMask } = this.parameters;
+    this.#lastIsZeros = false;
     const start = from - this.#length;
     const end = Math.min(bytes.length, start + maxBytes);
     if (from >= end) return -1;
@@ -83,7 +84,6 @@ export class Chunker {
     this.#length = 0;
     this.#rolled.hash = 0;
     this.#zeros = true;
-    this.#lastIsZeros = false;
     return at;
   }
 

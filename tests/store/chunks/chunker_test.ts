@@ -113,6 +113,7 @@ Deno.test("lastIsZeros marks whole chunks of zeros and nothing else", () => {
     }
     assert.deepStrictEqual(marks.slice(0, 2), [true, true]);
     assert.ok(!marks.slice(2).includes(true));
+    assert.equal(chunker.lastIsZeros, false);
   }
 });
 

@@ -25,7 +25,7 @@ export class ProgressBar {
 /**
  * Draws one line of ASCII, always narrower than the terminal so that it never wraps:
  * ` 45% [=========>           ] 1.21 GB of 2.70 GB  85.0 MB/s  0:18 left  120 of 400 files`.
- * Where it is narrow the parts at the end go first, then the bar.
+ * Where that is too wide the parts at the end go first; the bar takes what room the parts leave.
  */
 export function renderProgress(progress: ProgressEvent, columns: number): string {
   const { files, totalFiles, bytes, totalBytes, rate } = progress;

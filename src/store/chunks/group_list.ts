@@ -59,7 +59,16 @@ export class GroupList {
     return this.bytes.subarray(at, at + DIGEST_BYTES);
   }
 
-  /** Chunks in the group. */
+  /** Hashes of all groups that have a chunk list, to find this file by; copies. */
+  listedGroups(): Digest[] {
+    const hashes: Digest[] = [];
+    for (let g = 0; g < this.groupCount; g++) {
+      if (this.groupChunks(g) > 1) hashes.push(this.groupHash(g).slice());
+    }
+    return hashes;
+  }
+
+  /** Chunks in the group; a group of one has no chunk list, its hash is the chunk's. */
   groupChunks(group: number): number {
     return this.bytes[HEAD_BYTES + group * GROUP_ENTRY_BYTES + DIGEST_BYTES]!;
   }

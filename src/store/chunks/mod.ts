@@ -7,7 +7,7 @@
  * the caller owns, plans go out.
  */
 export { Chunker } from "./chunker.ts";
-export { FileChangedError, FileTooLargeError, RecipeError } from "./errors.ts";
+export { RecipeError } from "./errors.ts";
 export { GROUP_CHUNKS_MAX, GROUP_CHUNKS_MIN } from "./group.ts";
 export {
   decodeGroupList,
@@ -15,6 +15,7 @@ export {
   GroupList,
   GROUPS_PER_FILE_MAX,
 } from "./group_list.ts";
+export { HASH_BUFFER_BYTES, hashFile, type HashFileOptions, type ReadAt } from "./hash_file.ts";
 export {
   CHUNK_BYTES_MAX,
   chunkerFor,

@@ -1,4 +1,4 @@
-import { FileTooLargeError } from "./errors.ts";
+import { fileTooLarge } from "./errors.ts";
 
 const KIB = 1024;
 
@@ -47,11 +47,11 @@ export const FILE_BYTES_MAX = CHUNKERS.at(-1)!.fileBytesMax;
 /**
  * The chunker for a file of `size` bytes. The size alone decides, so equal files have equal digests.
  *
- * @throws {FileTooLargeError} over {@linkcode FILE_BYTES_MAX}.
+ * @throws {StoreError} `file_too_large` over {@linkcode FILE_BYTES_MAX}.
  */
 export function chunkerFor(size: number): ChunkerParameters {
   for (const chunker of CHUNKERS) if (size <= chunker.fileBytesMax) return chunker;
-  throw new FileTooLargeError(size, FILE_BYTES_MAX);
+  throw fileTooLarge(size, FILE_BYTES_MAX);
 }
 
 function parameters(

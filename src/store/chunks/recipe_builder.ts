@@ -1,6 +1,6 @@
 import { DIGEST_BYTES } from "../../base/digest.ts";
 import { Chunker } from "./chunker.ts";
-import { FileChangedError } from "./errors.ts";
+import { fileChanged } from "./errors.ts";
 import { groupHashInto, isGroupEnd } from "./group.ts";
 import { GroupList, writeGroup, writeGroupListHead } from "./group_list.ts";
 import { CHUNK_ENTRY_BYTES, GROUP_ENTRY_BYTES, HEAD_BYTES, writeU32 } from "./layout.ts";
@@ -30,7 +30,7 @@ export class RecipeBuilder {
 
   /**
    * @param size Bytes in the file: decides how it is cut.
-   * @throws {FileTooLargeError}
+   * @throws {StoreError} `file_too_large` over {@linkcode FILE_BYTES_MAX}.
    */
   constructor(readonly size: number) {
     const parameters = chunkerFor(size);
@@ -41,11 +41,11 @@ export class RecipeBuilder {
   /**
    * Takes the next bytes of the file. They may be overwritten afterwards.
    *
-   * @throws {FileChangedError} if the file has more bytes than announced.
+   * @throws {StoreError} `changed` if the file has more bytes than announced.
    */
   update(bytes: Uint8Array): void {
     this.#seen += bytes.length;
-    if (this.#seen > this.size) throw new FileChangedError(this.size, this.#seen);
+    if (this.#seen > this.size) throw fileChanged(this.size, this.#seen);
     const isEnd = this.#seen === this.size;
     for (let start = 0; start < bytes.length;) {
       const cut = this.#chunker.findCut(bytes, start);
@@ -59,10 +59,10 @@ export class RecipeBuilder {
   /**
    * Closes the last group. The builder is used up.
    *
-   * @throws {FileChangedError} if the file has fewer bytes than announced.
+   * @throws {StoreError} `changed` if the file has fewer bytes than announced.
    */
   finish(): Recipe {
-    if (this.#seen !== this.size) throw new FileChangedError(this.size, this.#seen);
+    if (this.#seen !== this.size) throw fileChanged(this.size, this.#seen);
     if (this.#chunkCount > this.#groupFirst) this.#endGroup();
     const groupListBytes = HEAD_BYTES + this.#groups.length * GROUP_ENTRY_BYTES;
     const chunksBytes = this.#chunkCount * CHUNK_ENTRY_BYTES;

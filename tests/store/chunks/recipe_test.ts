@@ -52,6 +52,9 @@ Deno.test("the lengths and lists that a Recipe hands out add up to the file", ()
   assert.deepStrictEqual(concat(lists), RECIPE.chunks.slice());
   assert.equal(RECIPE.groups.firstChunk(0), 0);
   assert.equal(RECIPE.groups.chunkCount, RECIPE.chunkCount);
+  assert.deepStrictEqual(RECIPE.groups.listedGroups()[1], RECIPE.groups.groupHash(1).slice());
+  assert.equal(RECIPE.groups.listedGroups().length, RECIPE.groups.groupCount);
+  assert.deepStrictEqual(SINGLE.groups.listedGroups(), []);
 });
 
 Deno.test("isChunk() is true for the chunk's own bytes and no others", () => {

@@ -6,6 +6,22 @@
  * never opens a file, writes one or talks to a peer: bytes come in as arrays or through a reader that
  * the caller owns, plans go out.
  */
+export {
+  type AssemblyStep,
+  type AssemblyTotals,
+  type CopyStep,
+  type FetchStep,
+  planAssembly,
+  type RepeatStep,
+  totalsOf,
+  type ZerosStep,
+} from "./assembly.ts";
+export {
+  CHUNK_INDEX_CHUNKS_MAX,
+  ChunkIndex,
+  type ChunkIndexOptions,
+  type ChunkPlace,
+} from "./chunk_index.ts";
 export { Chunker } from "./chunker.ts";
 export { RecipeError } from "./errors.ts";
 export { GROUP_CHUNKS_MAX, GROUP_CHUNKS_MIN } from "./group.ts";

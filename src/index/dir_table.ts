@@ -149,7 +149,7 @@ export class DirTable {
     if (self !== undefined) yield self;
     const { low, high } = beneath(under);
     const rows = this.#database.prepare(
-      `SELECT path, record, patch_bytes FROM dirs
+      `SELECT path, record, ${HAS_PATCHES} FROM dirs
         WHERE root = ? AND path > ? AND path < ? ORDER BY path LIMIT ?`,
     );
     let after = low;
@@ -157,9 +157,9 @@ export class DirTable {
     while (true) {
       const found = rows.all<[DirPath, Uint8Array, number]>(this.#root, after, high, limit);
       let bytes = 0;
-      for (const [path, record, patchBytes] of found) {
-        bytes += record.length + patchBytes;
-        yield { path, record, patches: patchBytes > 0 ? this.#loadPatches(path) : [] };
+      for (const [path, record, hasPatches] of found) {
+        bytes += record.length;
+        yield { path, record, patches: hasPatches ? this.#loadPatches(path) : [] };
       }
       if (found.length < limit) return;
       after = found.at(-1)![0];
@@ -213,12 +213,12 @@ export class DirTable {
       return { path, record: ahead, patches: [] };
     }
     const row = this.#database.get<[Uint8Array, number]>(
-      "SELECT record, patch_bytes FROM dirs WHERE root = ? AND path = ?",
+      `SELECT record, ${HAS_PATCHES} FROM dirs WHERE root = ? AND path = ?`,
       this.#root,
       path,
     );
     if (row === undefined) return undefined;
-    return { path, record: row[0], patches: row[1] > 0 ? this.#loadPatches(path) : [] };
+    return { path, record: row[0], patches: row[1] ? this.#loadPatches(path) : [] };
   }
 
   #loadPatches(path: DirPath): Uint8Array[] {
@@ -231,8 +231,8 @@ export class DirTable {
 
   #store(path: DirPath, record: Uint8Array): void {
     this.#database.run(
-      `INSERT INTO dirs (root, path, record, patch_bytes) VALUES (?, ?, ?, 0)
-        ON CONFLICT (root, path) DO UPDATE SET record = excluded.record, patch_bytes = 0`,
+      `INSERT INTO dirs (root, path, record) VALUES (?, ?, ?)
+        ON CONFLICT (root, path) DO UPDATE SET record = excluded.record`,
       this.#root,
       path,
       record,
@@ -245,9 +245,13 @@ export class DirTable {
   }
 
   #storePatches(path: DirPath, patches: readonly Uint8Array[]): void {
-    let bytes = 0;
+    this.#database.run(
+      "INSERT INTO dirs (root, path, record) VALUES (?, ?, ?) ON CONFLICT (root, path) DO NOTHING",
+      this.#root,
+      path,
+      EMPTY_BYTES,
+    );
     for (const patch of patches) {
-      bytes += patch.length;
       this.#database.run(
         "INSERT INTO dir_patches (root, path, patch) VALUES (?, ?, ?)",
         this.#root,
@@ -256,13 +260,10 @@ export class DirTable {
       );
     }
     const [patchBytes, recordBytes] = this.#database.get<[number, number]>(
-      `INSERT INTO dirs (root, path, record, patch_bytes) VALUES (?, ?, ?, ?)
-        ON CONFLICT (root, path) DO UPDATE SET patch_bytes = patch_bytes + excluded.patch_bytes
-        RETURNING patch_bytes, length(record)`,
+      `SELECT (SELECT sum(length(patch)) FROM dir_patches WHERE root = ?1 AND path = ?2),
+        length(record) FROM dirs WHERE root = ?1 AND path = ?2`,
       this.#root,
       path,
-      EMPTY_BYTES,
-      bytes,
     )!;
     if (patchBytes > Math.max(PATCH_BYTES_MIN, recordBytes)) {
       this.#store(path, encodeDir(this.decode(this.#load(path)!)));
@@ -278,6 +279,9 @@ export class DirTable {
     }
   }
 }
+
+const HAS_PATCHES =
+  "EXISTS (SELECT 1 FROM dir_patches AS p WHERE p.root = dirs.root AND p.path = dirs.path)";
 
 const EMPTY_BYTES = encodeDir(EMPTY_RECORD);
 

@@ -67,8 +67,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     ) WITHOUT ROWID`,
   ],
   [
-    // Changes to a few entries of a large directory, not yet folded into its record.
-    `ALTER TABLE dirs ADD COLUMN patch_bytes INTEGER NOT NULL DEFAULT 0`,
+    // Changes to a few entries of a large directory, not yet folded into its record. Nothing in the row
+    // of the record tells of them, because SQLite would write the whole row to note it.
     `CREATE TABLE dir_patches (
       id INTEGER PRIMARY KEY AUTOINCREMENT,
       root INTEGER NOT NULL,

@@ -5,7 +5,6 @@ import type { Command } from "./commands/all.ts";
 import type { HomePaths } from "./home.ts";
 import type { LineInput } from "./line_input.ts";
 import type { Reporter } from "./reporter.ts";
-import type { Style } from "./style.ts";
 
 /** What a handler gets besides its command. */
 export interface CliContext {
@@ -24,11 +23,11 @@ export interface CliContext {
   readonly run: string;
   readonly clock: Clock;
   readonly stdin: LineInput;
-  /** Which outputs are terminals, and how stdout is styled. */
+  /** Which outputs are terminals, and whether stdout may be coloured. */
   readonly terminal: {
     readonly stdout: boolean;
     readonly stderr: boolean;
-    readonly style: Style;
+    readonly color: boolean;
   };
   /**
    * Asks a question that is answered with yes or no. Without a terminal on stdin nobody is asked and

@@ -182,7 +182,7 @@ class CliRun implements Disposable {
       terminal: {
         stdout: stdout.isTerminal,
         stderr: stderr.isTerminal,
-        style: createStyle(this.#options.color && stdout.isTerminal),
+        color: this.#options.color && stdout.isTerminal,
       },
       confirm: (question) => this.#confirm(question),
     };

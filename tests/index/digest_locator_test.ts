@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { concat } from "../../src/base/bytes.ts";
+import { digestKey } from "../../src/base/digest.ts";
+import { type DirPath, joinPath } from "../../src/base/paths.ts";
+import { DigestMap } from "../../src/index/digest_map.ts";
+import { LOCATIONS_MAX } from "../../src/index/mod.ts";
+import { digestOf, dirRecord, fileRecord, ROOT, TempIndex } from "./temp_index.ts";
+
+Deno.test("pathsOfDigest() finds exactly the files that have it, through every change", async () => {
+  const dirs = ["", "a", "a/b", "c"] as DirPath[];
+  const contents = fc.uniqueArray(
+    fc.record({ name: fc.constantFrom("f", "g", "h"), digest: fc.option(fc.nat(4)) }),
+    { selector: ({ name }) => name },
+  ).map((files) => files.sort((a, b) => (a.name < b.name ? -1 : 1)));
+  const steps = fc.array(
+    fc.record({
+      dir: fc.constantFrom(...dirs),
+      files: contents,
+      how: fc.constantFrom("put", "patch", "remove", "rename", "other", "undone"),
+      look: fc.boolean(),
+    }),
+    { maxLength: 10 },
+  );
+  await fc.assert(
+    fc.asyncProperty(steps, async (run) => {
+      using temp = new TempIndex();
+      await using index = await temp.open();
+      await using other = await temp.open();
+      const root = index.openRoot(ROOT);
+      const check = () => {
+        const expected = new Map<string, string[]>();
+        for (const [dir, record] of root.dirs()) {
+          for (const entry of record.entries) {
+            if (entry.digest === undefined) continue;
+            const key = digestKey(entry.digest);
+            expected.set(key, [...expected.get(key) ?? [], joinPath(dir, entry.name)]);
+          }
+        }
+        const all = root.pathsOfDigests([0, 1, 2, 3, 4, "none"].map(digestOf));
+        assert.equal(all.size, expected.size);
+        for (const [key, locations] of all) {
+          assert.deepEqual(locations.map(({ path }) => path).sort(), expected.get(key)!.sort());
+        }
+        for (const n of [0, 1, 2, 3, 4]) {
+          assert.deepEqual(
+            root.pathsOfDigest(digestOf(n)).map(({ path }) => path).sort(),
+            expected.get(digestKey(digestOf(n)))?.sort() ?? [],
+          );
+        }
+      };
+      for (const { dir, files, how, look } of run) {
+        const record = dirRecord(
+          ...files.map(({ name, digest }) =>
+            fileRecord(name, { digest: digest === null ? undefined : digestOf(digest) })
+          ),
+        );
+        if (how === "put") root.putDir(dir, record);
+        else if (how === "patch") root.patchDir(dir, { ...record, removed: [] });
+        else if (how === "remove") root.removeDir(dir);
+        else if (how === "rename" && dir !== "") root.renameDir(dir, "moved" as DirPath);
+        else if (how === "other") {
+          root.commit();
+          const theirs = other.openRoot(ROOT);
+          theirs.putDir(dir, record);
+          theirs.commit();
+        } else if (how === "undone") {
+          assert.throws(() =>
+            root.transaction(() => {
+              root.putDir(dir, record);
+              root.pathsOfDigest(digestOf(1));
+              throw new Error("undo");
+            }), /undo/);
+        }
+        if (look) check();
+      }
+      check();
+    }),
+    { numRuns: 60 },
+  );
+});
+
+Deno.test("pathsOfDigest() names no more than its limit, in one directory or in many", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  const root = index.openRoot(ROOT);
+  const digest = digestOf("the empty file");
+  const many = Array.from(
+    { length: 40 },
+    (_, i) => fileRecord(String(i).padStart(2, "0"), { digest }),
+  );
+  for (let i = 0; i < 40; i++) root.putDir(`d${i}` as DirPath, dirRecord(...many));
+  assert.equal(root.pathsOfDigest(digest).length, LOCATIONS_MAX);
+});
+
+Deno.test("DigestMap names every directory of a digest while it grows", () => {
+  fc.assert(
+    fc.property(fc.array(fc.array(fc.nat(3000), { maxLength: 100 }), { maxLength: 40 }), (dirs) => {
+      const map = new DigestMap();
+      const expected = new Map<number, Set<string>>();
+      dirs.forEach((digests, dir) => {
+        map.add(concat(digests.map(digestOf)), `d${dir}` as DirPath);
+        for (const n of digests) {
+          expected.set(n, (expected.get(n) ?? new Set()).add(`d${dir}`));
+        }
+      });
+      for (const [n, at] of expected) {
+        const found = new Set<string>(map.dirsOf(digestOf(n)));
+        if (at.size <= 16) assert.deepEqual(found, at);
+        else assert.ok(found.size === 16 && found.isSubsetOf(at));
+      }
+      assert.deepEqual(map.dirsOf(digestOf("none")), []);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+Deno.test("DigestMap takes a hundred thousand equal digests without slowing down or growing", () => {
+  const map = new DigestMap();
+  const same = concat(Array.from({ length: 100 }, () => digestOf("same")));
+  for (let dir = 0; dir < 1000; dir++) map.add(same, `d${dir}` as DirPath);
+  assert.equal(map.dirsOf(digestOf("same")).length, 16);
+  map.add(digestOf("other"), "other" as DirPath);
+  assert.deepEqual(map.dirsOf(digestOf("other")), ["other"]);
+});

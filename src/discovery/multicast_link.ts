@@ -36,20 +36,21 @@ const MULTICAST_HOPS = 255;
 export const openMulticastLink: LinkOpener = async (spec, events) => {
   const type = spec.family === 4 ? "udp4" as const : "udp6" as const;
   const socket = createSocket({ type, reuseAddr: true, ipv6Only: spec.family === 6 });
-  await new Promise<void>((resolve, reject) => {
-    socket.once("error", reject);
-    socket.bind(MDNS_PORT, ANY[spec.family], () => {
-      socket.off("error", reject);
-      resolve();
-    });
-  });
   try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once("error", reject);
+      socket.bind(MDNS_PORT, ANY[spec.family], () => {
+        socket.off("error", reject);
+        resolve();
+      });
+    });
     socket.addMembership(GROUP[spec.family], spec.multicastInterface);
     socket.setMulticastInterface(spec.multicastInterface);
     socket.setMulticastTTL(MULTICAST_HOPS);
     // Two processes of one machine find each other.
     socket.setMulticastLoopback(true);
   } catch (error) {
+    socket.on("error", () => {}); // a failed bind may report twice
     socket.close();
     throw error;
   }

@@ -41,13 +41,4 @@ export function rfc3339(wallMs: number): string {
   return new Date(wallMs).toISOString();
 }
 
-/** Milliseconds in the shortest form the `--timeout` family reads back: `1500ms`, `90s`, `5m`. */
-export function formatDurationFlag(ms: number): string {
-  if (ms % 1000 !== 0) return `${ms}ms`;
-  const seconds = ms / 1000;
-  if (seconds % 3600 === 0 && seconds > 0) return `${seconds / 3600}h`;
-  if (seconds % 60 === 0 && seconds > 0) return `${seconds / 60}m`;
-  return `${seconds}s`;
-}
-
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];

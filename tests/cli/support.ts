@@ -90,11 +90,6 @@ export class FakeHost implements Host {
   newRunId = () => "run1";
 }
 
-/** What recording handlers were called with. */
-export interface Recording {
-  readonly commands: Command[];
-}
-
 /** A handler for every command, which remembers the command and then does `act`. */
 export function recordingHandlers(
   act: (command: Command, context: CliContext) => Promise<void> | void = () => {},

@@ -1,5 +1,5 @@
 import type { Bytes } from "../../base/bytes.ts";
-import type { RelPath } from "../../base/paths.ts";
+import type { DirPath, RelPath } from "../../base/paths.ts";
 import type { FileEntry } from "../../base/tree.ts";
 import {
   BlockWriter,
@@ -35,7 +35,7 @@ export interface ProviderOptions {
   readonly snapshot: Snapshot;
   readonly content: ShareContent;
   /** Version vectors of a directory's names, for peers that sync both ways. */
-  readonly versionsOf: (dir: string) => readonly NameVersion[];
+  readonly versionsOf: (dir: DirPath) => readonly NameVersion[];
   readonly compress: boolean;
 }
 

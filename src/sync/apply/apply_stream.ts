@@ -1,0 +1,89 @@
+import { BlockReader, BlockWriter, RecordReader } from "../../protocol/mod.ts";
+import type { DuplexStream } from "../link/transport.ts";
+import type { Operation, Outcome } from "./operation.ts";
+import {
+  decodeOperation,
+  decodeOutcome,
+  encodeOperation,
+  encodeOutcome,
+  OPERATION_BYTES_MAX,
+} from "./operation_codec.ts";
+import { ByteWriter } from "../../base/varint.ts";
+
+/** Sends operations and gives back the peer's outcomes as they come; resolves when the last one is in. */
+export async function sendOperations(
+  stream: DuplexStream,
+  operations: Iterable<Operation>,
+  options: { readonly compress: boolean; readonly onOutcome: (outcome: Outcome) => void },
+): Promise<void> {
+  await Promise.all([
+    writeOperations(stream, operations, options.compress),
+    readOutcomes(stream, options.onOutcome),
+  ]);
+}
+
+/** The operations that a peer sends, one by one, each checked. */
+export async function* readOperations(stream: DuplexStream): AsyncGenerator<Operation> {
+  const records = new RecordReader(new BlockReader((into) => stream.recv.read(into)));
+  while (!(await records.atEnd())) yield decodeOperation(await records.lv(OPERATION_BYTES_MAX));
+}
+
+/** Sends outcomes in the order given, together where several are at hand. */
+export class OutcomeSender {
+  readonly #out: BlockWriter;
+  readonly #stream: DuplexStream;
+  readonly #writer = new ByteWriter(256);
+  #queue: Outcome[] = [];
+  #sending: Promise<void> = Promise.resolve();
+
+  constructor(stream: DuplexStream, compress: boolean) {
+    this.#stream = stream;
+    this.#out = new BlockWriter((bytes) => stream.send.write(bytes), { compress });
+  }
+
+  /** Sends soon. A failure shows in {@linkcode finish}. */
+  push(outcome: Outcome): void {
+    this.#queue.push(outcome);
+    if (this.#queue.length === 1) this.#sending = this.#sending.then(() => this.#drain());
+    this.#sending.catch(() => {});
+  }
+
+  /** Sends what is left and the end. */
+  async finish(): Promise<void> {
+    await this.#sending;
+    await this.#out.finish();
+    await this.#stream.send.finish();
+  }
+
+  async #drain(): Promise<void> {
+    const outcomes = this.#queue;
+    this.#queue = [];
+    for (const outcome of outcomes) await writeLv(this.#out, encodeOutcome(outcome, this.#writer));
+    await this.#out.flush();
+  }
+}
+
+async function writeOperations(
+  stream: DuplexStream,
+  operations: Iterable<Operation>,
+  compress: boolean,
+): Promise<void> {
+  const out = new BlockWriter((bytes) => stream.send.write(bytes), { compress });
+  const writer = new ByteWriter(256);
+  for (const operation of operations) await writeLv(out, encodeOperation(operation, writer));
+  await out.finish();
+  await stream.send.finish();
+}
+
+async function readOutcomes(
+  stream: DuplexStream,
+  onOutcome: (outcome: Outcome) => void,
+): Promise<void> {
+  const records = new RecordReader(new BlockReader((into) => stream.recv.read(into)));
+  while (!(await records.atEnd())) onOutcome(decodeOutcome(await records.lv(OPERATION_BYTES_MAX)));
+}
+
+async function writeLv(out: BlockWriter, bytes: Uint8Array): Promise<void> {
+  await out.write(new ByteWriter(8).varint(bytes.length).finish());
+  await out.write(bytes);
+}

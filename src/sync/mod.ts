@@ -1,0 +1,14 @@
+/**
+ * Syncing: reads a folder, compares it with a peer's, decides what is to be done on both sides, and sees it
+ * done. Owns sessions and everything they decide; brings the low layers together. It never opens a socket
+ * of its own and never prints: connections are handed in, and what happens is told to observers.
+ *
+ * @module
+ */
+export * from "./link/peer_link.ts";
+export type { DuplexStream, ReceiveSide, SendSide, Transport } from "./link/transport.ts";
+export type { DeleteLimit } from "./plan/planner.ts";
+export * from "./plan/sync_plan.ts";
+export * from "./session/initiator.ts";
+export * from "./session/responder.ts";
+export * from "./share/open_share.ts";

@@ -1,0 +1,52 @@
+import type { RelPath } from "../../base/paths.ts";
+import type { Operation, Outcome } from "../apply/operation.ts";
+
+/** Whose folder an operation changes, seen from the initiator. */
+export type Side = "local" | "remote";
+
+/** What a line of the plan says: see the itemized output in docs or `landropic sync --help`. */
+export type ItemAction = "+" | "M" | "m" | "R" | "-" | "C" | "!" | "s";
+
+/** One line of the plan. The lines of a dry run are those of the real run. */
+export interface PlanItem {
+  readonly action: ItemAction;
+  readonly path: RelPath;
+  /** The old path of a rename. */
+  readonly from?: RelPath;
+  /** Bytes of the file; 0 for others. */
+  readonly bytes: number;
+  /** `>` changes the peer, `<` this device. */
+  readonly direction: ">" | "<";
+  readonly type: "f" | "d" | "l";
+  readonly reason?: string;
+  /** Which operation does it, if any. */
+  readonly operation?: { readonly side: Side; readonly index: number };
+}
+
+/** Both sides changed a path. */
+export interface PlanConflict {
+  readonly path: RelPath;
+  readonly kept: "both" | "local" | "remote";
+  /** Where the other version goes, if it is kept. */
+  readonly copy?: RelPath;
+}
+
+/** Everything a session is going to do, decided before anything changes. */
+export interface SyncPlan {
+  readonly local: readonly Operation[];
+  readonly remote: readonly Operation[];
+  readonly items: readonly PlanItem[];
+  readonly conflicts: readonly PlanConflict[];
+  /** Files and links deleted on either side; renames are none. */
+  readonly deletions: { readonly local: number; readonly remote: number };
+  readonly renames: number;
+  /** File bytes that may have to travel each way. */
+  readonly bytesToSend: number;
+  readonly bytesToReceive: number;
+}
+
+/** What became of a plan: the outcome of each operation by its position. */
+export interface PlanOutcomes {
+  readonly local: readonly (Outcome | undefined)[];
+  readonly remote: readonly (Outcome | undefined)[];
+}

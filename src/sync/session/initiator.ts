@@ -1,0 +1,473 @@
+import { equalBytes } from "../../base/bytes.ts";
+import type { Clock } from "../../base/clock.ts";
+import { type ErrorCode, LandropicError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import {
+  type ErrorMessage,
+  type Message,
+  ProtocolError,
+  type Request,
+  type SyncAccept,
+  type SyncMode,
+  type WireError,
+} from "../../protocol/mod.ts";
+import { sendOperations } from "../apply/apply_stream.ts";
+import { Executor } from "../apply/executor.ts";
+import type { Outcome } from "../apply/operation.ts";
+import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
+import { type DuplexStream, URGENCY } from "../link/transport.ts";
+import {
+  type DeleteLimit,
+  type PlanOptions,
+  planSync,
+  rememberAgreement,
+} from "../plan/planner.ts";
+import type { PlanConflict, PlanItem, Side, SyncPlan } from "../plan/sync_plan.ts";
+import type { Snapshot } from "../scan/snapshot.ts";
+import type { OpenShare, ShareRole } from "../share/open_share.ts";
+import { Provider } from "../transfer/provider.ts";
+import { RemoteShare } from "../transfer/remote_share.ts";
+import { keepFor, versionsOf } from "./responder.ts";
+
+/** Names the chunking in SyncOpen. */
+const CHUNKER_ID = 1;
+const PROGRESS_INTERVAL_MS = 100;
+
+/** What a sync is asked to do. */
+export interface SyncRequest {
+  /** "" for the peer's default or only share. */
+  readonly share: string;
+  readonly mode: Exclude<SyncMode, "compare">;
+  /** One way: delete what the source does not have. */
+  readonly deleteExtra: boolean;
+  readonly deleteLimit: DeleteLimit;
+  readonly dryRun: boolean;
+  readonly checksum: boolean;
+  /** Earlier versions to keep; 0 for none. */
+  readonly versions: number;
+  readonly conflict: PlanOptions["conflict"];
+  readonly compress: boolean;
+  /** Ignore rules of the command line, weakest first. */
+  readonly filters: readonly string[];
+  readonly run: string;
+}
+
+/** Hears what a session is doing. */
+export interface SyncObserver {
+  /** The plan stands; nothing has changed yet. */
+  plan(
+    sums: { send: number; receive: number; delete: number; conflicts: number; bytes: number },
+  ): void;
+  /** One line, in the plan's order: when it is done, or, in a dry run, would be. */
+  item(item: PlanItem): void;
+  conflict(conflict: PlanConflict): void;
+  fileError(error: { path: string; pathBytes?: Uint8Array; code: string; message: string }): void;
+  progress(now: { files: number; totalFiles: number; bytes: number; totalBytes: number }): void;
+}
+
+/** What a session did. `sent` and `received` count files and links, seen from the initiator. */
+export interface SyncSummary {
+  sent: number;
+  received: number;
+  deleted: number;
+  renamed: number;
+  conflicts: number;
+  errors: number;
+  bytesSent: number;
+  bytesReceived: number;
+  bytesReused: number;
+  /** Files in the synced folder. */
+  files: number;
+  /** Paths that changed under the plan; another session may succeed with them. */
+  changed: number;
+}
+
+/** What an {@linkcode InitiatorSession} works with. */
+export interface InitiatorOptions {
+  readonly request: SyncRequest;
+  readonly observer: SyncObserver;
+  /** Who the peer is, for messages and for what is remembered of it. */
+  readonly peer: PlanOptions["peer"];
+  readonly deviceName: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The planning side of one session: compares both folders, decides everything, then has both sides carry
+ * it out. Made before the link exists, since the peer's first words are for it.
+ */
+export class InitiatorSession implements LinkHandler {
+  readonly #options: InitiatorOptions;
+  readonly #session: number;
+  readonly #accepted = Promise.withResolvers<SyncAccept>();
+  readonly #acked = Promise.withResolvers<void>();
+  readonly #failed = Promise.withResolvers<never>();
+  #provider: Provider | undefined;
+  #providerReady = Promise.withResolvers<Provider>();
+
+  constructor(session: number, options: InitiatorOptions) {
+    this.#session = session;
+    this.#options = options;
+    for (const waiting of [this.#accepted, this.#acked, this.#failed, this.#providerReady]) {
+      waiting.promise.catch(() => {});
+    }
+  }
+
+  handleMessage(message: Message): void {
+    switch (message.type) {
+      case "sync-accept":
+        return this.#accepted.resolve(message);
+      case "sync-ack":
+        return this.#acked.resolve();
+      case "error":
+        return this.#failed.reject(errorFromPeer(message, this.#options.peer.name));
+      case "changed":
+      case "go-away":
+        return;
+      default:
+        throw new ProtocolError(`Message ${message.type} is not for the syncing side`);
+    }
+  }
+
+  async handleRequest(request: Request, stream: DuplexStream): Promise<void> {
+    if (request.session !== this.#session) throw new ProtocolError("Request for another session");
+    const provider = await this.#providerReady.promise;
+    await provider.handleRequest(request, stream);
+  }
+
+  /**
+   * Runs the session to its end.
+   *
+   * @throws {LandropicError} what keeps the whole session from going on; single files are in the summary.
+   */
+  async run(link: PeerLink, share: OpenShare): Promise<SyncSummary> {
+    const { request, signal } = this.#options;
+    const failure = Promise.race([this.#failed.promise, endOf(link), abortOf(signal)]);
+    failure.catch(() => {});
+    const during = <T>(work: Promise<T>): Promise<T> => Promise.race([work, failure]);
+    const scanning = share.scan({ checksum: request.checksum, filters: request.filters });
+    scanning.catch(() => {});
+    await during(this.#open(link, share));
+    const [snapshot, accept] = await during(Promise.all([scanning, this.#accepted.promise]));
+    this.#provide(share, snapshot);
+    const summary = this.#newSummary(snapshot);
+    if (this.#isEqual(snapshot, accept)) {
+      await during(this.#finish(link, summary));
+      return summary;
+    }
+    const remote = new RemoteShare(link, this.#session);
+    const planOptions = this.#planOptions(share, snapshot, accept, remote);
+    const plan = await during(planSync(planOptions));
+    this.#announce(plan, summary);
+    if (request.dryRun) {
+      for (const item of plan.items) this.#options.observer.item(item);
+    } else {
+      await during(this.#carryOut(plan, link, share, remote, summary));
+      await during(rememberAgreement(planOptions, plan));
+    }
+    await during(this.#finish(link, summary));
+    return summary;
+  }
+
+  async #open(link: PeerLink, share: OpenShare): Promise<void> {
+    const { request } = this.#options;
+    await link.send({
+      type: "sync-open",
+      session: this.#session,
+      share: request.share,
+      mode: request.mode,
+      checksum: request.checksum,
+      run: request.run,
+      rootId: share.rootId,
+      chunker: CHUNKER_ID,
+      versions: request.versions,
+      compress: request.compress,
+      dryRun: request.dryRun,
+    });
+  }
+
+  #provide(share: OpenShare, snapshot: Snapshot): void {
+    const { mode, compress } = this.#options.request;
+    this.#provider = new Provider({
+      root: share.root,
+      snapshot,
+      content: share.content,
+      versionsOf: mode === "two-way" ? (dir) => versionsOf(share.index, dir) : () => [],
+      compress,
+    });
+    this.#providerReady.resolve(this.#provider);
+  }
+
+  #newSummary(snapshot: Snapshot): SyncSummary {
+    let errors = 0;
+    for (const problem of snapshot.problems) {
+      if (problem.isHarmless) {
+        this.#options.logger.log("info", `${problem.path}: ${problem.message}`);
+        continue;
+      }
+      errors++;
+      const { path, pathBytes, code, message } = problem;
+      this.#options.observer.fileError({ path, code, message, ...(pathBytes && { pathBytes }) });
+    }
+    return {
+      sent: 0,
+      received: 0,
+      deleted: 0,
+      renamed: 0,
+      conflicts: 0,
+      errors,
+      bytesSent: 0,
+      bytesReceived: 0,
+      bytesReused: 0,
+      files: snapshot.files,
+      changed: 0,
+    };
+  }
+
+  /** Equal trees need no plan; both ways there may still be a first agreement to remember. */
+  #isEqual(snapshot: Snapshot, accept: SyncAccept): boolean {
+    return this.#options.request.mode !== "two-way" && equalBytes(snapshot.shape, accept.shape);
+  }
+
+  #planOptions(
+    share: OpenShare,
+    snapshot: Snapshot,
+    accept: SyncAccept,
+    remote: RemoteShare,
+  ): PlanOptions {
+    const { request, peer, deviceName } = this.#options;
+    return { ...request, share, snapshot, accept, remote, peer, deviceName };
+  }
+
+  #announce(plan: SyncPlan, summary: SyncSummary): void {
+    const { observer } = this.#options;
+    summary.conflicts = plan.conflicts.length;
+    summary.renamed = this.#options.request.dryRun ? plan.renames : 0;
+    let send = 0;
+    let receive = 0;
+    for (const { action, direction } of plan.items) {
+      if (action !== "+" && action !== "M") continue;
+      if (direction === ">") send++;
+      else receive++;
+    }
+    observer.plan({
+      send,
+      receive,
+      delete: plan.deletions.local + plan.deletions.remote,
+      conflicts: plan.conflicts.length,
+      bytes: plan.bytesToSend + plan.bytesToReceive,
+    });
+    for (const conflict of plan.conflicts) observer.conflict(conflict);
+  }
+
+  async #carryOut(
+    plan: SyncPlan,
+    link: PeerLink,
+    share: OpenShare,
+    remote: RemoteShare,
+    summary: SyncSummary,
+  ): Promise<void> {
+    const { request, clock, signal } = this.#options;
+    const tally = new Tally(plan, summary, this.#options.observer, this.#provider!);
+    const timer = setInterval(() => tally.report(), PROGRESS_INTERVAL_MS);
+    try {
+      const work: Promise<void>[] = [];
+      if (plan.remote.length > 0) {
+        const stream = await link.request({ kind: "apply", session: this.#session }, URGENCY.plan);
+        work.push(sendOperations(stream, plan.remote, {
+          compress: request.compress,
+          onOutcome: (outcome) => tally.take("remote", outcome),
+        }));
+      }
+      if (plan.local.length > 0) {
+        const executor = new Executor({
+          root: share.root,
+          index: share.index,
+          content: share.content,
+          remote,
+          keep: keepFor(request.mode, request.versions),
+          versionsMax: request.versions,
+          fsync: true,
+          clock,
+          signal,
+          onOutcome: (outcome) => tally.take("local", outcome),
+          onBytes: (bytes) => tally.received(bytes),
+        });
+        work.push(executor.run(plan.local));
+      }
+      await Promise.all(work);
+    } finally {
+      clearInterval(timer);
+    }
+    tally.finish();
+  }
+
+  async #finish(link: PeerLink, summary: SyncSummary): Promise<void> {
+    const {
+      sent,
+      received,
+      bytesSent,
+      bytesReceived,
+      bytesReused,
+      deleted,
+      renamed,
+      conflicts,
+      errors,
+    } = summary;
+    await link.send({
+      type: "sync-result",
+      session: this.#session,
+      ok: errors === 0 && conflicts === 0,
+      files: sent + received,
+      bytesSent,
+      bytesReceived,
+      bytesReused,
+      deleted,
+      renamed,
+      conflicts,
+      errors,
+    });
+    await this.#acked.promise;
+  }
+}
+
+/** Counts outcomes and passes lines on in the plan's order, each when its operation is done. */
+class Tally {
+  readonly #plan: SyncPlan;
+  readonly #summary: SyncSummary;
+  readonly #observer: SyncObserver;
+  readonly #provider: Provider;
+  readonly #outcomes: { readonly [side in Side]: (Outcome | undefined)[] };
+  readonly #totalBytes: number;
+  readonly #totalFiles: number;
+  #nextItem = 0;
+  #bytesReceived = 0;
+  #files = 0;
+
+  constructor(plan: SyncPlan, summary: SyncSummary, observer: SyncObserver, provider: Provider) {
+    this.#plan = plan;
+    this.#summary = summary;
+    this.#observer = observer;
+    this.#provider = provider;
+    this.#outcomes = { local: new Array(plan.local.length), remote: new Array(plan.remote.length) };
+    this.#totalBytes = plan.bytesToSend + plan.bytesToReceive;
+    this.#totalFiles =
+      plan.items.filter(({ action, type }) => type === "f" && (action === "+" || action === "M"))
+        .length;
+  }
+
+  received(bytes: number): void {
+    this.#bytesReceived += bytes;
+  }
+
+  take(side: Side, outcome: Outcome): void {
+    if (outcome.index >= this.#outcomes[side].length || this.#outcomes[side][outcome.index]) {
+      throw new ProtocolError("Outcome of an operation that was not asked for");
+    }
+    this.#outcomes[side][outcome.index] = outcome;
+    this.#count(side, outcome);
+    this.#passOn();
+  }
+
+  report(): void {
+    this.#observer.progress({
+      files: this.#files,
+      totalFiles: this.#totalFiles,
+      bytes: this.#bytesReceived + this.#provider.fileBytes,
+      totalBytes: this.#totalBytes,
+    });
+  }
+
+  finish(): void {
+    this.#passOn();
+    this.report();
+    const missing = [...this.#outcomes.local, ...this.#outcomes.remote].filter((o) =>
+      o === undefined
+    );
+    if (missing.length > 0) throw new ProtocolError(`${missing.length} operations have no outcome`);
+  }
+
+  #count(side: Side, outcome: Outcome): void {
+    const summary = this.#summary;
+    const operation = this.#plan[side][outcome.index]!;
+    summary.bytesReused += outcome.bytesReused;
+    if (side === "remote") summary.bytesSent += outcome.bytesFetched;
+    else summary.bytesReceived += outcome.bytesFetched;
+    if (outcome.result !== "done") {
+      summary.errors++;
+      if (outcome.result === "changed") summary.changed++;
+      const { code, message } = outcome;
+      this.#observer.fileError({ path: operation.path, code, message });
+      return;
+    }
+    switch (operation.op) {
+      case "write-file":
+        this.#files++;
+        // falls through
+      case "make-link":
+        if (side === "remote") summary.sent++;
+        else summary.received++;
+        return;
+      case "remove":
+        if (operation.before.kind !== "dir") summary.deleted++;
+        return;
+      case "move":
+        summary.renamed++;
+        return;
+    }
+  }
+
+  #passOn(): void {
+    for (; this.#nextItem < this.#plan.items.length; this.#nextItem++) {
+      const item = this.#plan.items[this.#nextItem]!;
+      if (item.operation === undefined) {
+        this.#observer.item(item);
+        continue;
+      }
+      const outcome = this.#outcomes[item.operation.side][item.operation.index];
+      if (outcome === undefined) return;
+      this.#observer.item(
+        outcome.result === "done" ? item : { ...item, action: "!", reason: outcome.message },
+      );
+    }
+  }
+}
+
+const CODE_OF: { readonly [code in WireError]: ErrorCode } = {
+  failed: "failed",
+  no_such_share: "share_unavailable",
+  not_allowed: "share_unavailable",
+  locked: "locked",
+  storage: "storage",
+  busy: "peer_unreachable",
+  root_missing: "safety_limit",
+  safety_limit: "safety_limit",
+  protocol: "protocol",
+};
+
+function errorFromPeer(message: ErrorMessage, peer: string): LandropicError {
+  const hint = message.code === "no_such_share"
+    ? `see "landropic status ${peer}" for what it offers`
+    : undefined;
+  return new LandropicError(CODE_OF[message.code], `"${peer}" says: ${message.message}`, hint);
+}
+
+async function endOf(link: PeerLink): Promise<never> {
+  const error = await link.ended;
+  throw error ?? new LandropicError("peer_unreachable", "The peer closed the connection");
+}
+
+function abortOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}
+
+/** How a session uses the initiator's own folder. */
+export function roleOfInitiator(mode: SyncMode, dryRun: boolean): ShareRole {
+  if (mode === "push" || mode === "compare" || dryRun) return "source";
+  return mode === "pull" ? "target" : "both";
+}

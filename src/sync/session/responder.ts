@@ -1,0 +1,389 @@
+import type { Clock } from "../../base/clock.ts";
+import { LandropicError, messageOf } from "../../base/errors.ts";
+import type { DeviceId } from "../../base/ids.ts";
+import type { Logger } from "../../base/log.ts";
+import { encodeVector } from "../../base/version_vector.ts";
+import type { Index, RootIndex } from "../../index/mod.ts";
+import {
+  type Message,
+  type NameVersion,
+  ProtocolError,
+  type Request,
+  type ShareInfo,
+  type SyncOpen,
+  type SyncResult,
+  type WireError,
+} from "../../protocol/mod.ts";
+import type { DirPath } from "../../base/paths.ts";
+import { OutcomeSender, readOperations } from "../apply/apply_stream.ts";
+import { Executor } from "../apply/executor.ts";
+import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
+import type { DuplexStream } from "../link/transport.ts";
+import type { Snapshot } from "../scan/snapshot.ts";
+import { OpenShare, type ShareRole } from "../share/open_share.ts";
+import { Provider } from "../transfer/provider.ts";
+import { RemoteShare } from "../transfer/remote_share.ts";
+
+/** Sessions of one peer at once. */
+export const SESSIONS_MAX = 4;
+
+/** A folder that is served. */
+export interface ServedShare {
+  readonly name: string;
+  readonly path: string;
+  readonly writable: boolean;
+}
+
+/** What happened in a session, for whoever runs the server. */
+export interface ResponderEvents {
+  sessionStart(session: { share: string; mode: SyncOpen["mode"]; run: string }): void;
+  /** `result` is missing where the session broke off. */
+  sessionEnd(
+    session: { share: string; mode: SyncOpen["mode"]; run: string; seconds: number },
+    result: SyncResult | undefined,
+  ): void;
+}
+
+/** What a {@linkcode Responder} works with. */
+export interface ResponderOptions {
+  /** The shares that this peer may use; anything else does not exist for it. */
+  readonly shares: readonly ServedShare[];
+  readonly index: Index;
+  readonly deviceId: DeviceId;
+  readonly peerName: string;
+  readonly lockFolder: string;
+  readonly versionsMax: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly events: ResponderEvents;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The serving side of one connection: opens shares for the peer's sessions, answers its requests, and
+ * carries out the operations that it sends. Every session has its own locks and state; one that fails
+ * tells the peer why and leaves the others alone.
+ */
+export class Responder implements LinkHandler, AsyncDisposable {
+  readonly #options: ResponderOptions;
+  readonly #sessions = new Map<number, ResponderSession>();
+  readonly #closing = new Set<Promise<void>>();
+  #link: PeerLink | undefined;
+  #ended = 0;
+
+  constructor(options: ResponderOptions) {
+    this.#options = options;
+  }
+
+  /** Sessions that have ended, one way or another. */
+  get sessionsEnded(): number {
+    return this.#ended;
+  }
+
+  /** Says through which link to answer; once, before anything arrives. */
+  attach(link: PeerLink): void {
+    this.#link = link;
+  }
+
+  handleMessage(message: Message): void {
+    switch (message.type) {
+      case "sync-open":
+        return this.#open(message);
+      case "sync-result":
+        return this.#finish(message);
+      case "shares-query":
+        return this.#send({ type: "shares", shares: this.#options.shares.map(infoOf) });
+      case "error":
+        this.#options.logger.log("warn", `Peer reports: ${message.message}`);
+        return this.#end(message.session, undefined);
+      case "go-away":
+        return;
+      default:
+        throw new ProtocolError(`Message ${message.type} is not for the serving side`);
+    }
+  }
+
+  async handleRequest(request: Request, stream: DuplexStream): Promise<void> {
+    const session = this.#sessions.get(request.session);
+    if (session === undefined) throw new ProtocolError("Request for a session that is not open");
+    await session.handleRequest(request, stream);
+  }
+
+  /** Ends all sessions; what is half done is discarded, what is staged for resuming stays. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const id of [...this.#sessions.keys()]) this.#end(id, undefined);
+    await Promise.all(this.#closing);
+  }
+
+  #open(open: SyncOpen): void {
+    if (this.#sessions.has(open.session)) throw new ProtocolError("Session is open already");
+    if (this.#sessions.size >= SESSIONS_MAX) {
+      return this.#refuse(open.session, "busy", "Too many sessions");
+    }
+    const share = findShare(this.#options.shares, open.share);
+    if (share === undefined) {
+      const which = open.share === ""
+        ? "a share without being told its name"
+        : `share "${open.share}"`;
+      return this.#refuse(open.session, "no_such_share", `This device does not offer you ${which}`);
+    }
+    const role = roleOf(open);
+    if (role !== "source" && !share.writable) {
+      return this.#refuse(
+        open.session,
+        "not_allowed",
+        `Share "${share.name}" is read-only for you`,
+      );
+    }
+    const session = new ResponderSession(open, share, role, this.#link!, this.#options);
+    this.#sessions.set(open.session, session);
+    this.#options.events.sessionStart({ share: share.name, mode: open.mode, run: open.run });
+    session.start().catch((error) => {
+      if (!this.#sessions.has(open.session)) return;
+      const [code, message] = wireErrorOf(error);
+      this.#refuse(open.session, code, message);
+      this.#end(open.session, undefined);
+    });
+  }
+
+  #finish(result: SyncResult): void {
+    const session = this.#sessions.get(result.session);
+    if (session === undefined) throw new ProtocolError("Result of a session that is not open");
+    session.settle().then(() => {
+      this.#end(result.session, result);
+      this.#send({ type: "sync-ack", session: result.session });
+    }, (error) => {
+      const [code, message] = wireErrorOf(error);
+      this.#refuse(result.session, code, message);
+      this.#end(result.session, undefined);
+    });
+  }
+
+  #end(id: number, result: SyncResult | undefined): void {
+    const session = this.#sessions.get(id);
+    if (session === undefined) return;
+    this.#sessions.delete(id);
+    this.#ended++;
+    const closing: Promise<void> = session[Symbol.asyncDispose]().finally(() =>
+      this.#closing.delete(closing)
+    );
+    this.#closing.add(closing);
+    const { share, mode, run, seconds } = session;
+    this.#options.events.sessionEnd({ share, mode, run, seconds }, result);
+  }
+
+  #refuse(session: number, code: WireError, message: string): void {
+    this.#options.logger.log("info", `Session refused: ${message}`);
+    this.#send({ type: "error", session, code, message });
+  }
+
+  #send(message: Message): void {
+    // If it can't be sent the connection has ended, and with it every session.
+    this.#link!.send(message).catch(() => {});
+  }
+}
+
+/** One session of the serving side. */
+class ResponderSession implements AsyncDisposable {
+  readonly #open: SyncOpen;
+  readonly #served: ServedShare;
+  readonly #role: ShareRole;
+  readonly #link: PeerLink;
+  readonly #options: ResponderOptions;
+  readonly #abort = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #startMs: number;
+  readonly #ready = Promise.withResolvers<void>();
+  #share: OpenShare | undefined;
+  #provider: Provider | undefined;
+  #applying: Promise<void> | undefined;
+  #starting: Promise<void> = Promise.resolve();
+
+  constructor(
+    open: SyncOpen,
+    served: ServedShare,
+    role: ShareRole,
+    link: PeerLink,
+    options: ResponderOptions,
+  ) {
+    this.#open = open;
+    this.#served = served;
+    this.#role = role;
+    this.#link = link;
+    this.#options = options;
+    this.#signal = AbortSignal.any([options.signal, this.#abort.signal]);
+    this.#startMs = options.clock.nowMs();
+    this.#ready.promise.catch(() => {});
+  }
+
+  get share(): string {
+    return this.#served.name;
+  }
+  get mode(): SyncOpen["mode"] {
+    return this.#open.mode;
+  }
+  get run(): string {
+    return this.#open.run;
+  }
+  get seconds(): number {
+    return (this.#options.clock.nowMs() - this.#startMs) / 1000;
+  }
+
+  /** Locks, scans and tells the peer what there is. */
+  start(): Promise<void> {
+    this.#starting = this.#prepare();
+    this.#starting.then(() => this.#ready.resolve(), (error) => this.#ready.reject(error));
+    return this.#starting;
+  }
+
+  async handleRequest(request: Request, stream: DuplexStream): Promise<void> {
+    await this.#ready.promise;
+    if (request.kind !== "apply") return await this.#provider!.handleRequest(request, stream);
+    if (this.#role === "source") throw new ProtocolError("Operations in a session that only reads");
+    if (this.#applying !== undefined) throw new ProtocolError("Operations twice in one session");
+    this.#applying = this.#apply(stream);
+    await this.#applying;
+  }
+
+  /** Waits until everything asked for is on the disk and remembered. */
+  async settle(): Promise<void> {
+    await this.#ready.promise;
+    await this.#applying;
+    this.#share!.index.commit();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#abort.abort(new LandropicError("interrupted", "Session ended"));
+    await Promise.allSettled([this.#starting, this.#applying]);
+    this.#share?.[Symbol.dispose]();
+    this.#share = undefined;
+  }
+
+  async #prepare(): Promise<void> {
+    const { clock, index, deviceId, lockFolder, peerName } = this.#options;
+    const share = this.#share = await OpenShare.open({
+      path: this.#served.path,
+      role: this.#role,
+      index,
+      deviceId,
+      lockFolder,
+      activity: `session with "${peerName}"`,
+      lockWaitMs: 0,
+      clock,
+      signal: this.#signal,
+    });
+    const snapshot = await share.scan({ checksum: this.#open.checksum, filters: [] });
+    for (const problem of snapshot.problems) {
+      this.#options.logger.log("warn", `${problem.path}: ${problem.message}`);
+    }
+    this.#provider = new Provider({
+      root: share.root,
+      snapshot,
+      content: share.content,
+      versionsOf: this.#open.mode === "two-way" ? (dir) => versionsOf(share.index, dir) : () => [],
+      compress: this.#open.compress,
+    });
+    await this.#link.send(this.#accept(share, snapshot));
+  }
+
+  #accept(share: OpenShare, snapshot: Snapshot): Message {
+    const isTarget = this.#role !== "source";
+    const features = isTarget ? share.root.features() : undefined;
+    return {
+      type: "sync-accept",
+      session: this.#open.session,
+      share: this.#served.name,
+      shape: snapshot.shape,
+      rootId: share.rootId,
+      files: snapshot.files,
+      bytes: snapshot.bytes,
+      writable: this.#served.writable,
+      foldsCase: features ? !features.caseSensitive : false,
+      foldsUnicode: features ? !features.keepsNormalForm : false,
+      scanErrors: snapshot.problems.filter((problem) => !problem.isHarmless).length,
+      freeBytes: share.root.space().freeBytes,
+      windows: Deno.build.os === "windows",
+    };
+  }
+
+  async #apply(stream: DuplexStream): Promise<void> {
+    const share = this.#share!;
+    const outcomes = new OutcomeSender(stream, this.#open.compress);
+    const versionsMax = this.#open.versions || this.#options.versionsMax;
+    const executor = new Executor({
+      root: share.root,
+      index: share.index,
+      content: share.content,
+      remote: new RemoteShare(this.#link, this.#open.session),
+      keep: keepFor(this.#open.mode, versionsMax),
+      versionsMax,
+      fsync: true,
+      clock: this.#options.clock,
+      signal: this.#signal,
+      onOutcome: (outcome) => outcomes.push(outcome),
+      onBytes: () => {},
+    });
+    await executor.run(readOperations(stream));
+    await outcomes.finish();
+  }
+}
+
+/** What becomes of replaced and deleted files. */
+export function keepFor(mode: SyncOpen["mode"], versions: number): "versions" | "trash" | "none" {
+  if (versions > 0) return "versions";
+  return mode === "two-way" ? "trash" : "none";
+}
+
+/** Encoded version vectors of a directory's names, tombstones included. */
+export function versionsOf(index: RootIndex, dir: DirPath): NameVersion[] {
+  const record = index.getDir(dir);
+  if (record === undefined) return [];
+  const versions: NameVersion[] = [];
+  for (const { name, vector } of record.entries) {
+    if (vector) versions.push({ name, isDeleted: false, vector: encodeVector(vector) });
+  }
+  for (const { name, vector } of record.tombstones) {
+    versions.push({ name, isDeleted: true, vector: encodeVector(vector) });
+  }
+  return versions;
+}
+
+function roleOf(open: SyncOpen): ShareRole {
+  if (open.dryRun) return "source";
+  switch (open.mode) {
+    case "push":
+      return "target";
+    case "pull":
+    case "compare":
+      return "source";
+    case "two-way":
+      return "both";
+  }
+}
+
+function findShare(shares: readonly ServedShare[], name: string): ServedShare | undefined {
+  if (name !== "") return shares.find((share) => share.name === name);
+  return shares.find((share) => share.name === "default") ??
+    (shares.length === 1 ? shares[0] : undefined);
+}
+
+function infoOf({ name, writable }: ServedShare): ShareInfo {
+  return { name, writable };
+}
+
+function wireErrorOf(error: unknown): [WireError, string] {
+  const message = messageOf(error);
+  if (!(error instanceof LandropicError)) return ["failed", message];
+  switch (error.code) {
+    case "locked":
+      return ["locked", message];
+    case "storage":
+      return ["storage", message];
+    case "safety_limit":
+      return ["safety_limit", message];
+    case "protocol":
+      return ["protocol", message];
+    default:
+      return ["failed", message];
+  }
+}

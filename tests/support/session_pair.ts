@@ -1,0 +1,112 @@
+import { systemClock } from "../../src/base/clock.ts";
+import type { DeviceId } from "../../src/base/ids.ts";
+import { silentLogger } from "../../src/base/log.ts";
+import { openIndex } from "../../src/index/mod.ts";
+import {
+  InitiatorSession,
+  OpenShare,
+  PeerLink,
+  type PlanItem,
+  Responder,
+  roleOfInitiator,
+  type SyncRequest,
+  type SyncSummary,
+} from "../../src/sync/mod.ts";
+import { memoryTransportPair } from "./memory_transport.ts";
+
+const hello = { minor: 0, features: [], implementation: "test", name: "test" };
+
+/** A device for session tests: a state folder, and the id it goes by. */
+export interface TestDevice {
+  readonly home: string;
+  readonly id: DeviceId;
+}
+
+/** Makes a device whose id is derived from a letter; no key is needed without a network. */
+export function testDevice(home: string, letter: string): TestDevice {
+  Deno.mkdirSync(home, { recursive: true });
+  return { home, id: letter.repeat(56) as DeviceId };
+}
+
+/** What a session between two folders came to. */
+export interface SessionResult {
+  readonly summary: SyncSummary;
+  readonly items: PlanItem[];
+  readonly errors: { path: string; code: string; message: string }[];
+}
+
+/** Options of {@linkcode runSession}. */
+export interface RunOptions extends Partial<SyncRequest> {
+  readonly writable?: boolean;
+}
+
+/** Runs one whole session over an in-memory connection: `a` syncs `folderA` with `b`'s `folderB`. */
+export async function runSession(
+  a: TestDevice,
+  folderA: string,
+  b: TestDevice,
+  folderB: string,
+  options: RunOptions = {},
+): Promise<SessionResult> {
+  const { writable = true, ...rest } = options;
+  const request: SyncRequest = {
+    share: "",
+    mode: "push",
+    deleteExtra: false,
+    deleteLimit: { kind: "default" },
+    dryRun: false,
+    checksum: false,
+    versions: 0,
+    conflict: "keep-both",
+    compress: true,
+    filters: [],
+    run: "run",
+    ...rest,
+  };
+  const signal = new AbortController().signal;
+  const common = { clock: systemClock, logger: silentLogger, signal };
+  await using indexA = await openIndex({ path: `${a.home}/index.db`, deviceId: a.id });
+  await using indexB = await openIndex({ path: `${b.home}/index.db`, deviceId: b.id });
+  const [left, right] = memoryTransportPair();
+  await using responder = new Responder({
+    shares: [{ name: "default", path: folderB, writable }],
+    index: indexB,
+    deviceId: b.id,
+    peerName: "a",
+    lockFolder: `${b.home}/locks`,
+    versionsMax: 0,
+    events: { sessionStart() {}, sessionEnd() {} },
+    ...common,
+  });
+  const serving = PeerLink.begin(right, { hello, handler: responder, ...common });
+  responder.attach(await serving);
+  const items: PlanItem[] = [];
+  const errors: SessionResult["errors"] = [];
+  const session = new InitiatorSession(1, {
+    request,
+    observer: {
+      plan() {},
+      item: (item) => items.push(item),
+      conflict() {},
+      fileError: (error) => errors.push(error),
+      progress() {},
+    },
+    peer: { id: b.id, name: "b" },
+    deviceName: "a",
+    ...common,
+  });
+  await using link = await PeerLink.begin(left, { hello, handler: session, ...common });
+  using share = await OpenShare.open({
+    path: folderA,
+    role: roleOfInitiator(request.mode, request.dryRun),
+    create: request.mode === "pull",
+    index: indexA,
+    deviceId: a.id,
+    lockFolder: `${a.home}/locks`,
+    activity: "test",
+    lockWaitMs: 0,
+    ...common,
+  });
+  const summary = await session.run(link, share);
+  return { summary, items, errors };
+}

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { runSession, testDevice } from "../../support/session_pair.ts";
+import {
+  assertSameTree,
+  describeTree,
+  Link,
+  temporaryFolder,
+  writeTree,
+} from "../../support/tree.ts";
+
+function noise(length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i += 65_536) crypto.getRandomValues(bytes.subarray(i, i + 65_536));
+  return bytes;
+}
+
+function sampleTree(path: string): void {
+  writeTree(path, {
+    "empty file": "",
+    "empty folder": {},
+    "text": "hello\n".repeat(10_000),
+    "big": noise(3_000_000),
+    "deep": { a: { b: { c: { "ünï\u{1f600}": "x" } } } },
+    "link": new Link("deep/a"),
+    "dangling": new Link("nowhere"),
+    "-rf": "dash",
+    "run.sh": "#!/bin/sh\n",
+    "private": "secret",
+  });
+  fs.chmodSync(`${path}/run.sh`, 0o755);
+  fs.chmodSync(`${path}/private`, 0o600);
+  fs.chmodSync(`${path}/empty folder`, 0o555);
+  fs.utimesSync(`${path}/text`, -5.5, -5.5);
+}
+
+function setUp() {
+  const folder = temporaryFolder();
+  const a = testDevice(`${folder.path}/home-a`, "A");
+  const b = testDevice(`${folder.path}/home-b`, "B");
+  const [left, right] = [`${folder.path}/left`, `${folder.path}/right`];
+  fs.mkdirSync(left);
+  fs.mkdirSync(right);
+  return { folder, a, b, left, right };
+}
+
+for (const mode of ["push", "pull"] as const) {
+  Deno.test(`a session copies a whole tree by ${mode}, and then nothing`, async () => {
+    const { folder, a, b, left, right } = setUp();
+    using _ = folder;
+    const [source, target] = mode === "push" ? [left, right] : [right, left];
+    sampleTree(source);
+    const first = await runSession(a, left, b, right, { mode });
+    assert.deepEqual(first.errors, []);
+    assertSameTree(target, source);
+    const moved = mode === "push" ? first.summary.bytesSent : first.summary.bytesReceived;
+    assert.equal(moved, 3_000_000 + 60_000 + 1 + 4 + 10 + 6);
+    const second = await runSession(a, left, b, right, { mode });
+    assert.deepEqual(second.items, []);
+    assert.equal(second.summary.bytesSent + second.summary.bytesReceived, 0);
+  });
+}
+
+Deno.test("a session changes only what changed, and keeps what only the target has", async () => {
+  const { folder, a, b, left, right } = setUp();
+  using _ = folder;
+  writeTree(left, { same: "1", changed: "old", mode: "m", d: { gone: "x", kept: "y" } });
+  await runSession(a, left, b, right);
+  writeTree(left, { changed: "newer" }, 1_700_000_100_000);
+  fs.chmodSync(`${left}/mode`, 0o640);
+  fs.rmSync(`${left}/d/gone`);
+  writeTree(right, { extra: "only here" });
+  const { items } = await runSession(a, left, b, right);
+  assert.deepEqual(items.map((i) => `${i.action}${i.direction}${i.type} ${i.path}`), [
+    "M>f changed",
+    "m>f mode",
+  ]);
+  assert.ok(fs.existsSync(`${right}/extra`) && fs.existsSync(`${right}/d/gone`));
+});
+
+Deno.test("a session with deleteExtra makes the target equal, and a dry run says the same lines", async () => {
+  const { folder, a, b, left, right } = setUp();
+  using _ = folder;
+  writeTree(left, { keep: "1", d: { f: "2" }, swap: { x: "dir" } });
+  writeTree(right, {
+    keep: "1",
+    extra: { deep: { f: "x" } },
+    d: "a file here",
+    swap: "file",
+    l: new Link("keep"),
+  });
+  const before = describeTree(right);
+  const options = { deleteExtra: true, deleteLimit: { kind: "percent", percent: 100 } as const };
+  const dry = await runSession(a, left, b, right, { ...options, dryRun: true });
+  assert.deepEqual(describeTree(right), before);
+  const real = await runSession(a, left, b, right, options);
+  assert.deepEqual(real.errors, []);
+  assertSameTree(right, left);
+  const lines = (r: typeof dry) =>
+    r.items.map((i) => `${i.action}${i.direction}${i.type} ${i.path}`);
+  assert.deepEqual(lines(real), lines(dry));
+});
+
+Deno.test("a read-only share refuses a push and allows a pull", async () => {
+  const { folder, a, b, left, right } = setUp();
+  using _ = folder;
+  writeTree(right, { f: "1" });
+  await assert.rejects(runSession(a, left, b, right, { writable: false }), {
+    code: "share_unavailable",
+  });
+  await runSession(a, left, b, right, { writable: false, mode: "pull" });
+  assertSameTree(left, right);
+});
+
+Deno.test("a share that does not exist is refused without saying what exists", async () => {
+  const { folder, a, b, left, right } = setUp();
+  using _ = folder;
+  await assert.rejects(runSession(a, left, b, right, { share: "other" }), {
+    code: "share_unavailable",
+  });
+});

@@ -338,7 +338,8 @@ export class CommitBatch implements Disposable {
     } catch (error) {
       this.#discard(change, fresh);
       if (moved) root.rename(place, change.path, { replace: false });
-      throw error;
+      // Something else is in the way than what was there a moment ago.
+      throw isAsExpected(expected, root.lstat(change.path)) ? error : changedError(change.path);
     }
     if (expected.kind === "dir") return undefined;
     if (keepOf(change) === "none") root.removeFile(place);

@@ -18,6 +18,8 @@ export interface PipelineOptions extends Omit<CommitOptions, "keeper"> {
    * next batch's names change only when it is done.
    */
   readonly onBatch: (results: ChangeResult[]) => void | Promise<void>;
+  /** How long a batch waits for more; {@linkcode BATCH_TIME_MS} if left out. */
+  readonly delayMs?: number;
   /** The wall clock, for the dates in the trash. */
   readonly wallMs?: () => number;
 }
@@ -83,7 +85,7 @@ export class CommitPipeline implements AsyncDisposable {
   }
 
   #begin(): CommitBatch {
-    this.#timer = setTimeout(() => this.#cut(), BATCH_TIME_MS);
+    this.#timer = setTimeout(() => this.#cut(), this.#options.delayMs ?? BATCH_TIME_MS);
     return new CommitBatch(this.#root, { ...this.#options, keeper: this.#keeper });
   }
 

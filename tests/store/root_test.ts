@@ -76,3 +76,267 @@ testEach("readSmall() reads what openFile() reads", (root, path) => {
   assert.deepEqual(part, bytes("3456"));
   assert.equal(file.readAt(part, 100), 0);
 });
+
+testEach("openFile() refuses fifos and directories without waiting", async (root, path) => {
+  const { success } = await new Deno.Command("mkfifo", { args: [`${path}/fifo`] }).output();
+  assert.ok(success);
+  Deno.mkdirSync(`${path}/dir`);
+  for (
+    const open of [
+      (name: string) => root.openFile(at(name)),
+      (name: string) => root.readSmall(at(name), new Uint8Array(4)),
+    ]
+  ) {
+    refuses(["not_regular"], () => open("fifo"));
+    refuses(["is_a_directory"], () => open("dir"));
+    refuses(["not_found"], () => open("none"));
+  }
+  assert.equal(root.lstat(at("fifo"))!.kind, "other");
+  assert.equal(root.list("").entries.find(({ name }) => name === "fifo")!.kind, "other");
+}, { ignore: Deno.build.os === "windows" });
+
+testEach("list() and lstat() agree on every field", (root, path) => {
+  Deno.writeTextFileSync(`${path}/file`, "hello");
+  Deno.mkdirSync(`${path}/dir`);
+  Deno.symlinkSync("file", `${path}/link`);
+  for (const { name, rawName, ...listed } of root.list("").entries) {
+    assert.equal(rawName, undefined);
+    assert.deepEqual(listed, { ...root.lstat(at(name!)) }, name);
+  }
+  using file = root.openFile(at("file"));
+  assert.deepEqual(file.openedStat, root.lstat(at("file")));
+  assert.deepEqual(file.stat(), file.openedStat);
+});
+
+testEach("lstat() agrees with the system's own tool to the nanosecond", async (root, path) => {
+  Deno.writeTextFileSync(`${path}/file`, "hello");
+  await new Deno.Command("touch", {
+    args: ["-d", "1969-07-20T20:17:40.123456789Z", `${path}/file`],
+  }).output();
+  const { stdout } = await new Deno.Command("stat", {
+    args: ["-c", "%s %a %h %i %b", `${path}/file`],
+  }).output();
+  const stat = root.lstat(at("file"))!;
+  const line = [stat.size, stat.mode.toString(8), stat.nlink, stat.ino, stat.blocks].join(" ");
+  assert.equal(line, new TextDecoder().decode(stdout).trim());
+  assert.equal(stat.mtimeMs, Date.UTC(1969, 6, 20, 20, 17, 40, 123));
+  assert.equal(stat.mtimeNs, 456_789);
+}, { only: ["linux", "linux-openat"] });
+
+testEach("lstat() sees nothing below a file or in a missing folder", (root, path) => {
+  Deno.writeTextFileSync(`${path}/file`, "");
+  for (const name of ["none", "none/below", "file/below", "file/below/more"]) {
+    assert.equal(root.lstat(at(name)), undefined, name);
+  }
+  assert.equal(root.lstat("")!.kind, "dir");
+});
+
+testEach("list() says when a directory is gone or is none", (root, path) => {
+  Deno.writeTextFileSync(`${path}/file`, "");
+  refuses(["not_found"], () => root.list(at("none")));
+  refuses(["not_a_directory"], () => root.list(at("file")));
+});
+
+testEach("readSmall() tells a file that grew or changed while it was read", (root, path) => {
+  Deno.writeTextFileSync(`${path}/a`, "0123");
+  // Shorter than the file: what was read is settled, and the state tells that there is more.
+  const part = root.readSmall(at("a"), new Uint8Array(2));
+  assert.deepEqual([part.length, part.settled, part.stat.size], [2, true, 4]);
+  using file = root.openFile(at("a"));
+  Deno.writeTextFileSync(`${path}/a`, "56789", { append: true });
+  assert.equal(file.size, 4);
+  assert.equal(file.stat().size, 9);
+  assert.notDeepEqual(file.stat(), file.openedStat);
+});
+
+testEach("StagedFile writes anywhere, reads back, and keeps holes", (root) => {
+  using file = root.stage();
+  file.writeAt(bytes("end"), 1_000_000);
+  file.writeAt(bytes("start"), 0);
+  assert.equal(file.size, 1_000_003);
+  const buffer = new Uint8Array(8);
+  assert.equal(file.readAt(buffer, 0), 8);
+  assert.deepEqual(buffer, new Uint8Array([...bytes("start"), 0, 0, 0]));
+  assert.equal(file.readAt(buffer, 999_999), 4);
+  file.truncate(2);
+  assert.equal(file.size, 2);
+  file.truncate(4);
+  assert.equal(file.readAt(buffer, 0), 4);
+  assert.deepEqual(buffer.subarray(0, 4), new Uint8Array([...bytes("st"), 0, 0]));
+});
+
+testEach("StagedFile takes 5 GiB of zeros as a hole, and bytes behind them", (root) => {
+  const size = 5 * 1024 ** 3;
+  using file = root.stage();
+  file.truncate(size);
+  file.writeAt(bytes("tail"), size - 4);
+  file.finish({ mode: 0o600, mtimeMs: 0 });
+  root.publish(file, at("sparse"));
+  const stat = root.lstat(at("sparse"))!;
+  assert.equal(stat.size, size);
+  assert.ok(stat.blocks * 512 < 1024 * 1024, `${stat.blocks} blocks`);
+  using opened = root.openFile(at("sparse"));
+  const buffer = new Uint8Array(8);
+  assert.equal(opened.readAt(buffer, size - 6), 6);
+  assert.deepEqual(buffer.subarray(0, 6), new Uint8Array([0, 0, ...bytes("tail")]));
+});
+
+testEach("copyRangeFrom() copies small and large ranges to any offset", async (root, path) => {
+  const source = new Uint8Array(700_001).map((_, i) => (i * 31 + (i >> 8)) & 0xff);
+  Deno.writeFileSync(`${path}/source`, source);
+  using from = root.openFile(at("source"));
+  using file = root.stage();
+  for (const [sourceOffset, length] of [[0, 0], [5, 1], [100, 4096], [0, 700_001]] as const) {
+    await file.copyRangeFrom(from, { sourceOffset, offset: 13, length });
+    const copied = new Uint8Array(length);
+    assert.equal(file.readAt(copied, 13), length);
+    assert.deepEqual(copied, source.slice(sourceOffset, sourceOffset + length));
+  }
+  assert.equal(file.size, 700_014);
+  await assert.rejects(
+    file.copyRangeFrom(from, { sourceOffset: 699_000, offset: 0, length: 2000 }),
+    /shorter than it was/,
+  );
+  await assert.rejects(
+    file.copyRangeFrom(from, { sourceOffset: 300_000, offset: 0, length: 500_000 }),
+    /shorter than it was/,
+  );
+});
+
+testEach("cloneFrom() makes an equal file, or says that it can't", async (root, path) => {
+  Deno.writeTextFileSync(`${path}/source`, "hello");
+  using from = root.openFile(at("source"));
+  using file = root.stage();
+  const cloned = await file.cloneFrom(from);
+  assert.equal(file.size, cloned ? 5 : 0);
+  assert.equal(file.stat().size, file.size);
+});
+
+testEach("makeDir() gives the mode asked for and refuses what is there", (root, path) => {
+  for (const mode of [0o700, 0o755, 0o777, 0o500, 0o002]) {
+    root.makeDir(at(`d${mode}`), mode);
+    assert.equal(root.lstat(at(`d${mode}`))!.mode, mode);
+  }
+  Deno.writeTextFileSync(`${path}/file`, "");
+  refuses(["exists"], () => root.makeDir(at("file"), 0o755));
+  refuses(["not_found"], () => root.makeDir(at("none/below"), 0o755));
+});
+
+testEach("makeDir() and chmod() keep the setgid bit of a shared directory", (root, path) => {
+  Deno.chmodSync(path, 0o2775);
+  root.makeDir(at("d"), 0o755);
+  assert.equal(root.lstat(at("d"))!.mode, 0o2755);
+  root.chmod(at("d"), 0o4700);
+  assert.equal(root.lstat(at("d"))!.mode, 0o2700);
+}, { ignore: Deno.build.os !== "linux" });
+
+testEach("removeDir() removes nothing but an empty directory", (root, path) => {
+  Deno.mkdirSync(`${path}/d/e`, { recursive: true });
+  Deno.writeTextFileSync(`${path}/file`, "");
+  refuses(["not_empty"], () => root.removeDir(at("d")));
+  refuses(["not_a_directory"], () => root.removeDir(at("file")));
+  root.removeDir(at("d/e"));
+  root.removeDir(at("d"));
+  assert.deepEqual(tree(path), ["file"]);
+});
+
+testEach("rename() overwrites only when told", (root, path) => {
+  Deno.writeTextFileSync(`${path}/a`, "a");
+  Deno.writeTextFileSync(`${path}/b`, "b");
+  refuses(["exists"], () => root.rename(at("a"), at("b"), { replace: false }));
+  root.rename(at("a"), at("b"), { replace: true });
+  assert.equal(Deno.readTextFileSync(`${path}/b`), "a");
+  refuses(["not_found"], () => root.rename(at("none"), at("c"), { replace: false }));
+});
+
+testEach("rename() keeps two names of one file apart", (root, path) => {
+  Deno.writeTextFileSync(`${path}/a`, "a");
+  Deno.linkSync(`${path}/a`, `${path}/A`);
+  refuses(["exists"], () => root.rename(at("a"), at("A"), { replace: false }));
+  assert.deepEqual(tree(path).length, 2);
+}, { ignore: Deno.build.os !== "linux" });
+
+testEach("exchange() swaps a file and a directory", (root, path) => {
+  Deno.writeTextFileSync(`${path}/a`, "a");
+  Deno.mkdirSync(`${path}/b`);
+  if (!root.features().exchange) {
+    return refuses(["unsupported"], () => root.exchange(at("a"), at("b")));
+  }
+  root.exchange(at("a"), at("b"));
+  assert.equal(Deno.readTextFileSync(`${path}/b`), "a");
+  assert.equal(root.lstat(at("a"))!.kind, "dir");
+});
+
+testEach("features() finds out what this file system can do, and leaves nothing", (root, path) => {
+  const features = root.features();
+  assert.equal(features.caseSensitive, true);
+  assert.equal(features.keepsNormalForm, true);
+  assert.equal(features.hardLinks, true);
+  assert.equal(features.symlinks, true);
+  assert.equal(features.modes, true);
+  assert.equal(features.exchange, root.implementation !== "portable");
+  const left = [...Deno.readDirSync(`${path}/.landropic/tmp`)].map((entry) => entry.name);
+  assert.deepEqual(left.filter((name) => !name.endsWith(".owner")), []);
+}, { ignore: Deno.build.os !== "linux" });
+
+testEach("space() is what df says, about", async (root, path) => {
+  const { freeBytes, totalBytes } = root.space();
+  const { stdout } = await new Deno.Command("df", {
+    args: ["-B1", "--output=size", path],
+  }).output();
+  assert.equal(totalBytes, Number(new TextDecoder().decode(stdout).trim().split("\n").at(-1)));
+  assert.ok(freeBytes > 0 && freeBytes <= totalBytes);
+}, { ignore: Deno.build.os !== "linux" });
+
+testEach("beginChanges() can't be nested, and ends cleanly", (root) => {
+  root.beginChanges();
+  assert.throws(() => root.beginChanges(), /under way/);
+  assert.equal(root.endChanges().count, 0);
+  root.beginChanges();
+  root.makeDir(at("d"), 0o755);
+  root.publish(staged(root, "x"), at("d/f"));
+  using touched = root.endChanges();
+  assert.ok(touched.count >= 2);
+});
+
+testEach(
+  "a removed and recreated directory is the new one during a run of changes",
+  async (root, path) => {
+    root.beginChanges();
+    root.makeDir(at("d"), 0o755);
+    root.publish(staged(root, "1"), at("d/f"));
+    root.removeFile(at("d/f"));
+    root.removeDir(at("d"));
+    root.makeDir(at("d"), 0o755);
+    root.publish(staged(root, "2"), at("d/f"));
+    root.rename(at("d"), at("e"), { replace: false });
+    root.makeDir(at("d"), 0o755);
+    root.publish(staged(root, "3"), at("d/f"));
+    using touched = root.endChanges();
+    await touched.flush();
+    assert.equal(Deno.readTextFileSync(`${path}/d/f`), "3");
+    assert.equal(Deno.readTextFileSync(`${path}/e/f`), "2");
+  },
+);
+
+testEach("a root keeps no descriptor open", (root) => {
+  const open = () => [...Deno.readDirSync("/proc/self/fd")].length;
+  root.publish(staged(root, "x"), at("warm"));
+  const before = open();
+  for (let i = 0; i < 20; i++) {
+    root.beginChanges();
+    root.makeDir(at(`d${i}`), 0o755);
+    using file = staged(root, "x");
+    root.publish(file, at(`d${i}/f`));
+    root.endChanges()[Symbol.dispose]();
+    root.lstat(at(`d${i}/f`));
+    root.readSmall(at(`d${i}/f`), new Uint8Array(4));
+    root.list(at(`d${i}`));
+    using _ = root.openFile(at(`d${i}/f`));
+    refuses(["not_found"], () => root.openFile(at("none")));
+    refuses(["is_a_directory"], () => root.openFile(at(`d${i}`)));
+    refuses(["not_found"], () => root.rename(at("none/x"), at("y/z"), { replace: false }));
+    refuses(["not_found"], () => root.chmod(at("none"), 0));
+  }
+  assert.equal(open(), before);
+}, { ignore: Deno.build.os !== "linux" });

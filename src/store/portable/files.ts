@@ -5,7 +5,7 @@ import type { FileStat } from "../file_stat.ts";
 import type { ReadFile, StagedFile } from "../root.ts";
 import { actionOn, asStoreError } from "../store_error.ts";
 import { flushDescriptor } from "./flush.ts";
-import { secondsOf, statOf } from "./stat.ts";
+import { setFileTimes, statOf } from "./stat.ts";
 
 /** A regular file open for reading through `node:fs`. */
 export class PortableReadFile implements ReadFile {
@@ -39,6 +39,7 @@ export class PortableReadFile implements ReadFile {
 /** A new file under a temporary name. */
 export class PortableStagedFile implements StagedFile {
   readonly path: RelPath;
+  readonly #at: string;
   #fd: number;
   #size: number;
   #remove: (() => void) | undefined;
@@ -46,11 +47,16 @@ export class PortableStagedFile implements StagedFile {
   /**
    * Takes over the descriptor.
    *
+   * @param options.at Its absolute path.
    * @param options.remove Removes the name again, unless the file has been published.
    */
-  constructor(fd: number, options: { path: RelPath; remove: () => void; size: number }) {
+  constructor(
+    fd: number,
+    options: { path: RelPath; at: string; remove: () => void; size: number },
+  ) {
     this.#fd = fd;
     this.path = options.path;
+    this.#at = options.at;
     this.#remove = options.remove;
     this.#size = options.size;
   }
@@ -98,8 +104,7 @@ export class PortableStagedFile implements StagedFile {
   finish(attributes: { mode: number; mtimeMs: number }): void {
     try {
       fs.fchmodSync(this.#fd, attributes.mode & 0o777);
-      const atime = fs.fstatSync(this.#fd).atimeMs / 1000;
-      fs.futimesSync(this.#fd, atime, secondsOf(attributes.mtimeMs));
+      setFileTimes(this.#at, attributes.mtimeMs);
     } catch (error) {
       throw asStoreError(error, actionOn("finish", this.path));
     }

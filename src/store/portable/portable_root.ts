@@ -9,7 +9,7 @@ import { actionOn, asStoreError, reasonOf, StoreError } from "../store_error.ts"
 import { TemporaryNames } from "../temporary_names.ts";
 import { PortableReadFile, PortableStagedFile } from "./files.ts";
 import { flushPaths } from "./flush.ts";
-import { secondsOf, statOf } from "./stat.ts";
+import { setFileTimes, setLinkTimes, statOf } from "./stat.ts";
 
 const NOFOLLOW = fs.constants.O_NOFOLLOW ?? 0;
 const NONBLOCK = fs.constants.O_NONBLOCK ?? 0;
@@ -134,9 +134,9 @@ export class PortableRoot implements Root {
   setTimes(path: RelPath, mtimeMs: number): void {
     this.#try("set the time of", path, () => {
       const at = this.#locate(path);
-      const stat = fs.lstatSync(at);
-      fs.lutimesSync(at, stat.atimeMs / 1000, secondsOf(mtimeMs));
-      if (!stat.isSymbolicLink()) this.#touched?.add(path);
+      if (fs.lstatSync(at).isSymbolicLink()) return setLinkTimes(at, mtimeMs);
+      setFileTimes(at, mtimeMs);
+      this.#touched?.add(path);
     });
   }
 
@@ -165,7 +165,12 @@ export class PortableRoot implements Root {
   openOwnFile(path: RelPath, options: { create: boolean }): StagedFile {
     if (options.create) return this.#createOwn(path, () => {});
     const [fd, stat] = this.#openRegular(path, fs.constants.O_RDWR);
-    return new PortableStagedFile(fd, { path, remove: () => {}, size: stat.size });
+    return new PortableStagedFile(fd, {
+      path,
+      at: this.#join(path),
+      remove: () => {},
+      size: stat.size,
+    });
   }
 
   publish(staged: StagedFile, path: RelPath): void {
@@ -271,7 +276,7 @@ export class PortableRoot implements Root {
 
   #createOwn(path: RelPath, remove: () => void): PortableStagedFile {
     const fd = this.#try("create", path, () => fs.openSync(this.#locate(path), "wx+", 0o600));
-    return new PortableStagedFile(fd, { path, remove, size: 0 });
+    return new PortableStagedFile(fd, { path, at: this.#join(path), remove, size: 0 });
   }
 
   /** Gives a file a new name, never overwriting. */

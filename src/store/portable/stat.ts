@@ -1,4 +1,4 @@
-import type { Stats } from "node:fs";
+import fs, { type Stats } from "node:fs";
 import type { FileStat } from "../file_stat.ts";
 
 /**
@@ -30,9 +30,17 @@ export function statOf(stats: Stats, parentDev?: number): FileStat {
 }
 
 /**
- * A time as the seconds that `node:fs` takes: a microsecond later, since a fraction of a second in
- * binary may come out below the millisecond meant, and is then cut off.
+ * Sets the modification time of a file or directory. `node:fs` refuses times before 1970, Deno does
+ * not; it follows links, so none may be there.
+ *
+ * @param path Absolute.
  */
-export function secondsOf(mtimeMs: number): number {
-  return (mtimeMs + 0.001) / 1000;
+export function setFileTimes(path: string, mtimeMs: number): void {
+  Deno.utimeSync(path, fs.lstatSync(path).atime, new Date(mtimeMs));
+}
+
+/** Sets the modification time of a link itself; before 1970 to the second. */
+export function setLinkTimes(path: string, mtimeMs: number): void {
+  const rounded = mtimeMs < 0 ? Math.floor(mtimeMs / 1000) * 1000 : mtimeMs;
+  fs.lutimesSync(path, fs.lstatSync(path).atime, new Date(rounded));
 }

@@ -1,8 +1,9 @@
-import type { RelPath } from "../base/paths.ts";
+import { parentOf, type RelPath } from "../base/paths.ts";
 import { type Expected, type ExpectedState, type FileStat, isAsExpected } from "./file_stat.ts";
 import type { Root, StagedFile, TouchedDirs } from "./root.ts";
 import { actionOn, asStoreError, reasonOf, StoreError } from "./store_error.ts";
 import { type Keep, Keeper, pruneVersions } from "./trash.ts";
+import { WritableDirs } from "./writable_dirs.ts";
 
 /** Changes in one batch. */
 export const BATCH_CHANGES_MAX = 256;
@@ -122,12 +123,14 @@ export class CommitBatch implements Disposable {
   readonly #keeper: Keeper;
   readonly #changes: Change[] = [];
   #bytes = 0;
+  readonly #writable: WritableDirs;
   #flushError: StoreError | undefined;
 
   constructor(root: Root, options: CommitOptions = {}) {
     this.#root = root;
     this.#options = options;
     this.#keeper = options.keeper ?? new Keeper(root, Date.now);
+    this.#writable = new WritableDirs(root);
   }
 
   /** Changes so far. */
@@ -225,6 +228,7 @@ export class CommitBatch implements Disposable {
         results.push(result);
         if (result.outcome === "failed" && stopsBatch(result.error)) stopped = result.error;
       }
+      this.#writable.restore();
     } catch (bug) {
       this.#root.endChanges();
       throw bug;
@@ -244,7 +248,10 @@ export class CommitBatch implements Disposable {
         if (!isAsExpected(change.expected, found)) throw changedError(path);
       }
       this.#step("checked", change.path);
+      this.#openDirs(change);
       const keptAt = this.#perform(change, canExchange);
+      this.#writable.forget(change.path);
+      if (change.kind === "move") this.#writable.moved(change.from, change.path);
       this.#step("renamed", change.path);
       if (keptAt !== undefined && keepOf(change) === "versions") {
         pruneVersions(this.#root, change.path, this.#options.versionsMax ?? 5);
@@ -261,6 +268,16 @@ export class CommitBatch implements Disposable {
       const outcome = error.reason === "changed" ? "changed" : "failed";
       return { outcome, change, error };
     }
+  }
+
+  /** Makes sure that modes of our own directories are not in the way. */
+  #openDirs(change: Change): void {
+    if (change.kind === "attributes") return;
+    this.#writable.open(parentOf(change.path));
+    const moved = change.kind === "move" ? change.from : change.path;
+    if (change.kind === "move") this.#writable.open(parentOf(moved));
+    // Moving a directory changes its "..".
+    if (change.expected !== "absent" && change.expected.kind === "dir") this.#writable.open(moved);
   }
 
   /** Makes one change; returns where the old version is. */

@@ -22,6 +22,10 @@ Deno.writeTextFileSync(`${path}/unreadable`, "x", { mode: 0o200 });
 Deno.mkdirSync(`${path}/readonly`);
 Deno.chmodSync(`${path}/closed`, 0);
 Deno.chmodSync(`${path}/readonly`, 0o500);
+Deno.mkdirSync(`${path}/unwritable`);
+Deno.writeTextFileSync(`${path}/unwritable/f`, "x");
+Deno.chmodSync(`${path}/unwritable`, 0o100);
+Deno.mkdirSync(`${path}/moved`, { mode: 0o555 });
 
 using root = openRoot(path, { implementation });
 const stage = (mode: number) => {
@@ -30,9 +34,12 @@ const stage = (mode: number) => {
   return file;
 };
 using batch = new CommitBatch(root);
-for (const [name, mode] of [["readonly/f", 0o644], ["good", 0o400]] as const) {
-  batch.add({ kind: "file", path: at(name), staged: stage(mode), expected: "absent" });
+batch.add({ kind: "dir", path: at("made"), mode: 0o555, expected: "absent" });
+for (const name of ["foreign/f", "readonly/f", "made/f", "good"]) {
+  batch.add({ kind: "file", path: at(name), staged: stage(0o400), expected: "absent" });
 }
+batch.add({ kind: "remove", path: at("unwritable/f"), expected: { kind: "file" } });
+batch.add({ kind: "move", from: at("moved"), path: at("made/moved"), expected: { kind: "dir" } });
 const results = (await batch.commit()).map((result) =>
   result.outcome === "done" ? "done" : `${result.outcome}: ${result.error.reason}`
 );
@@ -40,7 +47,8 @@ console.log(JSON.stringify({
   list: reason(() => root.list(at("closed"))),
   read: reason(() => root.openFile(at("unreadable"))),
   write: reason(() => root.makeDir(at("readonly/d"), 0o755)),
-  good: results[1],
-  belowReadOnly: results[0],
-  mode: root.lstat(at("good"))!.mode,
+  results,
+  modes: ["made", "made/f", "made/moved", "readonly", "unwritable", "good"].map((name) =>
+    root.lstat(at(name))!.mode.toString(8)
+  ),
 }));

@@ -19,7 +19,7 @@ export async function flushDescriptor(fd: number, what: string): Promise<void> {
 
 /**
  * Makes names durable, and files whose mode or time was changed. Windows has no such thing for
- * directories. What is gone by now is skipped, and so is a file that may not be read.
+ * directories. What is gone by now is skipped, and so is what may not be read.
  */
 export async function flushPaths(paths: readonly string[]): Promise<void> {
   if (Deno.build.os === "windows") return;
@@ -28,8 +28,10 @@ export async function flushPaths(paths: readonly string[]): Promise<void> {
     try {
       fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
     } catch (error) {
-      if ((error as { code?: string }).code === "ENOENT") continue;
-      throw new StoreError("io", `Cannot flush directory ${JSON.stringify(path)}`, {
+      const systemCode = (error as { code?: string }).code ?? "";
+      if (systemCode === "ENOENT" || systemCode === "EACCES") continue;
+      throw new StoreError("io", `Cannot flush ${JSON.stringify(path)}`, {
+        systemCode,
         cause: error,
       });
     }

@@ -78,8 +78,7 @@ export async function runSession(
     events: { sessionStart() {}, sessionEnd() {} },
     ...common,
   });
-  const serving = PeerLink.begin(right, { hello, handler: responder, ...common });
-  responder.attach(await serving);
+  await PeerLink.begin(right, { hello, handler: responder, ...common });
   const items: PlanItem[] = [];
   const errors: SessionResult["errors"] = [];
   const session = new InitiatorSession(1, {

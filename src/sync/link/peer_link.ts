@@ -35,6 +35,8 @@ const KIND_CONTROL = 0x01;
 
 /** Who handles what the peer sends once both sides have said Hello. */
 export interface LinkHandler {
+  /** Says through which link to answer; called once, before anything else. */
+  attach?(link: PeerLink): void;
   /** A control message other than Hello, Ping and Pong. Throwing ends the connection with code 3. */
   handleMessage(message: Message): void;
   /** A stream that the peer opened. What it throws ends that stream only. */
@@ -60,6 +62,7 @@ export class PeerLink implements AsyncDisposable {
   readonly #helloArrived = Promise.withResolvers<Hello>();
   readonly #ended = Promise.withResolvers<Error | undefined>();
   readonly #pongs = new Map<number, () => void>();
+  #hasHello = false;
   #control: SendSide | undefined;
   #sending: Promise<void> = Promise.resolve();
   #hasControl = false;
@@ -101,6 +104,7 @@ export class PeerLink implements AsyncDisposable {
     this.#options = options;
     // Both may fail with nobody waiting for them yet.
     this.#helloArrived.promise.catch(() => {});
+    options.handler.attach?.(this);
   }
 
   /** The peer's Hello; rejects if the connection ends first. */
@@ -253,7 +257,6 @@ export class PeerLink implements AsyncDisposable {
         this.#options.handler.handleMessage(message);
     }
   }
-  #hasHello = false;
 
   async #serve(stream: DuplexStream): Promise<void> {
     try {

@@ -80,7 +80,6 @@ export class Responder implements LinkHandler, AsyncDisposable {
     return this.#ended;
   }
 
-  /** Says through which link to answer; once, before anything arrives. */
   attach(link: PeerLink): void {
     this.#link = link;
   }

@@ -1,0 +1,11 @@
+/**
+ * One invocation of landropic: builds everything a command needs, reaches peers, runs syncs and servers,
+ * and takes it all down again in order. Owns life cycles and retries; it never prints, never decides an
+ * exit code, and knows nothing of flags.
+ *
+ * @module
+ */
+export * from "./orchestrator.ts";
+export * from "./dialer.ts";
+export * from "./share_server.ts";
+export * from "./sync_run.ts";

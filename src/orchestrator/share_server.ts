@@ -1,0 +1,152 @@
+import { LandropicError, messageOf } from "../base/errors.ts";
+import { CLOSE_CODE, formatHostPort, type HostPort, type QuicConnection } from "../quic/mod.ts";
+import type { TrustEntry } from "../identity/mod.ts";
+import { ALPN_SYNC, type SyncMode, type SyncResult } from "../protocol/mod.ts";
+import { PeerLink, Responder, type ServedShare } from "../sync/mod.ts";
+import type { Orchestrator } from "./orchestrator.ts";
+
+/** How soon a change of the trusted peers, made by another command, is noticed. */
+const TRUST_POLL_MS = 500;
+
+/** What is served, to whom. */
+export interface ServeOptions {
+  readonly shares: readonly ServedShare[];
+  /** Only these; empty for every trusted peer. */
+  readonly allow: readonly TrustEntry[];
+  readonly listen: HostPort;
+  /** End after the first session has ended. */
+  readonly once: boolean;
+  readonly versionsMax: number;
+  readonly observer: ServeObserver;
+}
+
+/** A session as the serving side sees it. */
+export interface ServedSession {
+  readonly peer: string;
+  readonly share: string;
+  readonly mode: SyncMode;
+  readonly run: string;
+}
+
+/** Hears what a server is doing. */
+export interface ServeObserver {
+  sessionStart(session: ServedSession): void;
+  /** `result` is missing where the session broke off. */
+  sessionEnd(session: ServedSession & { seconds: number }, result: SyncResult | undefined): void;
+}
+
+/**
+ * Serves folders to trusted peers until it is disposed. Each connection stands for itself: what one peer
+ * does wrong ends its own connection and no other.
+ */
+export class ShareServer implements AsyncDisposable {
+  readonly #orchestrator: Orchestrator;
+  readonly #options: ServeOptions;
+  readonly #connections = new Map<QuicConnection, Uint8Array>();
+  readonly #serving = new Set<Promise<void>>();
+  readonly #done = Promise.withResolvers<void>();
+  readonly #stop = new AbortController();
+  #poll: ReturnType<typeof setInterval> | undefined;
+
+  /** Starts listening. @throws {QuicError} if the address can't be bound. */
+  static async start(orchestrator: Orchestrator, options: ServeOptions): Promise<ShareServer> {
+    const endpoint = await orchestrator.initializeQuicTransport(options.listen);
+    const server = new ShareServer(orchestrator, options, endpoint.localAddress);
+    endpoint.listen({
+      alpns: () => [ALPN_SYNC],
+      verify: (peer) => void orchestrator.verify(peer, server.#allowedKeys()),
+      onConnection: (connection) => server.#accept(connection),
+    });
+    return server;
+  }
+
+  private constructor(
+    orchestrator: Orchestrator,
+    options: ServeOptions,
+    /** Where it listens. */
+    readonly address: HostPort,
+  ) {
+    this.#orchestrator = orchestrator;
+    this.#options = options;
+    this.#poll = setInterval(() => void this.#reviewTrust(), TRUST_POLL_MS);
+  }
+
+  /** Resolves when nothing more will be served: after one session, where only one was wanted. */
+  get done(): Promise<void> {
+    return this.#done.promise;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#poll);
+    this.#stop.abort(new LandropicError("interrupted", "The server stops"));
+    for (const connection of this.#connections.keys()) await connection.close(CLOSE_CODE.normal);
+    await Promise.allSettled(this.#serving);
+    this.#done.resolve();
+  }
+
+  #allowedKeys(): readonly Uint8Array[] | undefined {
+    const { allow } = this.#options;
+    if (allow.length === 0) return undefined;
+    return allow.flatMap((entry) => this.#orchestrator.trust.acceptedKeys(entry));
+  }
+
+  #accept(connection: QuicConnection): void {
+    const serving: Promise<void> = this.#serve(connection).catch((error) => {
+      this.#orchestrator.options.logger.log("warn", `session failed: ${messageOf(error)}`);
+    }).finally(() => {
+      this.#connections.delete(connection);
+      this.#serving.delete(serving);
+    });
+    this.#serving.add(serving);
+  }
+
+  async #serve(connection: QuicConnection): Promise<void> {
+    const { clock, logger } = this.#orchestrator.options;
+    const { fingerprint } = this.#orchestrator.verify(connection.peer);
+    this.#connections.set(connection, fingerprint);
+    const peer = this.#orchestrator.trust.get(fingerprint)!.alias;
+    await using responder = new Responder({
+      shares: this.#options.shares,
+      index: await this.#orchestrator.index(),
+      deviceId: this.#orchestrator.identity.id,
+      peerName: peer,
+      lockFolder: this.#orchestrator.lockFolder,
+      versionsMax: this.#options.versionsMax,
+      clock,
+      logger,
+      signal: this.#stop.signal,
+      events: {
+        sessionStart: (session) => this.#options.observer.sessionStart({ peer, ...session }),
+        sessionEnd: (session, result) => {
+          this.#options.observer.sessionEnd({ peer, ...session }, result);
+        },
+      },
+    });
+    await using link = await PeerLink.open(connection, {
+      hello: this.#orchestrator.hello,
+      handler: responder,
+      clock,
+      logger,
+    });
+    const { name } = await link.peerHello;
+    const address = formatHostPort(connection.remoteAddress);
+    // An address that a peer calls from is where its socket was, not where it serves.
+    logger.log("info", `"${peer}" connected`, { address });
+    await this.#orchestrator.trust.touch({ fingerprint, announcedName: name });
+    await link.ended;
+    if (this.#options.once && responder.sessionsEnded > 0) this.#done.resolve();
+  }
+
+  /** Takes over what other commands changed, and cuts off who is no longer trusted. */
+  async #reviewTrust(): Promise<void> {
+    try {
+      if (!(await this.#orchestrator.trust.reloadIfChanged())) return;
+    } catch (error) {
+      return this.#orchestrator.options.logger.log("error", messageOf(error));
+    }
+    for (const [connection, fingerprint] of this.#connections) {
+      if (this.#orchestrator.trust.lookup(fingerprint) === "trusted") continue;
+      void connection.close(CLOSE_CODE.handshakeRefused);
+    }
+  }
+}

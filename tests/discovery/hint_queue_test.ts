@@ -21,3 +21,26 @@ Deno.test("HintQueue gives waiting hints before it ends, and none after", async 
   for await (const { instance } of queue.read(Infinity)) read.push(instance);
   assert.deepEqual(read, ["a"]);
 });
+
+Deno.test({
+  name: "HintQueue leaves neither its timer nor its listener behind when the reader leaves",
+  sanitizeOps: true,
+  async fn() {
+    const queue = new HintQueue();
+    queue.push(hint("a"));
+    let listeners = 0;
+    const { signal } = new AbortController();
+    const add = signal.addEventListener.bind(signal);
+    const remove = signal.removeEventListener.bind(signal);
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      listeners++;
+      add(...args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      listeners--;
+      remove(...args);
+    };
+    for await (const _ of queue.read(60_000, signal)) break;
+    assert.equal(listeners, 0);
+  },
+});

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { type LinkSpec, MdnsDiscovery, type PeerHint } from "../../src/discovery/mod.ts";
 import { searchQuery, SERVICE_TYPE } from "../../src/discovery/service_records.ts";
-import { codec, linkOf, settle, Wire } from "./wire.ts";
+import { codec, linkOf, settle, until, Wire } from "./wire.ts";
 
 async function first(hints: AsyncIterable<PeerHint>): Promise<PeerHint | undefined> {
   for await (const hint of hints) return hint;
@@ -100,8 +100,11 @@ Deno.test("MdnsDiscovery answers at the end of the quiet second whoever asked wi
   await using desk = wire.machine("192.0.2.1", { clock: { nowMs: () => nowMs, wallMs: () => 0 } });
   await using _announced = await desk.announce(DESK);
   nowMs = 999;
-  wire.send(codec.encode(searchQuery()), "192.0.2.66");
-  while (typesSent(wire).filter((type) => type === "response").length < 2) await settle();
+  for (let i = 0; i < 50; i++) wire.send(codec.encode(searchQuery()), "192.0.2.66");
+  const responses = () => typesSent(wire).filter((type) => type === "response").length;
+  await until(() => responses() > 1);
+  await settle();
+  assert.equal(responses(), 2, "fifty asked, one answer");
 });
 
 Deno.test("MdnsDiscovery survives hostile messages and still finds the honest device", async () => {
@@ -174,19 +177,24 @@ Deno.test("MdnsDiscovery tells on each link the addresses of that link", async (
   assert.deepEqual(told(wires.wlan0).map(({ data }) => data), ["198.51.100.1"]);
 });
 
-Deno.test("MdnsDiscovery announces and searches on an interface that comes up later", async () => {
-  const wire = new Wire();
-  let links: LinkSpec[] = [];
-  await using desk = wire.machine("192.0.2.1", { links: () => links, linksCheckedEveryMs: 1 });
-  await using laptop = wire.machine("192.0.2.2", { links: () => links, linksCheckedEveryMs: 1 });
-  await using _announced = await desk.announce(DESK);
-  const searching = first(laptop.discover(LONG));
-  await settle();
-  assert.equal(wire.openLinks, 0);
-  links = [linkOf("192.0.2.1")];
-  assert.equal((await searching)?.idPrefix, "ABCDEFGH");
-  links = [];
-  while (wire.openLinks > 0) await settle();
+Deno.test("MdnsDiscovery tells and asks at once on an interface that comes up later", async () => {
+  for (const act of ["announce", "discover"] as const) {
+    const wire = new Wire();
+    let links: LinkSpec[] = [];
+    await using device = wire.machine("192.0.2.1", { links: () => links, linksCheckedEveryMs: 1 });
+    const searching = act === "discover" ? first(device.discover(LONG)) : undefined;
+    if (act === "announce") await device.announce(DESK);
+    await settle();
+    assert.equal(wire.openLinks, 0);
+    links = [linkOf("192.0.2.1")];
+    await until(() => wire.openLinks === 1);
+    await settle(); // long before the next repetition
+    assert.equal(typesSent(wire)[0], act === "announce" ? "response" : "query");
+    links = [];
+    await until(() => wire.openLinks === 0);
+    await device[Symbol.asyncDispose]();
+    await searching;
+  }
 });
 
 Deno.test("MdnsDiscovery works on with the links that open, and without any", async () => {
@@ -226,4 +234,23 @@ Deno.test("MdnsDiscovery ends its searches with its signal and with itself", asy
   await laptop[Symbol.asyncDispose]();
   assert.equal(await searching, undefined);
   assert.equal(await first(laptop.discover(LONG)), undefined);
+});
+
+Deno.test({
+  name: "MdnsDiscovery leaves no timer and no listener behind",
+  sanitizeOps: true,
+  sanitizeResources: true,
+  async fn() {
+    const wire = new Wire();
+    await using desk = wire.machine("192.0.2.1");
+    await using laptop = wire.machine("192.0.2.2");
+    const controller = new AbortController();
+    const searching = first(laptop.discover({ ...LONG, signal: controller.signal }));
+    await settle();
+    const handle = await desk.announce(DESK);
+    assert.ok(await searching);
+    wire.send(codec.encode(searchQuery()), "192.0.2.66");
+    await settle();
+    await handle[Symbol.asyncDispose]();
+  },
 });

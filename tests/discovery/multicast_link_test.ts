@@ -24,7 +24,12 @@ Deno.test("openMulticastLink() carries a message to every link open on the same 
   }
 });
 
-Deno.test("openMulticastLink() rejects for an interface that is not there, and leaves nothing open", async () => {
-  const spec = linkOf("203.0.113.77");
-  await assert.rejects(openMulticastLink(spec, { onPacket() {}, onProblem() {} }));
+Deno.test({
+  name: "openMulticastLink() rejects for an interface that is not there, and leaves nothing open",
+  sanitizeOps: true,
+  sanitizeResources: true,
+  async fn() {
+    const spec = linkOf("203.0.113.77");
+    await assert.rejects(openMulticastLink(spec, { onPacket() {}, onProblem() {} }));
+  },
 });

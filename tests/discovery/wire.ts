@@ -72,3 +72,12 @@ export class Wire {
 export async function settle(): Promise<void> {
   for (let i = 0; i < 5; i++) await new Promise((resolve) => setTimeout(resolve, 0));
 }
+
+/** Waits for something that takes a few turns of the event loop; fails long after it should be. */
+export async function until(condition: () => boolean): Promise<void> {
+  const giveUpAt = Date.now() + 10_000;
+  while (!condition()) {
+    if (Date.now() > giveUpAt) throw new Error(`never came true: ${condition}`);
+    await settle();
+  }
+}

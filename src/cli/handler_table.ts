@@ -3,4 +3,11 @@ import type { HandlerTable } from "./handlers.ts";
 /** The handlers of this build, each in a module of its own that is loaded when it is called. */
 export const HANDLERS: HandlerTable = {
   completions: async () => (await import("./run_completions.ts")).runCompletions,
+  id: async () => (await import("./run_id.ts")).runId,
+  "peers list": async () => (await import("./run_peers.ts")).runPeersList,
+  "peers trust": async () => (await import("./run_peers.ts")).runPeersTrust,
+  "peers remove": async () => (await import("./run_peers.ts")).runPeersRemove,
+  "peers rename": async () => (await import("./run_peers.ts")).runPeersRename,
+  serve: async () => (await import("./run_serve.ts")).runServe,
+  sync: async () => (await import("./run_sync.ts")).runSync,
 };

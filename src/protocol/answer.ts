@@ -127,6 +127,18 @@ export async function readFileHead(from: RecordReader): Promise<FileVersion | Ex
   return status === STATUS.ok ? await readVersion(from) : status;
 }
 
+/** Writes the end of a file's bytes: `status u8 | CRC-32 of the bytes u32`. */
+export async function writeFileEnd(out: BlockWriter, status: Status, crc: number): Promise<void> {
+  await out.write(new ByteWriter(5).u8(status).u32(crc).finish());
+}
+
+/** Reads what {@linkcode writeFileEnd} wrote. @throws {ProtocolError} */
+export async function readFileEnd(from: RecordReader): Promise<{ status: Status; crc: number }> {
+  const status = await readStatus(from);
+  const bytes = await from.take(4);
+  return { status, crc: new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) };
+}
+
 /** Writes a list of groups or chunks, or only a status other than ok. */
 export async function writeRecipe(out: BlockWriter, answer: Uint8Array | Status): Promise<void> {
   if (typeof answer === "number") return await out.write(new Uint8Array([answer]));
@@ -140,8 +152,7 @@ export async function readRecipe(from: RecordReader): Promise<Uint8Array | Exclu
   return status === STATUS.ok ? (await from.lv(RECIPE_BYTES_MAX)).slice() : status;
 }
 
-/** Reads one status byte. @throws {ProtocolError} on one that does not exist. */
-export async function readStatus(from: RecordReader): Promise<Status> {
+async function readStatus(from: RecordReader): Promise<Status> {
   const status = await from.u8();
   if (status > STATUS.io) throw new ProtocolError(`Unknown status ${status}`);
   return status as Status;

@@ -53,7 +53,7 @@ export async function runSession(
     share: "",
     mode: "push",
     deleteExtra: false,
-    deleteLimit: { kind: "default" },
+    deleteLimit: { kind: "percent", percent: 50, appliesAboveFiles: 20 },
     dryRun: false,
     checksum: false,
     versions: 0,

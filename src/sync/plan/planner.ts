@@ -22,11 +22,15 @@ import type { OpenShare } from "../share/open_share.ts";
 import type { RemoteShare } from "../transfer/remote_share.ts";
 import type { PlanItem, Side, SyncPlan } from "./sync_plan.ts";
 
+/** How many deletions one run may do before it refuses to do any. */
 export type DeleteLimit =
-  | { kind: "count"; count: number }
-  | { kind: "percent"; percent: number }
+  | { readonly kind: "count"; readonly count: number }
   | {
-    kind: "default";
+    readonly kind: "percent";
+    /** Of the files on the side that would lose them, 0 to 100. */
+    readonly percent: number;
+    /** Counts only where that side has more files than this. */
+    readonly appliesAboveFiles: number;
   };
 
 export interface PlanOptions {

@@ -1,8 +1,10 @@
+import { crc32 } from "node:zlib";
 import type { Bytes } from "../../base/bytes.ts";
 import type { DirPath, RelPath } from "../../base/paths.ts";
 import type { FileEntry } from "../../base/tree.ts";
 import {
   BlockWriter,
+  type ByteRange,
   type GetDigests,
   type GetDirs,
   type GetFiles,
@@ -16,6 +18,7 @@ import {
   type WantedFile,
   writeDigest,
   writeDir,
+  writeFileEnd,
   writeFileHead,
   writeRecipe,
 } from "../../protocol/mod.ts";
@@ -26,8 +29,6 @@ import type { ShareContent } from "../content/share_content.ts";
 
 /** Files up to this size are read by one combined call. */
 const SMALL_FILE_BYTES = 64 * 1024;
-/** Bytes sent between two looks at the event loop, so that one large file does not hold up the rest. */
-const PAD = new Uint8Array(64 * 1024);
 
 /** What a {@linkcode Provider} serves from. */
 export interface ProviderOptions {
@@ -46,7 +47,6 @@ export interface ProviderOptions {
  */
 export class Provider {
   readonly #options: ProviderOptions;
-  readonly #scratch: Bytes = new Uint8Array(SMALL_FILE_BYTES);
   #fileBytes = 0;
 
   constructor(options: ProviderOptions) {
@@ -112,29 +112,38 @@ export class Provider {
   }
 
   async #sendFiles(request: GetFiles, out: BlockWriter): Promise<void> {
+    // Each request has its own: others are being answered at the same time.
+    const scratch: Bytes = new Uint8Array(SMALL_FILE_BYTES);
     for (const wanted of request.files) {
       const entry = this.#fileEntry(wanted.path);
       if (entry === undefined || wanted.offset > entry.size) {
         await writeFileHead(out, STATUS.denied);
-      } else if (entry.size <= SMALL_FILE_BYTES) await this.#sendSmall(wanted, entry, out);
-      else await this.#sendLarge(wanted, entry, out);
+      } else if (entry.size <= SMALL_FILE_BYTES) {
+        await this.#sendSmall(wanted, entry, { out, scratch });
+      } else await this.#sendLarge(wanted, entry, out);
     }
   }
 
-  async #sendSmall(wanted: WantedFile, entry: FileEntry, out: BlockWriter): Promise<void> {
+  async #sendSmall(
+    wanted: WantedFile,
+    entry: FileEntry,
+    { out, scratch }: { out: BlockWriter; scratch: Bytes },
+  ): Promise<void> {
     let read;
     try {
-      read = this.#options.root.readSmall(wanted.path, this.#scratch);
+      read = this.#options.root.readSmall(wanted.path, scratch);
     } catch (error) {
       return await writeFileHead(out, statusOf(error));
     }
     if (!read.settled || read.length !== entry.size || !isVersion(read.stat, entry)) {
       return await writeFileHead(out, STATUS.changed);
     }
+    const bytes = scratch.subarray(wanted.offset, entry.size);
+    const crc = crc32(bytes);
     await writeFileHead(out, entry);
-    await out.write(this.#scratch.subarray(wanted.offset, entry.size));
-    await out.write(END_OK);
-    this.#fileBytes += entry.size - wanted.offset;
+    await out.write(bytes);
+    await writeFileEnd(out, STATUS.ok, crc);
+    this.#fileBytes += bytes.length;
   }
 
   async #sendLarge(wanted: WantedFile, entry: FileEntry, out: BlockWriter): Promise<void> {
@@ -147,12 +156,8 @@ export class Provider {
     using opened = file;
     if (!isVersion(opened.openedStat, entry)) return await writeFileHead(out, STATUS.changed);
     await writeFileHead(out, entry);
-    const status = await this.#sendBytes(opened, wanted.offset, entry.size - wanted.offset, out);
-    await out.write(
-      new Uint8Array([
-        status === STATUS.ok && !isVersion(opened.stat(), entry) ? STATUS.changed : status,
-      ]),
-    );
+    const range = { offset: wanted.offset, length: entry.size - wanted.offset };
+    await this.#sendBody(opened, entry, [range], out);
   }
 
   async #sendRanges(request: GetRanges, out: BlockWriter): Promise<void> {
@@ -173,51 +178,23 @@ export class Provider {
     using opened = file;
     if (!isVersion(opened.openedStat, entry)) return await writeFileHead(out, STATUS.changed);
     await writeFileHead(out, entry);
-    let status: Status = STATUS.ok;
-    for (const range of request.ranges) {
-      const sent = await this.#sendBytes(opened, range.offset, range.length, out);
-      if (sent !== STATUS.ok) status = sent;
-    }
-    await out.write(
-      new Uint8Array([
-        status === STATUS.ok && !isVersion(opened.stat(), entry) ? STATUS.changed : status,
-      ]),
-    );
+    await this.#sendBody(opened, entry, request.ranges, out);
   }
 
-  /** Sends exactly `length` bytes whatever happens to the file, since that many were announced. */
-  async #sendBytes(
+  /** Sends as many bytes as were announced whatever happens to the file, then how it went. */
+  async #sendBody(
     file: ReadFile,
-    offset: number,
-    length: number,
+    entry: FileEntry,
+    ranges: readonly ByteRange[],
     out: BlockWriter,
-  ): Promise<Status> {
-    const end = offset + length;
-    let status: Status = STATUS.ok;
-    while (offset < end) {
-      if (status !== STATUS.ok) {
-        await out.write(PAD.subarray(0, Math.min(PAD.length, end - offset)));
-        offset += Math.min(PAD.length, end - offset);
-        continue;
-      }
-      const room = out.room();
-      const part = room.length > end - offset ? room.subarray(0, end - offset) as Bytes : room;
-      let count = 0;
-      try {
-        count = file.readAt(part, offset);
-      } catch {
-        status = STATUS.io;
-        continue;
-      }
-      if (count === 0) {
-        status = STATUS.changed;
-        continue;
-      }
-      offset += count;
-      this.#fileBytes += count;
-      await out.advance(count);
-    }
-    return status;
+  ): Promise<void> {
+    const body = new Body(file, out);
+    for (const range of ranges) await body.send(range);
+    this.#fileBytes += body.bytesRead;
+    const status = body.status === STATUS.ok && !isVersion(file.stat(), entry)
+      ? STATUS.changed
+      : body.status;
+    await writeFileEnd(out, status, body.crc);
   }
 
   #fileEntry(path: RelPath): FileEntry | undefined {
@@ -226,7 +203,46 @@ export class Provider {
   }
 }
 
-const END_OK = new Uint8Array([STATUS.ok]);
+/** File bytes on their way into blocks, with the checksum that the getter holds against what it wrote. */
+class Body {
+  readonly #file: ReadFile;
+  readonly #out: BlockWriter;
+  status: Status = STATUS.ok;
+  crc = 0;
+  bytesRead = 0;
+
+  constructor(file: ReadFile, out: BlockWriter) {
+    this.#file = file;
+    this.#out = out;
+  }
+
+  async send({ offset, length }: ByteRange): Promise<void> {
+    const end = offset + length;
+    while (offset < end) {
+      const room = this.#out.room();
+      const part = room.length > end - offset ? room.subarray(0, end - offset) as Bytes : room;
+      const count = this.#fill(part, offset);
+      this.crc = crc32(part.subarray(0, count), this.crc);
+      offset += count;
+      await this.#out.advance(count);
+    }
+  }
+
+  /** Reads from the file; what can't be read any more is zeros, which nobody will keep. */
+  #fill(part: Bytes, offset: number): number {
+    try {
+      const count = this.status === STATUS.ok ? this.#file.readAt(part, offset) : 0;
+      this.bytesRead += count;
+      if (count > 0) return count;
+      if (this.status === STATUS.ok) this.status = STATUS.changed;
+    } catch (error) {
+      if (reasonOf(error) === undefined) throw error;
+      this.status = STATUS.io;
+    }
+    part.fill(0);
+    return part.length;
+  }
+}
 
 /** True if size and time are those of the version meant. */
 export function isVersion(

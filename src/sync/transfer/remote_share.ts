@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import { equalBytes } from "../../base/bytes.ts";
 import type { Digest } from "../../base/digest.ts";
 import type { DirPath, RelPath } from "../../base/paths.ts";
@@ -13,9 +14,9 @@ import {
   ProtocolError,
   readDigest,
   readDir,
+  readFileEnd,
   readFileHead,
   readRecipe,
-  readStatus,
   RecordReader,
   type Request,
   STATUS,
@@ -138,9 +139,7 @@ export class RemoteShare {
     await this.#ask(request, URGENCY.largeFiles, async (records) => {
       const head = await readFileHead(records);
       if (typeof head === "number") return sink.fail(0, head);
-      sink.begin(0);
-      for (const range of ranges) await readBody(records, 0, range.length, sink);
-      await readEnd(records, 0, sink);
+      await readBody(records, 0, ranges.map((range) => range.length), sink);
     });
   }
 
@@ -173,30 +172,32 @@ async function readFile(
   if (!isVersion(head, file)) {
     // Another version than planned: its bytes still come, and go nowhere.
     for (let left = head.size - file.offset; left > 0;) left -= (await records.chunk(left)).length;
-    await readStatus(records);
+    await readFileEnd(records);
     return sink.fail(index, STATUS.changed);
   }
-  sink.begin(index);
-  await readBody(records, index, file.size - file.offset, sink);
-  await readEnd(records, index, sink);
+  await readBody(records, index, [file.size - file.offset], sink);
 }
 
 async function readBody(
   records: RecordReader,
   index: number,
-  length: number,
+  lengths: readonly number[],
   sink: FileSink,
 ): Promise<void> {
-  for (let left = length; left > 0;) {
-    const piece = await records.chunk(left);
-    left -= piece.length;
-    const pending = sink.bytes(index, piece);
-    if (pending !== undefined) await pending;
+  sink.begin(index);
+  let crc = 0;
+  for (const length of lengths) {
+    for (let left = length; left > 0;) {
+      const piece = await records.chunk(left);
+      left -= piece.length;
+      crc = crc32(piece, crc);
+      const pending = sink.bytes(index, piece);
+      if (pending !== undefined) await pending;
+    }
   }
-}
-
-async function readEnd(records: RecordReader, index: number, sink: FileSink): Promise<void> {
-  const status = await readStatus(records);
-  if (status === STATUS.ok) await sink.end(index);
-  else sink.fail(index, status);
+  const end = await readFileEnd(records);
+  // What was read there is not what arrived here: a fault in one of the two programs, or in a memory.
+  if (end.status === STATUS.ok && end.crc !== crc) sink.fail(index, STATUS.io);
+  else if (end.status === STATUS.ok) await sink.end(index);
+  else sink.fail(index, end.status);
 }

@@ -90,7 +90,7 @@ Deno.test("a session with deleteExtra makes the target equal, and a dry run says
     l: new Link("keep"),
   });
   const before = describeTree(right);
-  const options = { deleteExtra: true, deleteLimit: { kind: "percent", percent: 100 } as const };
+  const options = { deleteExtra: true, deleteLimit: { kind: "count", count: 100 } as const };
   const dry = await runSession(a, left, b, right, { ...options, dryRun: true });
   assert.deepEqual(describeTree(right), before);
   const real = await runSession(a, left, b, right, options);
@@ -99,6 +99,20 @@ Deno.test("a session with deleteExtra makes the target equal, and a dry run says
   const lines = (r: typeof dry) =>
     r.items.map((i) => `${i.action}${i.direction}${i.type} ${i.path}`);
   assert.deepEqual(lines(real), lines(dry));
+});
+
+Deno.test("a session carries many small files at once without mixing them", async () => {
+  const { folder, a, b, left, right } = setUp();
+  using _ = folder;
+  for (let d = 0; d < 12; d++) {
+    const files = Array.from(
+      { length: 100 },
+      (_, f) => [`f${f}`, noise(3000 + 10 * d + f)] as const,
+    );
+    writeTree(`${left}/d${d}`, Object.fromEntries(files));
+  }
+  await runSession(a, left, b, right);
+  assertSameTree(right, left);
 });
 
 Deno.test("a read-only share refuses a push and allows a pull", async () => {

@@ -1,0 +1,94 @@
+import { compareBytes } from "../../base/bytes.ts";
+import type { Digest } from "../../base/digest.ts";
+import { changeOf, compareLeaves, type Leaf } from "./agreement.ts";
+import { type JudgeRules, sourceOf, trustedVector } from "./judge.ts";
+import type { Item } from "./node.ts";
+import { across, type BySide, type Side } from "./side.ts";
+import { outranks } from "./versions.ts";
+
+/** Who prevails where both sides have different contents. */
+export interface Contest {
+  readonly winner: Side;
+  /** Both changed it, and neither had seen the other's change. */
+  readonly isConflict: boolean;
+  /** Decided by somebody's choice and not by the versions, so that other devices could choose otherwise. */
+  readonly isChosen: boolean;
+}
+
+/**
+ * Decides between two leaves with different contents.
+ *
+ * @param digests What is known of them, to order versions of equal time and size alike on every device.
+ */
+export function contest(
+  item: Item,
+  rules: JudgeRules,
+  digests: BySide<Digest | undefined>,
+): Contest {
+  const source = sourceOf(rules.direction);
+  if (source !== undefined) return { winner: source, isConflict: false, isChosen: true };
+  return oneSided(item, rules) ?? conflict(item, rules, digests);
+}
+
+/** The new mode where one side at most changed it; the winner's otherwise. */
+export function mergedMode(item: Item, winner: Side): number | undefined {
+  const modes = [item.pair.local, item.pair.remote, item.pair.ancestor].map((entry) =>
+    entry === undefined || entry.kind === "link" ? undefined : entry.mode
+  );
+  const [local, remote, ancestor] = modes;
+  if (local === undefined || remote === undefined || local === remote) return local ?? remote;
+  if (ancestor === local) return remote;
+  if (ancestor === remote) return local;
+  return winner === "local" ? local : remote;
+}
+
+function oneSided(item: Item, rules: JudgeRules): Contest | undefined {
+  const { ancestor } = item.pair;
+  const isChanged = (side: Side) => {
+    const change = changeOf(item.on(side) as Leaf, ancestor, rules.windowMs);
+    return change === "contents" || change === "unsure";
+  };
+  const local = isChanged("local");
+  if (local === isChanged("remote")) return undefined;
+  const winner: Side = local ? "local" : "remote";
+  // The unchanged-looking side knew of the other's change and went back on it: both are worth keeping.
+  const isReverted = outranks(
+    trustedVector(item, across(winner), rules),
+    trustedVector(item, winner, rules),
+  );
+  return isReverted ? undefined : { winner, isConflict: false, isChosen: false };
+}
+
+function conflict(
+  item: Item,
+  rules: JudgeRules,
+  digests: BySide<Digest | undefined>,
+): Contest {
+  const local = item.on("local") as Leaf;
+  const remote = item.on("remote") as Leaf;
+  const { ancestor } = item.pair;
+  const bothChanged = [local, remote].every((leaf) =>
+    changeOf(leaf, ancestor, rules.windowMs) !== "none"
+  );
+  if (bothChanged) {
+    const vectors = {
+      local: trustedVector(item, "local", rules),
+      remote: trustedVector(item, "remote", rules),
+    };
+    for (const winner of ["local", "remote"] as const) {
+      if (outranks(vectors[winner], vectors[across(winner)])) {
+        return { winner, isConflict: false, isChosen: false };
+      }
+    }
+  }
+  const { direction } = rules;
+  const policy = direction.kind === "two-way" ? direction.conflicts : "keep-both";
+  if (policy === "local" || policy === "remote") {
+    return { winner: policy, isConflict: true, isChosen: true };
+  }
+  let order = compareLeaves(local, remote);
+  if (order === 0 && digests.local && digests.remote) {
+    order = compareBytes(digests.local, digests.remote);
+  }
+  return { winner: order >= 0 ? "local" : "remote", isConflict: true, isChosen: false };
+}

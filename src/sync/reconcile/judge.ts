@@ -1,0 +1,164 @@
+import { equalBytes } from "../../base/bytes.ts";
+import { type DirEntry, EMPTY_SHAPE } from "../../base/tree.ts";
+import { changeOf, isIdentical, isLeaf, type Leaf } from "./agreement.ts";
+import type { DirNode, Item, Verdict } from "./node.ts";
+import { across, type Side, SIDES } from "./side.ts";
+import type { DirView, SyncDirection } from "./tree_view.ts";
+import { type MaybeVector, outranks, vectorIn } from "./versions.ts";
+
+/** What holds for the whole run. */
+export interface JudgeRules {
+  readonly direction: SyncDirection;
+  /** Times closer than this are the same; 1 for exact ones. */
+  readonly windowMs: number;
+  /** Every file carries its digest; otherwise a digest marks a change that its time does not show. */
+  readonly checksum: boolean;
+}
+
+/**
+ * Decides about one name from what both sides and the ancestor have there. Never looks at digests that
+ * would have to be asked for, nor into directories.
+ *
+ * @param isIgnored The filter leaves the path alone.
+ */
+export function judge(item: Item, isIgnored: boolean, rules: JudgeRules): Verdict {
+  return untouchable(item, isIgnored) ?? byFlow(item) ??
+    (rules.direction.kind === "two-way" ? judgeTwoWay(item, rules) : judgeOneWay(item, rules));
+}
+
+/** The source of a one-way sync. */
+export function sourceOf(direction: SyncDirection): Side | undefined {
+  if (direction.kind === "two-way") return undefined;
+  return direction.kind === "push" ? "local" : "remote";
+}
+
+/**
+ * What a side's version or deletion of an item has seen, as far as it can be relied on: where a digest
+ * shows a change that the time does not, the index may not have counted it yet.
+ */
+export function trustedVector(item: Item, side: Side, rules: JudgeRules): MaybeVector {
+  const entry = item.on(side);
+  if (entry?.kind === "file" && entry.digest !== undefined && !rules.checksum) return undefined;
+  return vectorIn(item.parent.views[side], entry?.name ?? item.name(side));
+}
+
+const SAME: Verdict = { type: "same" };
+const FORGET: Verdict = { type: "forget" };
+const KEEP: Verdict = { type: "keep" };
+const PAIR: Verdict = { type: "pair" };
+const MERGE: Verdict = { type: "merge" };
+const SKIP: Verdict = { type: "skip", reason: undefined };
+
+function untouchable(item: Item, isIgnored: boolean): Verdict | undefined {
+  const { views } = item.parent;
+  const isAbsent = item.on("local") === undefined && item.on("remote") === undefined;
+  for (const side of SIDES) {
+    if (item.on(side) !== undefined) continue;
+    if (views[side].opaque.has(item.name(side))) {
+      return isAbsent ? SKIP : { type: "skip", reason: "not_judged" };
+    }
+  }
+  if (isIgnored) return isAbsent ? FORGET : SKIP;
+  if (item.pair.ancestor === undefined && !isAbsent) return undefined;
+  for (const side of SIDES) {
+    if (item.on(side) !== undefined || !views[side].isIncomplete) continue;
+    return isAbsent ? SKIP : { type: "skip", reason: "incomplete" };
+  }
+  return undefined;
+}
+
+function byFlow(item: Item): Verdict | undefined {
+  const { parent } = item;
+  const side = parent.onlyOn;
+  if (side === undefined || parent.flow === "judge") return undefined;
+  if (item.on(side) === undefined) return FORGET;
+  return parent.flow === "fill"
+    ? { type: "put", to: across(side) }
+    : { type: "remove", from: side };
+}
+
+function judgeOneWay(item: Item, rules: JudgeRules): Verdict {
+  const source = sourceOf(rules.direction)!;
+  const target = across(source);
+  const from = item.on(source);
+  const to = item.on(target);
+  const deletes = rules.direction.kind !== "two-way" && rules.direction.deletes;
+  if (from === undefined) {
+    if (to === undefined) return FORGET;
+    if (!deletes) return KEEP;
+    // Also without an ancestor: what could not be read may exist.
+    if (viewOf(item, source).isIncomplete) return { type: "skip", reason: "incomplete" };
+    return { type: "remove", from: target };
+  }
+  if (to === undefined) return { type: "put", to: target };
+  if (isLeaf(from) && isLeaf(to)) return isIdentical(from, to) ? SAME : PAIR;
+  if (!isLeaf(from) && !isLeaf(to)) return MERGE;
+  if (!isLeaf(from)) return { type: "leaf-to-dir", on: target };
+  return deletes || isEmptyDir(to as DirEntry)
+    ? { type: "dir-to-leaf", on: target }
+    : { type: "skip", reason: "in_the_way" };
+}
+
+function judgeTwoWay(item: Item, rules: JudgeRules): Verdict {
+  const { local, remote } = item.pair;
+  if (local === undefined && remote === undefined) return FORGET;
+  if (local === undefined) return judgeLone(item, "remote", rules);
+  if (remote === undefined) return judgeLone(item, "local", rules);
+  if (isLeaf(local) && isLeaf(remote)) return isIdentical(local, remote) ? SAME : PAIR;
+  if (!isLeaf(local) && !isLeaf(remote)) return MERGE;
+  return judgeMixed(item, isLeaf(local) ? "local" : "remote", rules);
+}
+
+/** Only one side has it: it is new there, or deleted on the other side. */
+function judgeLone(item: Item, side: Side, rules: JudgeRules): Verdict {
+  const entry = item.on(side)!;
+  const { ancestor } = item.pair;
+  if (!isLeaf(entry)) {
+    return ancestor?.kind === "dir"
+      ? { type: "remnant", on: side }
+      : { type: "put", to: across(side) };
+  }
+  return isDeletion(item, side, entry, rules)
+    ? { type: "remove", from: side }
+    : { type: "put", to: across(side) };
+}
+
+/** Edit beats delete, unless the deletion has seen the edit. */
+function isDeletion(item: Item, side: Side, entry: Leaf, rules: JudgeRules): boolean {
+  const version = trustedVector(item, side, rules);
+  const tombstone = trustedVector(item, across(side), rules);
+  if (!isLeaf(item.pair.ancestor)) return outranks(tombstone, version);
+  const change = changeOf(entry, item.pair.ancestor, rules.windowMs);
+  // Made anew by someone who knew of the deletion, though it looks as it did before.
+  if (change === "none") return !outranks(version, tombstone);
+  if (outranks(tombstone, version)) return true;
+  // In a run with digests against an ancestor without: a change would have been counted.
+  return change === "unsure" && rules.checksum && viewOf(item, side).versions !== undefined &&
+    version === undefined;
+}
+
+/** A leaf here, a directory there. */
+function judgeMixed(item: Item, leafSide: Side, rules: JudgeRules): Verdict {
+  const dirSide = across(leafSide);
+  const leaf = item.on(leafSide) as Leaf;
+  const dir = item.on(dirSide) as DirEntry;
+  const { ancestor } = item.pair;
+  if (isLeaf(ancestor) && changeOf(leaf, ancestor, rules.windowMs) === "none") {
+    return { type: "leaf-to-dir", on: leafSide };
+  }
+  if (ancestor?.kind === "dir" && equalBytes(ancestor.shape, dir.shape)) {
+    return { type: "dir-to-leaf", on: dirSide };
+  }
+  if (outranks(trustedVector(item, dirSide, rules), trustedVector(item, leafSide, rules))) {
+    return { type: "leaf-to-dir", on: leafSide };
+  }
+  return { type: "set-aside", on: leafSide };
+}
+
+function isEmptyDir(dir: DirEntry): boolean {
+  return equalBytes(dir.shape, EMPTY_SHAPE);
+}
+
+function viewOf(item: Item, side: Side): DirView {
+  return (item.parent as DirNode).views[side];
+}

@@ -1,0 +1,105 @@
+import { type Bytes, equalBytes } from "../../base/bytes.ts";
+import { type Digest, type DigestKey, digestKey } from "../../base/digest.ts";
+import { compareNames, type RelPath } from "../../base/paths.ts";
+import { EMPTY_SHAPE, encodePage, type Entry, shapeOf } from "../../base/tree.ts";
+import type { VersionVector } from "../../base/version_vector.ts";
+import { ByteWriter } from "../../base/varint.ts";
+import type { DirNode, ItemResult } from "./node.ts";
+import type { Side } from "./side.ts";
+
+/** A version or deletion that a side is to note, though no operation of its own tells it. */
+export interface Stamp {
+  readonly side: Side;
+  readonly path: RelPath;
+  readonly vector: VersionVector;
+  /** A tombstone. */
+  readonly isDeleted: boolean;
+}
+
+/** A stamp that counts once operations are done. */
+export interface PendingStamp extends Stamp {
+  readonly needs: readonly number[];
+}
+
+/** What both sides are now known to have held. */
+export interface Settlement {
+  /** Shape of the next ancestor's root. */
+  readonly root: Digest;
+  /** Pages of directories that changed, by their shape. */
+  readonly pages: ReadonlyMap<DigestKey, Bytes>;
+  /**
+   * Directories of equal shape that were not looked into, and are new to the ancestor: their pages, and all
+   * that those name, are among the pages of the local scan.
+   */
+  readonly adopted: readonly Digest[];
+  /** To be noted before the ancestor is stored. */
+  readonly stamps: readonly Stamp[];
+}
+
+/** What a settlement is made from. */
+export interface SettlementInput {
+  /** `undefined` where the trees were equal and nothing had to be looked into. */
+  readonly root: DirNode;
+  readonly ancestorRoot: Digest | undefined;
+  readonly stamps: readonly PendingStamp[];
+  readonly isDone: (operation: number) => boolean;
+}
+
+/**
+ * Builds the next ancestor: what both sides held and agreed on, path by path. Where operations are missing,
+ * what was remembered before stays. An ancestor that is behind is harmless; one that is ahead would make an
+ * undone change look like a deletion.
+ */
+export function settle(input: SettlementInput): Settlement {
+  const settler = new Settler(input);
+  const { root, ancestorRoot } = input;
+  const shape = root.isExpanded
+    ? settler.shapeOf(root)
+    : settler.adopt(root.shape.local ?? EMPTY_SHAPE, ancestorRoot);
+  const stamps = input.stamps.filter((stamp) => stamp.needs.every(input.isDone))
+    .map(({ needs: _, ...stamp }) => stamp);
+  return { root: shape, pages: settler.pages, adopted: settler.adopted, stamps };
+}
+
+class Settler {
+  readonly pages = new Map<DigestKey, Bytes>();
+  readonly adopted: Digest[] = [];
+  readonly #isDone: (operation: number) => boolean;
+  readonly #writer = new ByteWriter(64 * 1024);
+
+  constructor(input: SettlementInput) {
+    this.#isDone = input.isDone;
+  }
+
+  /** The shape of a directory as both sides hold it. */
+  shapeOf(node: DirNode): Digest {
+    const entries: Entry[] = [...node.same];
+    for (const result of node.results) {
+      const entry = this.#entryOf(result);
+      if (entry !== undefined) entries.push(entry);
+    }
+    entries.sort((a, b) => compareNames(a.name, b.name));
+    const page = encodePage(entries, this.#writer);
+    const shape = shapeOf(page);
+    if (node.ancestorShape === undefined || !equalBytes(shape, node.ancestorShape)) {
+      this.pages.set(digestKey(shape), page);
+    }
+    return shape;
+  }
+
+  /** Takes a directory over without having looked into it. */
+  adopt(shape: Digest, old: Digest | undefined): Digest {
+    const isNew = old === undefined || !equalBytes(old, shape);
+    if (isNew && !equalBytes(shape, EMPTY_SHAPE)) this.adopted.push(shape);
+    return shape;
+  }
+
+  #entryOf(result: ItemResult): Entry | undefined {
+    const { next, old, dir } = result;
+    const entry = result.needs.every(this.#isDone) ? next : old;
+    if (entry?.kind !== "dir") return entry;
+    if (dir?.isExpanded) return { ...entry, shape: this.shapeOf(dir) };
+    if (entry === next) this.adopt(entry.shape, old?.kind === "dir" ? old.shape : undefined);
+    return entry;
+  }
+}

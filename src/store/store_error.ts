@@ -116,6 +116,8 @@ const REASON_OF_CODE: Record<string, StoreReason> = {
   EMFILE: "too_many_open_files",
   ENFILE: "too_many_open_files",
   EBUSY: "busy",
+  // Opening without waiting a file that another program holds a lease on.
+  EAGAIN: "busy",
   ETXTBSY: "busy",
   ENOSYS: "unsupported",
   EOPNOTSUPP: "unsupported",

@@ -83,6 +83,11 @@ export class Dirs {
     if (this.#held !== undefined) this.#touched.add(path);
   }
 
+  /** A directory that is no more has nothing left to flush. */
+  untouch(path: string): void {
+    this.#touched.delete(path);
+  }
+
   /** Keeps parents open from now on. */
   beginHolding(): void {
     if (this.#held !== undefined) throw new Error("a run of changes is under way already");

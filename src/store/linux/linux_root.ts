@@ -135,6 +135,7 @@ export class LinuxRoot implements Root {
       (parent) => this.#libc.call.unlinkat(parent, this.#name.bytes, AT.REMOVEDIR),
     );
     this.#dirs.forget(path);
+    this.#dirs.untouch(path);
   }
 
   removeFile(path: RelPath): void {

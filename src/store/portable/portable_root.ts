@@ -62,15 +62,12 @@ export class PortableRoot implements Root {
   }
 
   lstat(path: DirPath): FileStat | undefined {
-    if (path !== "" && !this.#parentsAreDirs(path)) return undefined;
+    if (path === "") return this.#try("examine", "", () => statOf(fs.lstatSync(this.path)));
+    if (!this.#parentsAreDirs(path)) return undefined;
     return this.#try("examine", path, () => {
-      try {
-        const found = fs.lstatSync(this.#join(path), { throwIfNoEntry: false });
-        return found === undefined ? undefined : statOf(found, this.stat?.dev);
-      } catch (error) {
-        if ((error as { code?: string }).code === "ENOTDIR") return undefined;
-        throw error;
-      }
+      const found = lstatOrUndefined(this.#join(path));
+      if (found === undefined || !found.isDirectory()) return found && statOf(found);
+      return statOf(found, lstatOrUndefined(this.#join(parentOf(path)))?.dev);
     });
   }
 
@@ -321,6 +318,15 @@ export class PortableRoot implements Root {
     } catch (error) {
       throw asStoreError(error, actionOn(verb, path));
     }
+  }
+}
+
+function lstatOrUndefined(path: string): fs.Stats | undefined {
+  try {
+    return fs.lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as { code?: string }).code === "ENOTDIR") return undefined;
+    throw error;
   }
 }
 

@@ -28,9 +28,9 @@ export interface EntryRecord {
   readonly ino: number;
   /** True if the entry must be read again though nothing seems changed; see {@linkcode isRacy}. */
   readonly racy: boolean;
-  /** The file digest, once the file has been read or received. */
+  /** The file digest, once the file has been read or received. Kept for files only. */
   readonly digest?: Digest | undefined;
-  /** A link's target. */
+  /** A link's target. Kept for links only. */
   readonly target?: string | undefined;
   /** Which edits this version has seen; absent is the same as empty. */
   readonly vector?: VersionVector | undefined;

@@ -55,7 +55,8 @@ export class RecipeTable {
       const text = toHex(prefix);
       const files = this.#pendingByPrefix.get(text);
       if (files === undefined) this.#pendingByPrefix.set(text, [digest]);
-      else if (files.length < FILES_OF_GROUP_MAX) files.push(digest);
+      // A file may hold a group several times.
+      else if (files.length < FILES_OF_GROUP_MAX && files.at(-1) !== digest) files.push(digest);
     }
   }
 
@@ -74,15 +75,19 @@ export class RecipeTable {
    */
   filesWithGroup(group: Digest): Digest[] {
     const prefix = prefixOf(group);
-    const files = this.#database.all<[Digest]>(
+    const files = new Map<DigestKey, Digest>();
+    const stored = this.#database.all<[Digest]>(
       `SELECT recipes.digest FROM groups JOIN recipes ON recipes.id = groups.recipe
         WHERE groups.root = ? AND groups.prefix = ? LIMIT ?`,
       this.#root,
       prefix,
       FILES_OF_GROUP_MAX,
-    ).map(([digest]) => digest);
-    files.push(...this.#pendingByPrefix.get(toHex(prefix)) ?? []);
-    return files.slice(0, FILES_OF_GROUP_MAX);
+    );
+    for (const [digest] of stored) files.set(digestKey(digest), digest);
+    for (const digest of this.#pendingByPrefix.get(toHex(prefix)) ?? []) {
+      files.set(digestKey(digest), digest);
+    }
+    return [...files.values()].slice(0, FILES_OF_GROUP_MAX);
   }
 
   /** Every recipe in the database, flush first. One in memory at a time. */

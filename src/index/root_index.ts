@@ -12,6 +12,7 @@ import {
 import type { Database } from "./database.ts";
 import { type DigestLocation, DigestLocator } from "./digest_locator.ts";
 import type { DirPatch, DirRecord, EntryRecord } from "./dir_record.ts";
+import type { DirView } from "./dir_view.ts";
 import { DirTable } from "./dir_table.ts";
 import { IndexError } from "./index_error.ts";
 import { type NamedPage, PageTable } from "./page_table.ts";
@@ -27,6 +28,9 @@ export const PRELOAD_BYTES_MAX = 16 * 1024 * 1024;
 /** How old the recipe of a file held nowhere must be to be forgotten: it may still be on its way. */
 export const RECIPE_GRACE_MS = 24 * 3600 * 1000;
 
+/** Edit counters reserved by one durable write. */
+const EDIT_COUNTER_BLOCK = 4096;
+
 /** What the index holds for one root. Made by `Index.openRoot`; synchronous, and not for two threads. */
 export class RootIndex {
   readonly #database: Database;
@@ -37,8 +41,8 @@ export class RootIndex {
   readonly #ancestors: AncestorTable;
   readonly #recipes: RecipeTable;
   readonly #locator: DigestLocator;
-  #editCounter: number;
-  #editCounterStored: number;
+  #editCounter = 0;
+  #editCounterReserved = 0;
   #inTransaction = false;
   /** How often anybody has written to this root, as of our last look. */
   #writesSeen: number;
@@ -60,12 +64,8 @@ export class RootIndex {
     this.#ancestors = new AncestorTable(database, row, options.deviceId);
     this.#recipes = new RecipeTable(database, row.id);
     this.#locator = new DigestLocator(this.#dirs);
-    const [writes, editCounter] = database.get<[number, number]>(
-      "SELECT dir_writes, edit_counter FROM roots WHERE id = ?",
-      row.id,
-    ) ?? [0, 0];
-    this.#writesSeen = writes;
-    this.#editCounter = this.#editCounterStored = editCounter;
+    const seen = database.get<[number]>("SELECT dir_writes FROM roots WHERE id = ?", row.id);
+    this.#writesSeen = seen?.[0] ?? 0;
   }
 
   /** Absolute path of the root. */
@@ -93,6 +93,16 @@ export class RootIndex {
    */
   getDir(path: DirPath): DirRecord | undefined {
     return this.#dirs.get(path);
+  }
+
+  /**
+   * The same for a scan, which mostly finds entries unchanged and needs no objects for them: 0.1 µs an
+   * entry.
+   *
+   * @throws {IndexError} `corrupt`
+   */
+  viewDir(path: DirPath): DirView | undefined {
+    return this.#dirs.view(path);
   }
 
   /**
@@ -151,7 +161,7 @@ export class RootIndex {
 
   /**
    * Reads records ahead for a walk over the tree, in 3 µs a directory instead of 10. Each is used for
-   * one {@linkcode getDir}. Only while no other process writes to this root.
+   * one {@linkcode getDir} or {@linkcode viewDir}. Only while no other process writes to this root.
    */
   preload(bytesMax = PRELOAD_BYTES_MAX): void {
     this.#dirs.preload(bytesMax);
@@ -159,10 +169,13 @@ export class RootIndex {
 
   /**
    * The number for the next edit of a version vector (`bumpVector`): larger than all before it in this
-   * epoch, so that an entry which was forgotten and comes back is not taken for an old version of
-   * itself. Commit before a peer gets to see it.
+   * epoch, whatever was forgotten since. An entry that is made anew is so never taken for an old version
+   * of itself, nor two edits for one.
+   *
+   * Numbers are reserved in blocks, each with a durable write, so that none comes twice after a crash.
    */
   nextEditCounter(): number {
+    if (this.#editCounter >= this.#editCounterReserved) this.#reserveEditCounters();
     return ++this.#editCounter;
   }
 
@@ -175,17 +188,17 @@ export class RootIndex {
   transaction<T>(body: () => T): T {
     this.commit();
     try {
-      const result = this.#database.transaction(true, () => {
+      return this.#database.transaction(true, () => {
         this.#inTransaction = true;
         this.#touch();
         const result = body();
         this.#flush();
         return result;
       });
-      this.#editCounterStored = this.#editCounter;
-      return result;
     } catch (error) {
       this.#locator.reset();
+      // A block that was reserved in it is not.
+      this.#editCounterReserved = 0;
       throw error;
     } finally {
       this.#inTransaction = false;
@@ -202,9 +215,7 @@ export class RootIndex {
    */
   commit(options: { readonly durable?: boolean } = {}): void {
     const durable = options.durable ?? false;
-    if (!durable && this.#pendingBytes() === 0 && this.#editCounter === this.#editCounterStored) {
-      return;
-    }
+    if (!durable && this.#pendingBytes() === 0) return;
     this.#write(durable, () => {});
   }
 
@@ -311,6 +322,25 @@ export class RootIndex {
     return this.#locator.locate(digests);
   }
 
+  #reserveEditCounters(): void {
+    const reserve = () => {
+      const row = this.#database.get<[number]>(
+        `UPDATE roots SET edit_counter = max(edit_counter, ?) + ?
+          WHERE id = ? AND epoch = ? RETURNING edit_counter`,
+        this.#editCounter,
+        EDIT_COUNTER_BLOCK,
+        this.#row.id,
+        this.#row.epoch,
+      );
+      if (row === undefined) throw this.#void();
+      return row[0];
+    };
+    this.#editCounterReserved = this.#inTransaction
+      ? reserve()
+      : this.#database.transaction(true, reserve);
+    this.#editCounter = this.#editCounterReserved - EDIT_COUNTER_BLOCK;
+  }
+
   #pendingBytes(): number {
     return this.#dirs.pendingBytes + this.#recipes.pendingBytes;
   }
@@ -332,16 +362,14 @@ export class RootIndex {
       return body();
     });
     this.#clear();
-    this.#editCounterStored = this.#editCounter;
     return result;
   }
 
   /** Makes sure, inside the transaction, that the root is still ours; counts the write. */
   #touch(): void {
     const row = this.#database.get<[number]>(
-      `UPDATE roots SET dir_writes = dir_writes + 1, edit_counter = max(edit_counter, ?)
+      `UPDATE roots SET dir_writes = dir_writes + 1
         WHERE id = ? AND epoch = ? RETURNING dir_writes`,
-      this.#editCounter,
       this.#row.id,
       this.#row.epoch,
     );

@@ -48,9 +48,11 @@ export const entries: fc.Arbitrary<EntryRecord> = fc.record({
   digest: optional(digests),
   target: optional(names),
   vector: optional(vectors),
-}, { noNullPrototype: true }).map((entry) =>
-  entry.kind === "link" ? entry : { ...entry, target: undefined }
-);
+}, { noNullPrototype: true }).map((entry) => ({
+  ...entry,
+  digest: entry.kind === "file" ? entry.digest : undefined,
+  target: entry.kind === "link" ? entry.target : undefined,
+}));
 
 export const tombstones: fc.Arbitrary<Tombstone> = fc.record({
   name: names,

@@ -4,6 +4,7 @@ import { concat, fromHex } from "../../src/base/bytes.ts";
 import type { VectorMember } from "../../src/base/version_vector.ts";
 import { checksum32 } from "../../src/index/checksum.ts";
 import { countsOf, decodeDir, digestsOf, encodeDir } from "../../src/index/dir_codec.ts";
+import { DirView, type EntryStat } from "../../src/index/dir_view.ts";
 import { type DirPatch, EMPTY_RECORD, type EntryRecord } from "../../src/index/dir_record.ts";
 import { patches, records } from "./arbitraries.ts";
 
@@ -53,11 +54,12 @@ Deno.test("encodeDir() has the documented bytes", () => {
     fromHex("01 01 0011223344556677 02"), // one vector of one item
     fromHex("07 61 2f 6c 2f 74 2f 7a"), // "a/l/t/z"
     fromHex("01 03 782f79"), // one link target, "x/y"
-    // kind file with digest, racy | mode | mtimeNs | ctimeNs | no vector
-    fromHex("0d 01a4 00000001 00000002 00000000"),
+    // kind file, racy | mode | mtimeNs | ctimeNs | no vector | digest 1
+    fromHex("05 01a4 00000001 00000002 00000000 00000001"),
     // size | mtimeMs | ctimeMs | ino
     fromHex("4008000000000000 408f400000000000 bff0000000000000 401c000000000000"),
-    fromHex("03 01a4 00000001 00000002 00000001"),
+    // kind link | mode | mtimeNs | ctimeNs | vector 1 | target 1
+    fromHex("03 01a4 00000001 00000002 00000001 00000001"),
     fromHex("4008000000000000 408f400000000000 bff0000000000000 401c000000000000"),
     fromHex("02 00000001 4022000000000000"), // tombstone: dir, vector 1, deletedAtMs
     new Uint8Array(32).fill(0xdd),
@@ -129,6 +131,37 @@ Deno.test("decodeDir() of hostile bytes behind a right checksum refuses without 
   const bomb = fromHex("00000000 01 00 c00fffffffffffff 00 00 00 00");
   new DataView(bomb.buffer).setUint32(0, checksum32(bomb, 4));
   assert.throws(() => decodeDir(bomb), RangeError);
+});
+
+Deno.test("DirView tells an unchanged entry from one that differs in anything", () => {
+  fc.assert(fc.property(records, (record) => {
+    const view = new DirView(encodeDir(record));
+    assert.equal(view.length, record.entries.length);
+    assert.equal(view.tombstoneCount, record.tombstones.length);
+    assert.equal(view.scannedAtMs, record.scannedAtMs);
+    assert.deepEqual(view.shape, record.shape);
+    record.tombstones.forEach((tombstone, i) => assert.deepEqual(view.tombstone(i), tombstone));
+    record.entries.forEach((entry, i) => {
+      assert.equal(view.name(i), entry.name);
+      assert.deepEqual(view.entry(i), entry);
+      assert.equal(view.isUnchanged(i, entry), !entry.racy);
+      const { kind, mode, size, mtimeMs, mtimeNs, ctimeMs, ctimeNs, ino } = entry;
+      const changes: Partial<EntryStat>[] = [
+        { kind: "other" },
+        { kind: kind === "file" ? "dir" : "file" },
+        { mode: mode ^ 1 },
+        { size: size ^ 1 },
+        { mtimeMs: mtimeMs === 0 ? 1 : 0 },
+        { mtimeNs: mtimeNs ^ 1 },
+        { ctimeMs: ctimeMs === 0 ? 1 : 0 },
+        { ctimeNs: ctimeNs ^ 1 },
+        { ino: ino === 0 ? 1 : 0 },
+      ];
+      for (const change of changes) {
+        assert.equal(view.isUnchanged(i, { ...entry, ...change }), false, JSON.stringify(change));
+      }
+    });
+  }));
 });
 
 Deno.test("digestsOf() and countsOf() agree with decodeDir()", () => {

@@ -278,19 +278,33 @@ Deno.test("a root whose memory was thrown away by another process can't be writt
   assert.deepEqual([...other.openRoot({ ...ROOT, folderId: "another folder" }).dirs()], []);
 });
 
-Deno.test("nextEditCounter() only grows, across processes and directories that are forgotten", async () => {
+Deno.test("nextEditCounter() never gives a number twice, whatever is committed, undone or lost", async () => {
   using temp = new TempIndex();
-  {
+  const given = new Set<number>();
+  const take = (root: RootIndex, count: number) => {
+    for (let last = 0, i = 0; i < count; i++) {
+      const next = root.nextEditCounter();
+      assert.ok(next > last && !given.has(next), `${next} after ${last}`);
+      given.add(last = next);
+    }
+  };
+  for (let run = 0; run < 3; run++) {
     await using index = await temp.open();
+    await using other = await temp.open();
     const root = index.openRoot(ROOT);
-    assert.deepEqual([root.nextEditCounter(), root.nextEditCounter()], [1, 2]);
-    root.commit();
-    assert.equal(root.nextEditCounter(), 3);
-    root.transaction(() => {});
-    root.nextEditCounter();
+    const before = Math.max(0, ...given);
+    assert.throws(() =>
+      root.transaction(() => {
+        take(root, 3);
+        throw new Error("undo");
+      }), /undo/);
+    take(root, 10_000);
+    assert.ok(Math.max(...given) - before >= 10_003, "numbers of later runs are larger");
+    take(other.openRoot(ROOT), 3);
+    root.transaction(() => take(root, 1));
+    // Neither is committed, as after a crash.
   }
   await using index = await temp.open();
-  assert.equal(index.openRoot(ROOT).nextEditCounter(), 4);
   assert.equal(index.openRoot({ ...ROOT, path: "/other" }).nextEditCounter(), 1);
 });
 

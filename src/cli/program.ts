@@ -8,7 +8,7 @@ import type { Occurrence } from "./flag_values.ts";
 import { lineError, unknownCommand } from "./line_errors.ts";
 import { type Flag, oppositeName } from "./flags.ts";
 import { GLOBAL_FLAGS } from "./global_flags.ts";
-import { VERSION } from "./version.ts";
+import { versionText } from "./version.ts";
 
 /** What a command line asks for, before any value was looked at. */
 export type ParsedLine =
@@ -69,7 +69,7 @@ function createProgram(state: LineState, style: HelpStyle): Program {
       "Keeps folders in step between devices that trust each other, straight over the local " +
         "network or the internet: no cloud, no account, no daemon.",
     )
-    .version(`landropic ${VERSION}`, "-V, --version", "print the version")
+    .version(versionText(), "-V, --version", "print the version")
     .enablePositionalOptions()
     .addHelpCommand(helpCommand("Looking closer:"))
     .addHelpText("after", EPILOG);

@@ -158,6 +158,10 @@ export class FakeConnection implements NativeConnection {
       stream.resetCode !== undefined;
   }
 
+  streamFinished(): boolean {
+    return false;
+  }
+
   streamCapacity(id: number): number {
     const stream = this.streams.get(id);
     if (!stream) throw new Error(`InvalidStreamState(${id})`);

@@ -5,8 +5,12 @@ import { EMPTY_RECORD, RECIPE_GRACE_MS } from "../../src/index/mod.ts";
 import { digestOf, dirRecord, fileRecord, ROOT, TempIndex } from "./temp_index.ts";
 
 Deno.test("recipes are found by file and by group, before and after the commit", async () => {
-  await fc.assert(
-    fc.asyncProperty(
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  const other = index.openRoot({ ...ROOT, path: "/other" });
+  let runs = 0;
+  fc.assert(
+    fc.property(
       fc.uniqueArray(
         fc.record({
           file: fc.nat(20),
@@ -16,11 +20,8 @@ Deno.test("recipes are found by file and by group, before and after the commit",
         }),
         { selector: ({ file }) => file, maxLength: 12 },
       ),
-      async (files) => {
-        using temp = new TempIndex();
-        await using index = await temp.open();
-        const root = index.openRoot(ROOT);
-        const other = index.openRoot({ ...ROOT, path: "/other" });
+      (files) => {
+        const root = index.openRoot({ ...ROOT, path: `/run ${++runs}` });
         for (const { file, recipe, groups, commit } of files) {
           root.putRecipe(digestOf(file), recipe, groups.map((group) => digestOf(`group ${group}`)));
           // The first one stays.

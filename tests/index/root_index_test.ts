@@ -125,20 +125,22 @@ function check(root: RootIndex, model: Model): void {
 }
 
 Deno.test("a root index does what a map of records would, whatever the order of steps", async () => {
+  using temp = new TempIndex();
+  let index = await temp.open();
+  let runs = 0;
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.record({ step: steps, inTransaction: fc.boolean() }), { maxLength: 12 }),
       async (run) => {
-        using temp = new TempIndex();
-        let index = await temp.open();
-        let root = index.openRoot(ROOT);
+        const identity = { ...ROOT, path: `/run ${++runs}` };
+        let root = index.openRoot(identity);
         const model = new Model();
         for (const { step, inTransaction } of run) {
           if (step.do === "reopen") {
             root.commit();
             index.close();
             index = await temp.open();
-            root = index.openRoot(ROOT);
+            root = index.openRoot(identity);
           } else if (step.do === "fail") {
             assert.throws(() =>
               root.transaction(() => {
@@ -154,11 +156,11 @@ Deno.test("a root index does what a map of records would, whatever the order of 
           model.apply(step);
         }
         check(root, model);
-        index.close();
       },
     ),
     { numRuns: 60 },
   );
+  index.close();
 });
 
 Deno.test("patchDir() folds patches in before they outgrow the record", async () => {

@@ -8,13 +8,16 @@ export interface BuildInfo {
   readonly commit: string | undefined;
 }
 
+/** The version of this build, as in deno.json. */
+export const VERSION = BUILD.version;
+
 /** The version of the QUIC core inside the native addon; a packed build is checked against it. */
 export const QUICHE_VERSION = "0.18.0";
 
 /** What `--version` prints: the version alone on the first line, then what else a bug report needs. */
 export function versionText(): string {
   const commit = BUILD.commit === undefined ? "from sources" : `commit ${BUILD.commit}`;
-  return `landropic ${BUILD.version}\n` +
+  return `landropic ${VERSION}\n` +
     `${commit}, ${platform()}, Deno ${Deno.version.deno}, quiche ${QUICHE_VERSION}`;
 }
 

@@ -1,4 +1,4 @@
-/** The native addon as npm installs it. Packaging puts another loader in place of this file. */
+/** `#native` when run from sources: npm's own loader picks the platform's addon. */
 import native from "@matrixai/quic/native";
 import type { QuicBinding } from "./binding.ts";
 

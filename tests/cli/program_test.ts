@@ -129,10 +129,13 @@ Examples:
   );
 });
 
-Deno.test("parseLine() prints the version of deno.json", async () => {
+Deno.test("parseLine() prints the version of deno.json, and what it runs on", async () => {
   const { version } = JSON.parse(await Deno.readTextFile("deno.json"));
-  assert.equal(textOf("--version"), `landropic ${version}\n`);
-  assert.equal(textOf("-V"), `landropic ${version}\n`);
+  const [first, second, ...rest] = textOf("--version").split("\n");
+  assert.equal(first, `landropic ${version}`);
+  assert.match(second!, /^from sources, \w+-(x64|arm64), Deno [\d.]+, quiche [\d.]+$/);
+  assert.deepEqual(rest, [""]);
+  assert.equal(textOf("-V"), textOf("--version"));
 });
 
 Deno.test("parseLine() colours titles only where it may", () => {

@@ -1,6 +1,6 @@
 import { Orchestrator } from "../orchestrator/mod.ts";
 import type { CliContext } from "./handlers.ts";
-import { VERSION } from "./version.ts";
+import { BUILD } from "#build";
 
 /** Builds the orchestrator of this invocation, does the work, and takes it down whatever happens. */
 export async function withOrchestrator<T>(
@@ -11,7 +11,7 @@ export async function withOrchestrator<T>(
   await using orchestrator = await Orchestrator.create({
     configDir: paths.configDir,
     stateDir: paths.stateDir,
-    implementation: `landropic/${VERSION}`,
+    implementation: `landropic/${BUILD.version}`,
     clock,
     logger,
     signal,

@@ -10,8 +10,6 @@ export const ALPN_SYNC = "landropic/1";
 export const ALPN_PAIR = "landropic-pair/1";
 /** Minor version spoken here; both sides use the lower one. */
 export const MINOR_VERSION = 0;
-/** Bytes that pad Hello, so that a path that loses large datagrams shows at once. */
-export const HELLO_PAD_BYTES = 4096;
 /** Characters in a share's name. */
 export const SHARE_NAME_MAX = 64;
 /** Characters in a device's announced name. */
@@ -204,7 +202,6 @@ const CODECS: { readonly [T in Message["type"]]: Codec<Extract<Message, { type: 
       [1, m.features],
       [2, m.implementation],
       [3, m.name],
-      [6, new Uint8Array(HELLO_PAD_BYTES)],
     ],
     decode: (f) => ({
       type: "hello",

@@ -5,7 +5,6 @@ import {
   encodeFrame,
   encodeMessage,
   FrameDecoder,
-  HELLO_PAD_BYTES,
   type Message,
   ProtocolError,
 } from "../../src/protocol/mod.ts";
@@ -83,10 +82,6 @@ Deno.test("encodeMessage() of ping has these bytes", () => {
     03        # three bytes of CBOR
     a1 00 09  # map of one: key 0 is 9`.replace(/#.*/g, ""));
   assert.deepEqual(encodeMessage({ type: "ping", token: 9 }), expected);
-});
-
-Deno.test("Hello is padded so that it needs several datagrams", () => {
-  assert.ok(encodeMessage(MESSAGES[0]!).length > HELLO_PAD_BYTES);
 });
 
 Deno.test("decodeMessage() skips unknown even types and refuses odd ones", () => {

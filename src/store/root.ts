@@ -91,7 +91,10 @@ export interface Root extends Disposable {
   /** Ends the run; the directories it changed are yet to be flushed. */
   endChanges(): TouchedDirs;
 
-  /** Bytes an ordinary user may still write, and the size of the file system. */
+  /**
+   * Bytes an ordinary user may still write, and the size of the file system; both 0 where it has no
+   * limit or does not tell.
+   */
   space(): { freeBytes: number; totalBytes: number };
   /** What the file system below the root can do. Probed once; creates files in the own folder. */
   features(): RootFeatures;
@@ -99,8 +102,12 @@ export interface Root extends Disposable {
   temporaryPath(): RelPath;
 }
 
-/** How a root reaches the file system. */
-export type RootImplementation = "linux" | "linux-openat" | "portable";
+/**
+ * How a root reaches the file system. `linux-plain` does without what newer kernels and better file
+ * systems have (openat2, files without a name, swapping); `linux` finds out by itself what is
+ * missing, so that is for tests.
+ */
+export type RootImplementation = "linux" | "linux-plain" | "portable";
 
 /** What a file system can do. */
 export interface RootFeatures {

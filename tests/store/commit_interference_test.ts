@@ -134,9 +134,9 @@ async function play(implementation: RootImplementation, scenario: Scenario): Pro
   }
 }
 
-for (const implementation of IMPLEMENTATIONS.filter((each) => each !== "linux-openat")) {
+for (const implementation of IMPLEMENTATIONS) {
   // Without a swap there is a moment, after the old file is safe, that nobody can watch.
-  const steps: CommitStep[] = implementation === "portable"
+  const steps: CommitStep[] = implementation !== "linux"
     ? ["checked", "renamed"]
     : ["checked", "old_moved", "renamed"];
   Deno.test({

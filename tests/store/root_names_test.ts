@@ -44,7 +44,7 @@ testEach("list() gives a name that is not UTF-8 as bytes, without a name", async
   assert.equal(bad.kind, "file");
   assert.equal(bad.size, 1);
   assert.deepEqual(bad.rawName, new Uint8Array([...bytes("bad"), 0xff, ...bytes("name")]));
-}, { only: ["linux", "linux-openat"] });
+}, { only: ["linux", "linux-plain"] });
 
 testEach("list() never takes a name that is not UTF-8 for another", async (root, path) => {
   await createRaw(path, "bad\\377name");
@@ -100,7 +100,7 @@ testEach("a path of 4095 bytes and 128 names works from end to end", (root) => {
   assert.equal(root.readSmall(path, new Uint8Array(8)).length, 4);
   root.removeFile(path);
   assert.equal(root.lstat(path), undefined);
-}, { only: ["linux", "linux-openat"] });
+}, { only: ["linux", "linux-plain"] });
 
 testEach("a path longer than the kernel takes at once is walked in pieces", (root) => {
   const name = "n".repeat(250);
@@ -113,7 +113,7 @@ testEach("a path longer than the kernel takes at once is walked in pieces", (roo
   root.rename(at(`${dir}/file`), at(`${dir}/moved`), { replace: false });
   using file = root.openFile(at(`${dir}/moved`));
   assert.equal(file.size, 4);
-}, { only: ["linux", "linux-openat"] });
+}, { only: ["linux", "linux-plain"] });
 
 testEach("rename() changes the case of a name", (root) => {
   root.publish(staged(root, "x"), at("Foo"));

@@ -9,9 +9,9 @@ import {
   type StoreReason,
 } from "../../src/store/mod.ts";
 
-/** The implementations this machine can run; the one by component stands in for old kernels. */
+/** The implementations this machine can run; the plain one stands in for old kernels. */
 export const IMPLEMENTATIONS: RootImplementation[] = Deno.build.os === "linux"
-  ? ["linux", "linux-openat", "portable"]
+  ? ["linux", "linux-plain", "portable"]
   : ["portable"];
 
 /** Defines one test for each implementation, with an empty root. */

@@ -42,6 +42,7 @@ export class LinuxRoot implements Root {
   readonly #name = new CString();
   readonly #otherName = new CString();
   readonly #times = new TimeBuffer();
+  readonly #plain: boolean;
   #features: RootFeatures | undefined;
   #closed = false;
 
@@ -52,13 +53,14 @@ export class LinuxRoot implements Root {
     readonly implementation: Exclude<RootImplementation, "portable">,
   ) {
     this.#libc = libc;
+    this.#plain = implementation === "linux-plain";
     this.#name.set(path);
     this.#fd = libc.call.openat(AT.FDCWD, this.#name.bytes, OPEN_DIR, 0);
     if (this.#fd < 0) throw failure(libc, "open folder", path);
     this.stat = statDescriptor(libc, this.#fd, "");
-    this.#dirs = new Dirs(libc, this.#fd, implementation === "linux");
+    this.#dirs = new Dirs(libc, this.#fd, !this.#plain);
     this.#flusher = new Flusher(libc, this.#fd, this.#dirs);
-    this.#staging = new Staging(libc, this.#dirs, this);
+    this.#staging = new Staging(libc, this.#dirs, { root: this, nameless: !this.#plain });
   }
 
   list(dir: DirPath): DirListing {
@@ -356,6 +358,7 @@ export class LinuxRoot implements Root {
   }
 
   #rename(from: RelPath, to: RelPath, flags: number): void {
+    if (this.#plain && flags !== 0) throw new StoreError("unsupported", actionOn("rename", from));
     this.#between(from, to, "rename", (fromParent, toParent) =>
       this.#libc.call.renameat2(
         fromParent,

@@ -25,10 +25,12 @@ export class Staging implements Disposable {
   #tmpFd = -1;
   #naming: Naming | undefined;
 
-  constructor(libc: Libc, dirs: Dirs, root: OwnerRoot) {
+  /** @param options.nameless False to give every file a temporary name. */
+  constructor(libc: Libc, dirs: Dirs, options: { root: OwnerRoot; nameless: boolean }) {
     this.#libc = libc;
     this.#dirs = dirs;
-    this.#names = new TemporaryNames(root);
+    if (!options.nameless) this.#naming = "none";
+    this.#names = new TemporaryNames(options.root);
   }
 
   /** See {@linkcode Root.stage}. */

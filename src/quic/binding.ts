@@ -84,6 +84,8 @@ export interface NativeConnection {
   streamPriority(streamId: number, urgency: number, incremental: boolean): void;
   streamShutdown(streamId: number, direction: 0 | 1, code: number): void | null;
   streamReadable(streamId: number): boolean;
+  /** True if everything up to the end was read, and for a stream that does not exist any more. */
+  streamFinished(streamId: number): boolean;
   /** Throws if the stream is stopped or does not exist. */
   streamCapacity(streamId: number): number;
   peerStreamsLeftBidi(): number;
@@ -151,7 +153,7 @@ export interface QuicBinding {
 
 /** Loads the native addon, once; only a program that opens an endpoint pays for it. */
 export async function loadBinding(): Promise<QuicBinding> {
-  return (await import("./native_npm.ts")).default;
+  return (await import("#native")).default;
 }
 
 /** The stream code inside a native error such as `StreamReset(17)`, if it is that error. */

@@ -92,7 +92,12 @@ export class ConnectionCore implements DatagramSource {
       from: withoutZone(options.remote),
       to: withoutZone(options.local),
     };
-    this.streams = new StreamTable(this.native, this.role, () => this.#host.touch(this));
+    this.streams = new StreamTable(
+      this.native,
+      this.role,
+      () => this.#host.touch(this),
+      () => this.#host.flush(this),
+    );
     // Nobody need be waiting for the handshake when it fails.
     this.verified.promise.catch(() => {});
   }

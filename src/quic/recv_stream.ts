@@ -111,7 +111,10 @@ export class RecvStream implements Disposable, AsyncDisposable {
     if (this.#end === "finished") return null;
     if (this.#end) throw this.#end;
     const { native } = this.#host;
-    if (!native.streamReadable(this.id)) return undefined;
+    if (!native.streamReadable(this.id)) {
+      // An end mark that came with bytes already read makes nothing readable.
+      return native.streamFinished(this.id) ? this.#finishAtEnd() : undefined;
+    }
     let result: [number, boolean] | null;
     try {
       result = native.streamRecv(this.id, into);
@@ -126,6 +129,11 @@ export class RecvStream implements Disposable, AsyncDisposable {
     if (isLast) this.#finish("finished");
     if (byteLength > 0) return byteLength;
     return isLast ? null : undefined;
+  }
+
+  #finishAtEnd(): null {
+    this.#finish("finished");
+    return null;
   }
 
   #errorOf(error: unknown): QuicError {

@@ -16,16 +16,25 @@ interface PendingWrite {
 export type ServeResult = "done" | "more" | "blocked";
 
 const NOTHING = new Uint8Array(0);
+/** For handing over one byte; the native core copies it. */
+const ONE = new Uint8Array(1);
 
 /**
  * The sending half of a stream. Disposing it before `finish()` resets it (code `cancelled`), so a
  * half-written stream never looks complete to the peer.
+ *
+ * The last byte of a write stays here until the next turn, so that an end mark that follows at once
+ * travels with it. The native core forgets a stream as soon as all its bytes are acknowledged: an end
+ * mark that is on its own is then not sent at all, or not again if it is lost.
  */
 export class SendStream implements Disposable, AsyncDisposable {
   readonly #host: StreamHost;
   #end: "finished" | QuicError | undefined;
   #isFinishing = false;
   readonly #pending: PendingWrite[] = [];
+  /** The byte held back; -1 if there is none. */
+  #tail = -1;
+  #hasSent = false;
 
   constructor(readonly id: number, host: StreamHost) {
     this.#host = host;
@@ -111,7 +120,7 @@ export class SendStream implements Disposable, AsyncDisposable {
         const { bytes, offset, isLast } = first;
         if (left === 0 && offset < bytes.length) return "more";
         const end = Math.min(bytes.length, offset + left);
-        const pushed = this.#push(bytes, offset, end, isLast && end === bytes.length);
+        const pushed = this.#push(bytes, offset, end, isLast);
         first.offset += pushed;
         left -= pushed;
         if (first.offset < bytes.length) {
@@ -126,6 +135,17 @@ export class SendStream implements Disposable, AsyncDisposable {
       this.#fail(error as QuicError);
     }
     return "done";
+  }
+
+  /** For the driver: sends the byte held back. False if it is stuck. */
+  releaseTail(): boolean {
+    if (this.#tail < 0 || this.#end || this.#pending.length > 0) return true;
+    try {
+      return this.#sendTail(false);
+    } catch (error) {
+      this.#fail(error as QuicError);
+      return true;
+    }
   }
 
   /** For the driver: the connection is over. */
@@ -160,24 +180,72 @@ export class SendStream implements Disposable, AsyncDisposable {
     if (this.#host.lost) throw this.#host.lost;
   }
 
-  /** Gives bytes to the native core; returns how many it took. Takes the end mark too if all fitted. */
+  /**
+   * Gives `bytes` from `start` to `end` to the native core; returns how many it took, the byte held back
+   * included. If it took all and they are the last, also the end mark.
+   */
   #push(bytes: Uint8Array, start: number, end: number, isLast: boolean): number {
     const host = this.#host;
-    const allowed = Math.min(end, start + Math.max(0, host.writeBudgetBytes));
-    if (allowed === start && start < end) return 0;
-    let taken: number | null;
+    if (start === end) {
+      if (isLast && this.#sendEnd()) this.#finish();
+      return 0;
+    }
+    if (host.writeBudgetBytes <= 0 || !this.#sendTail(false)) return 0;
+    // At the end of a write one byte stays here.
+    const isWhole = end === bytes.length;
+    const wanted = isWhole ? end - 1 : end;
+    const allowed = Math.min(wanted, start + host.writeBudgetBytes);
+    let taken = 0;
+    if (start < allowed) {
+      taken = this.#send(bytes.subarray(start, allowed), false) ?? 0;
+      host.writeBudgetBytes -= taken;
+    }
+    if (start + taken === wanted && isWhole) {
+      this.#tail = bytes[end - 1]!;
+      taken++;
+      host.holdTail(this);
+    }
+    return taken;
+  }
+
+  /** True if no byte is held back any more. */
+  #sendTail(isLast: boolean): boolean {
+    if (this.#tail < 0) return true;
+    ONE[0] = this.#tail;
+    if (!this.#send(ONE, isLast)) return false;
+    this.#tail = -1;
+    return true;
+  }
+
+  /** True if the end mark was taken. */
+  #sendEnd(): boolean {
+    if (this.#tail >= 0) return this.#sendTail(true);
+    // On its own it must leave at once, before the next acknowledgement comes in.
+    const { native } = this.#host;
     try {
-      const part = start === 0 && allowed === bytes.length ? bytes : bytes.subarray(start, allowed);
-      taken = host.native.streamSend(this.id, part, isLast && allowed === end);
-      // A stream that the core has closed and forgotten also reports "nothing taken": ask.
-      if (taken === null) host.native.streamCapacity(this.id);
+      if (this.#hasSent && native.streamCapacity(this.id) === 0) return false;
     } catch (error) {
       throw this.#fail(this.#errorOf(error));
     }
-    if (taken === null) return 0;
-    host.writeBudgetBytes -= taken;
-    host.touch();
-    if (isLast && start + taken === end) this.#finish();
+    this.#send(NOTHING, true);
+    this.#host.flush();
+    return true;
+  }
+
+  #send(bytes: Uint8Array, isLast: boolean): number | null {
+    const { native } = this.#host;
+    let taken: number | null;
+    try {
+      taken = native.streamSend(this.id, bytes, isLast);
+      // A stream that the core has closed and forgotten also reports "nothing taken": ask.
+      if (taken === null) native.streamCapacity(this.id);
+    } catch (error) {
+      throw this.#fail(this.#errorOf(error));
+    }
+    if (taken !== null) {
+      this.#hasSent ||= taken > 0;
+      this.#host.touch();
+    }
     return taken;
   }
 

@@ -13,6 +13,10 @@ export interface StreamHost {
   writeBudgetBytes: number;
   /** Asks for a turn: something is to be sent. */
   touch(): void;
+  /** Sends what the native core has, as far as the socket takes it, before anything is received. */
+  flush(): void;
+  /** Asks for `releaseTail()` at the next turn, and for that turn. */
+  holdTail(stream: SendStream): void;
   /** Asks for `serve()` at each turn until it is through. */
   parkReader(stream: RecvStream): void;
   parkWriter(stream: SendStream): void;

@@ -51,19 +51,31 @@ export class StreamTable implements StreamHost {
   writeBudgetBytes = WRITE_BUDGET_BYTES;
 
   readonly #touch: () => void;
+  readonly #flush: () => void;
   readonly #receivers = new Map<number, RecvStream>();
   readonly #senders = new Map<number, SendStream>();
   #readers: RecvStream[] = [];
   #writers: SendStream[] = [];
+  /** Streams that hold back a byte. */
+  #tails: SendStream[] = [];
   readonly #ownBidi: OwnStreams<BidiStream>;
   readonly #ownUni: OwnStreams<SendStream>;
   readonly #peerBidi: PeerStreams;
   readonly #peerUni: PeerStreams;
   #turnsToSearch = SEARCH_EVERY_TURNS;
 
-  /** @param touch Called when something is to be sent. */
-  constructor(readonly native: NativeConnection, role: "client" | "server", touch: () => void) {
+  /**
+   * @param touch Called when something is to be sent soon.
+   * @param flush Called when something is to be sent at once.
+   */
+  constructor(
+    readonly native: NativeConnection,
+    role: "client" | "server",
+    touch: () => void,
+    flush: () => void,
+  ) {
     this.#touch = touch;
+    this.#flush = flush;
     // RFC 9000 section 2.1: bit 0 is the server's, bit 1 marks unidirectional streams.
     const own = role === "server" ? 1 : 0;
     this.#ownBidi = { next: own, waiting: [] };
@@ -96,13 +108,14 @@ export class StreamTable implements StreamHost {
   serve(mayWrite: boolean): boolean {
     this.readBudgetBytes = READ_BUDGET_BYTES;
     this.writeBudgetBytes = mayWrite ? WRITE_BUDGET_BYTES : 0;
+    if (mayWrite && this.#tails.length > 0) this.#releaseTails();
     this.#serveOpeners(this.#ownUni, () => this.#createUni());
     this.#serveOpeners(this.#ownBidi, () => this.#createBidi());
     this.#acceptNext(this.#peerUni);
     this.#acceptNext(this.#peerBidi);
     this.#serveReaders();
     if (this.native.isReadable()) this.#searchIfDue();
-    return mayWrite ? this.#serveWriters() : this.#writers.length > 0;
+    return mayWrite ? this.#serveWriters() : this.#writers.length + this.#tails.length > 0;
   }
 
   /** The connection is over: everything that waits fails. What has arrived can still be read. */
@@ -122,6 +135,15 @@ export class StreamTable implements StreamHost {
   }
 
   touch(): void {
+    this.#touch();
+  }
+
+  flush(): void {
+    this.#flush();
+  }
+
+  holdTail(stream: SendStream): void {
+    this.#tails.push(stream);
     this.#touch();
   }
 
@@ -234,6 +256,13 @@ export class StreamTable implements StreamHost {
       if (!receiver.isParked && this.native.streamReadable(id)) return true;
     }
     return false;
+  }
+
+  /** Before anything is written in this turn: what is held back now was held back in an earlier one. */
+  #releaseTails(): void {
+    const tails = this.#tails;
+    this.#tails = [];
+    for (const sender of tails) if (!sender.releaseTail()) this.#tails.push(sender);
   }
 
   #serveReaders(): void {

@@ -57,6 +57,9 @@ export class DgramUdpSocket implements UdpSocket {
   readonly #addresses = new Map<string, DgramAddress>();
   #arrivals: Arrival[] = [];
   #arrivedBytes = 0;
+  // Until the first send is through, the runtime puts sends under way in reverse order.
+  #isWarm = false;
+  readonly #beforeWarm: { readonly to: DgramAddress; readonly datagram: Uint8Array }[] = [];
   #sendsUnderWay = 0;
   #bytesUnderWay = 0;
   #isBlocked = false;
@@ -115,10 +118,11 @@ export class DgramUdpSocket implements UdpSocket {
     this.#sendsUnderWay++;
     this.#bytesUnderWay += copy.length;
     this.#isBlocked ||= this.#sendsUnderWay >= SENDS_UNDER_WAY_MAX;
-    this.counters.sendCalls++;
-    this.#socket.send(copy, to.port, (to as DgramAddress).sendHost, (error) => {
-      this.#finishSend(copy.length, error);
-    });
+    const address = to as DgramAddress;
+    if (this.#isWarm) this.#sendNow(address, copy);
+    else if (this.#beforeWarm.push({ datagram: copy, to: address }) === 1) {
+      this.#sendNow(address, copy);
+    }
   }
 
   receive(sink: DatagramSink, callsMax: number): boolean {
@@ -172,8 +176,17 @@ export class DgramUdpSocket implements UdpSocket {
       return;
     }
     this.#arrivedBytes += message.length;
-    this.#arrivals.push({ datagram: message, from: this.#intern(withoutMapping(host), port) });
+    // A copy: the message is a small part of a large buffer.
+    const datagram = new Uint8Array(message);
+    this.#arrivals.push({ datagram, from: this.#intern(withoutMapping(host), port) });
     this.#wakeUp();
+  }
+
+  #sendNow(to: DgramAddress, datagram: Uint8Array): void {
+    this.counters.sendCalls++;
+    this.#socket.send(datagram, to.port, to.sendHost, (error) => {
+      this.#finishSend(datagram.length, error);
+    });
   }
 
   #finishSend(byteLength: number, error: Error | null): void {
@@ -184,6 +197,12 @@ export class DgramUdpSocket implements UdpSocket {
       if ((error as NodeJS.ErrnoException).code === "EMSGSIZE") this.counters.oversizedDatagrams++;
     } else {
       this.counters.sentDatagrams++;
+    }
+    if (!this.#isWarm) {
+      this.#isWarm = true;
+      for (const { to, datagram } of this.#beforeWarm.splice(0).slice(1)) {
+        this.#sendNow(to, datagram);
+      }
     }
     if (this.#isBlocked && this.#sendsUnderWay < SENDS_UNDER_WAY_MAX / 2) {
       this.#isBlocked = false;
@@ -215,7 +234,7 @@ function open(listen: HostPort): Promise<DgramUdpSocket> {
   return new Promise((resolve, reject) => {
     const socket = createSocket({
       type: isIPv4(listen.host) ? "udp4" : "udp6",
-      recvBufferSize: SOCKET_BUFFER_BYTES,
+      // Not the receive queue: the runtime would allocate as much anew for each datagram.
       sendBufferSize: SOCKET_BUFFER_BYTES,
     });
     const onError = (error: Error) => {

@@ -23,7 +23,7 @@ import {
   TOMBSTONE_VECTOR_AT,
   VECTOR_AT,
 } from "./dir_layout.ts";
-import { checkOrder, type DirPatch, type DirRecord, type EntryRecord } from "./dir_record.ts";
+import { checkNames, type DirPatch, type DirRecord, type EntryRecord } from "./dir_record.ts";
 import { DirView } from "./dir_view.ts";
 import { VectorTable } from "./vector_table.ts";
 
@@ -35,13 +35,14 @@ const NO_NAMES: readonly string[] = [];
 /**
  * Encodes a record, or a patch if `removed` is there. About 0.5 µs an entry. Layout in dir_layout.ts.
  *
- * @throws {RangeError} if names are out of order or a number is outside its documented range.
+ * @throws {RangeError} if names are no names or out of order, or a number is outside its documented range.
  */
 export function encodeDir(dir: DirRecord | DirPatch): Bytes {
   const { entries, tombstones } = dir;
   const removed = "removed" in dir ? dir.removed : NO_NAMES;
-  checkOrder(entries);
-  checkOrder(tombstones);
+  checkNames(entries);
+  checkNames(tombstones);
+  checkNames(removed.map((name) => ({ name })));
   const vectors = new VectorTable();
   const names: string[] = [];
   const targets: string[] = [];

@@ -129,12 +129,17 @@ export function applyPatches(record: DirRecord, patches: readonly DirPatch[]): D
   };
 }
 
-/** Throws where names are out of order or double. @throws {RangeError} */
-export function checkOrder(named: readonly { readonly name: string }[]): void {
-  for (let i = 1; i < named.length; i++) {
-    if (compareNames(named[i - 1]!.name, named[i]!.name) >= 0) {
-      throw new RangeError(`name ${JSON.stringify(named[i]!.name)} is out of order`);
+/** Throws where names are out of order or double, or no names. @throws {RangeError} */
+export function checkNames(named: readonly { readonly name: string }[]): void {
+  let previous: string | undefined;
+  for (const { name } of named) {
+    if (name === "" || name.includes("/")) {
+      throw new RangeError(`${JSON.stringify(name)} is no name`);
     }
+    if (previous !== undefined && compareNames(previous, name) >= 0) {
+      throw new RangeError(`name ${JSON.stringify(name)} is out of order`);
+    }
+    previous = name;
   }
 }
 

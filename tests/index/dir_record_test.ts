@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   applyPatches,
-  checkOrder,
+  checkNames,
   type DirRecord,
   EMPTY_RECORD,
   findEntry,
@@ -30,8 +30,8 @@ Deno.test("applyPatches() replaces exactly the names in the patches and keeps th
       for (const [name, value] of modelOf(patch)) expected.set(name, value);
     }
     const patched = applyPatches(record, patches);
-    checkOrder(patched.entries);
-    checkOrder(patched.tombstones);
+    checkNames(patched.entries);
+    checkNames(patched.tombstones);
     assert.deepEqual(modelOf(patched), expected);
     assert.equal(patched.entries.length + patched.tombstones.length, expected.size);
     assert.equal(patched.shape, patches.at(-1)!.shape);
@@ -57,10 +57,12 @@ Deno.test("findEntry() and findTombstone() find each name and no other", () => {
   }));
 });
 
-Deno.test("checkOrder() orders by UTF-8 bytes and refuses doubles", () => {
-  checkOrder([{ name: "a" }, { name: "\uffff" }, { name: "\u{10000}" }]);
-  assert.throws(() => checkOrder([{ name: "\u{10000}" }, { name: "\uffff" }]), RangeError);
-  assert.throws(() => checkOrder([{ name: "a" }, { name: "a" }]), RangeError);
+Deno.test("checkNames() orders by UTF-8 bytes and refuses doubles and what is no name", () => {
+  checkNames([{ name: "a" }, { name: "\uffff" }, { name: "\u{10000}" }]);
+  assert.throws(() => checkNames([{ name: "\u{10000}" }, { name: "\uffff" }]), RangeError);
+  assert.throws(() => checkNames([{ name: "a" }, { name: "a" }]), RangeError);
+  assert.throws(() => checkNames([{ name: "" }]), RangeError);
+  assert.throws(() => checkNames([{ name: "a/b" }]), RangeError);
 });
 
 Deno.test("isRacy() holds on both sides of the scan, inside the window only", () => {

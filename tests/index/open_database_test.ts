@@ -197,6 +197,24 @@ Deno.test("of two that find the damage at once, one sets the file aside and both
   assert.equal(temp.files().filter((name) => name.includes("corrupt")).length, 1);
 });
 
+Deno.test("openIndex() touches nothing while another process opens or repairs the file", async () => {
+  using temp = new TempIndex();
+  Deno.writeFileSync(temp.path, new Uint8Array(9000).fill(7));
+  const lock = Deno.openSync(`${temp.path}.lock`, { create: true, write: true });
+  lock.lockSync(true);
+  let ms = 0;
+  const clock = { nowMs: () => ms += 5000, wallMs: () => 0 };
+  await assert.rejects(
+    temp.open({ clock }),
+    (error) => error instanceof IndexError && error.reason === "busy",
+  );
+  assert.deepEqual(temp.files(), ["index.db", "index.db.lock"]);
+  const opened = temp.open();
+  lock.close();
+  (await opened).close();
+  assert.equal(temp.logger.lines.length, 1);
+});
+
 Deno.test("openIndex() keeps only the last few damaged files", async () => {
   using temp = new TempIndex();
   for (let i = 0; i < DAMAGED_KEPT_MAX + 3; i++) {

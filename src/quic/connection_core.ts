@@ -140,10 +140,10 @@ export class ConnectionCore implements DatagramSource {
    * @param mayWrite False while the socket takes nothing.
    * @returns True if another turn is wanted at once.
    */
-  serve(mayWrite: boolean): boolean {
+  serve(nowMs: number, mayWrite: boolean): boolean {
     if (this.lost) return false;
     if (!this.peer && !this.#establish()) return false;
-    return this.streams.serve(mayWrite && !this.hasUnsent);
+    return this.streams.serve(nowMs, mayWrite && !this.hasUnsent);
   }
 
   /** To be called whenever datagrams have been taken from the native core. */
@@ -155,8 +155,12 @@ export class ConnectionCore implements DatagramSource {
     const delayMs = this.native.timeout();
     // The native core rounds down: at the moment it names, it may find nothing due.
     this.#nativeDeadlineMs = delayMs === null ? Infinity : nowMs + delayMs + 1;
-    const handshakeDeadlineMs = this.peer || this.lost ? Infinity : this.#handshakeDeadlineMs;
-    this.deadlineMs = Math.min(this.#nativeDeadlineMs, handshakeDeadlineMs);
+    const ownDeadlineMs = this.lost
+      ? Infinity
+      : this.peer
+      ? this.streams.searchDeadlineMs
+      : this.#handshakeDeadlineMs;
+    this.deadlineMs = Math.min(this.#nativeDeadlineMs, ownDeadlineMs);
   }
 
   /** Runs what is due. */
@@ -232,7 +236,7 @@ export class ConnectionCore implements DatagramSource {
 
   #end(info: CloseInfo): void {
     this.lost = new ConnectionLost(info, formatHostPort(this.remote));
-    this.streams.fail(this.lost);
+    this.streams.fail(this.lost, this.peer !== undefined);
     this.verified.reject(this.refusal ?? this.lost);
     this.closed.resolve(info);
   }

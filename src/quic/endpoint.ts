@@ -305,9 +305,10 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     const hasInput = this.#socket.receive(this, RECEIVE_CALLS_PER_TURN);
     const queue = this.#queue;
     this.#queue = [];
+    const nowMs = this.#clock.nowMs();
     for (const core of queue) {
       core.isQueued = false;
-      const wantsTurn = core.serve(!this.#socket.isBlocked);
+      const wantsTurn = core.serve(nowMs, !this.#socket.isBlocked);
       this.#send(core);
       if (wantsTurn || core.hasUnsent) this.#enqueue(core);
     }

@@ -20,8 +20,8 @@ export const WRITE_BUDGET_BYTES = 512 << 10;
 const WRITE_SHARE_BYTES = 64 << 10;
 /** Stuck writers that are asked in one turn. */
 const STUCK_WRITERS_PER_TURN = 64;
-/** Turns between searches for streams that the peer opened out of order, while others wait unread. */
-const SEARCH_EVERY_TURNS = 16;
+/** Between searches for streams that the peer opened out of order, while others wait unread. */
+const SEARCH_INTERVAL_MS = 10;
 
 const NOTHING = new Uint8Array(0);
 
@@ -62,7 +62,9 @@ export class StreamTable implements StreamHost {
   readonly #ownUni: OwnStreams<SendStream>;
   readonly #peerBidi: PeerStreams;
   readonly #peerUni: PeerStreams;
-  #turnsToSearch = SEARCH_EVERY_TURNS;
+  /** When a search is due that was put off; Infinity if none is. */
+  searchDeadlineMs = Infinity;
+  #lastSearchMs = -Infinity;
 
   /**
    * @param touch Called when something is to be sent soon.
@@ -102,10 +104,11 @@ export class StreamTable implements StreamHost {
   /**
    * One turn: streams that wait to be opened, new streams of the peer, readers, writers.
    *
+   * @param nowMs Monotonic.
    * @param mayWrite False while what was written before is still unsent.
    * @returns True if writers wait for nothing but another turn.
    */
-  serve(mayWrite: boolean): boolean {
+  serve(nowMs: number, mayWrite: boolean): boolean {
     this.readBudgetBytes = READ_BUDGET_BYTES;
     this.writeBudgetBytes = mayWrite ? WRITE_BUDGET_BYTES : 0;
     if (mayWrite && this.#tails.length > 0) this.#releaseTails();
@@ -114,15 +117,22 @@ export class StreamTable implements StreamHost {
     this.#acceptNext(this.#peerUni);
     this.#acceptNext(this.#peerBidi);
     this.#serveReaders();
-    if (this.native.isReadable()) this.#searchIfDue();
+    this.searchDeadlineMs = Infinity;
+    if (this.native.isReadable()) this.#searchIfDue(nowMs);
     return mayWrite ? this.#serveWriters() : this.#writers.length + this.#tails.length > 0;
   }
 
-  /** The connection is over: everything that waits fails. What has arrived can still be read. */
-  fail(error: ConnectionLost): void {
+  /**
+   * The connection is over: everything that waits fails. What has arrived can still be read.
+   *
+   * @param isVerified False if the peer never was: then none of its streams is looked at.
+   */
+  fail(error: ConnectionLost, isVerified: boolean): void {
     if (this.lost) return;
-    this.#acceptNext(this.#peerUni);
-    this.#acceptNext(this.#peerBidi);
+    if (isVerified) {
+      this.#acceptNext(this.#peerUni);
+      this.#acceptNext(this.#peerBidi);
+    }
     this.lost = error;
     for (const reader of this.#readers.splice(0)) reader.fail(error);
     for (const sender of [...this.#senders.values()]) sender.fail(error);
@@ -236,11 +246,15 @@ export class StreamTable implements StreamHost {
   /**
    * Something is readable and nobody waits for it. Usually its reader is just busy; else it is a stream
    * whose predecessor has not arrived, and only a search through all readable streams finds it. That
-   * search is costly, so it is done at once only if no known stream explains the state.
+   * search is costly, so it is put off for a moment if a known stream explains the state.
    */
-  #searchIfDue(): void {
-    if (--this.#turnsToSearch > 0 && this.#isExplained()) return;
-    this.#turnsToSearch = SEARCH_EVERY_TURNS;
+  #searchIfDue(nowMs: number): void {
+    const dueMs = this.#lastSearchMs + SEARCH_INTERVAL_MS;
+    if (nowMs < dueMs && this.#isExplained()) {
+      this.searchDeadlineMs = dueMs;
+      return;
+    }
+    this.#lastSearchMs = nowMs;
     const own = this.#ownBidi.next & 1;
     for (const id of this.native.readable()) {
       if ((id & 1) === own) continue;

@@ -104,11 +104,12 @@ export class ShareServer implements AsyncDisposable {
     const { clock, logger } = this.#orchestrator.options;
     const { fingerprint } = this.#orchestrator.verify(connection.peer);
     this.#connections.set(connection, fingerprint);
-    const peer = this.#orchestrator.trust.get(fingerprint)!.alias;
+    const { alias: peer, id: peerId } = this.#orchestrator.trust.get(fingerprint)!;
     await using responder = new Responder({
       shares: this.#options.shares,
       index: await this.#orchestrator.index(),
       deviceId: this.#orchestrator.identity.id,
+      peerId,
       peerName: peer,
       lockFolder: this.#orchestrator.lockFolder,
       versionsMax: this.#options.versionsMax,

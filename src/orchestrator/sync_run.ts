@@ -1,6 +1,6 @@
 import { delay } from "../base/clock.ts";
 import { LandropicError } from "../base/errors.ts";
-import type { TrustEntry } from "../identity/mod.ts";
+import { shortId, type TrustEntry } from "../identity/mod.ts";
 import { type ConnectionStats, formatHostPort, type QuicConnection } from "../quic/mod.ts";
 import {
   InitiatorSession,
@@ -119,7 +119,7 @@ class SyncRun {
       request,
       observer,
       peer: { id: this.#entry.id, name: this.#entry.alias },
-      deviceName: this.#orchestrator.deviceName,
+      shortIdOf: shortId,
       clock,
       logger,
       signal,

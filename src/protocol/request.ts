@@ -80,8 +80,21 @@ export interface Apply {
   readonly session: number;
 }
 
+/** Announces what both sides now agree on, for the responder to remember; it follows on the stream. */
+export interface Remember {
+  readonly kind: "remember";
+  readonly session: number;
+}
+
 /** What opens a bidirectional stream. */
-export type Request = GetDirs | GetDigests | GetRecipe | GetFiles | GetRanges | Apply;
+export type Request =
+  | GetDirs
+  | GetDigests
+  | GetRecipe
+  | GetFiles
+  | GetRanges
+  | Apply
+  | Remember;
 
 const KINDS = [
   "get-dirs",
@@ -90,6 +103,7 @@ const KINDS = [
   "get-files",
   "get-ranges",
   "apply",
+  "remember",
 ] as const;
 
 /** Encodes `kind u8 | varint session | varint length | payload`. */
@@ -125,6 +139,7 @@ function writePayload(into: ByteWriter, request: Request): void {
       for (const range of request.ranges) into.varint(range.offset).varint(range.length);
       return;
     case "apply":
+    case "remember":
       return;
   }
 }
@@ -205,6 +220,7 @@ function readPayload(reader: ByteReader, kind: Request["kind"], session: number)
         })),
       };
     case "apply":
+    case "remember":
       return { kind, session };
   }
 }

@@ -72,6 +72,7 @@ export async function runSession(
     shares: [{ name: "default", path: folderB, writable }],
     index: indexB,
     deviceId: b.id,
+    peerId: a.id,
     peerName: "a",
     lockFolder: `${b.home}/locks`,
     versionsMax: 0,
@@ -91,7 +92,7 @@ export async function runSession(
       progress() {},
     },
     peer: { id: b.id, name: "b" },
-    deviceName: "a",
+    shortIdOf: (id) => id.slice(0, 7),
     ...common,
   });
   await using link = await PeerLink.begin(left, { hello, handler: session, ...common });

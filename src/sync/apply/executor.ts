@@ -76,7 +76,7 @@ export class Executor {
   readonly #running = new Set<Promise<void>>();
   #batch: Job<WriteFile>[] = [];
   #batchBytes = 0;
-  #phase = 0;
+  #phase: Operation["op"] | undefined;
   #stopped: { code: string; message: string } | undefined;
 
   constructor(options: ExecutorOptions) {
@@ -109,7 +109,7 @@ export class Executor {
 
   async #take(job: Job): Promise<void> {
     const { operation } = job;
-    await this.#enterPhase(PHASES[operation.op]);
+    await this.#enterPhase(operation.op);
     if (this.#stopped !== undefined) {
       return this.#fail(job, this.#stopped.code, this.#stopped.message);
     }
@@ -161,13 +161,14 @@ export class Executor {
     }
   }
 
-  /** Waits for all that must be in place before a later kind of operation may begin. */
-  async #enterPhase(phase: number): Promise<void> {
+  /** Sees one kind of operation through before the next kind begins: later ones rely on it. */
+  async #enterPhase(op: Operation["op"]): Promise<void> {
     await this.#pipeline.ready();
-    if (phase <= this.#phase) return;
-    const isFirst = this.#phase === 0;
-    this.#phase = phase;
-    if (!isFirst) await this.#settle();
+    if (op === this.#phase) return;
+    const isWorking = this.#running.size > 0 || this.#batch.length > 0;
+    // Names change in the order they are added; only what is read from the disk must be there before.
+    if (isWorking || this.#phase === "move") await this.#settle();
+    this.#phase = op;
   }
 
   async #settle(): Promise<void> {
@@ -362,17 +363,6 @@ export class Executor {
     );
   }
 }
-
-/** Contents that are wanted later must find in place what comes earlier; removals come last of all. */
-const PHASES: { readonly [op in Operation["op"]]: number } = {
-  "make-dir": 1,
-  "move": 2,
-  "copy-file": 3,
-  "write-file": 4,
-  "make-link": 4,
-  "set-attributes": 4,
-  "remove": 5,
-};
 
 /** Matches nothing: what was seen is no longer there. */
 const NEVER: ExpectedState = { kind: "file", size: -1 };

@@ -1,260 +1,219 @@
-import { equalBytes } from "../../base/bytes.ts";
-import { LandropicError } from "../../base/errors.ts";
-import { type DirPath, joinPath, type RelPath } from "../../base/paths.ts";
-import {
-  decodePage,
-  type DirEntry,
-  type Entry,
-  type FileEntry,
-  type LinkEntry,
-} from "../../base/tree.ts";
-import { EMPTY_VECTOR } from "../../base/version_vector.ts";
+import type { Digest } from "../../base/digest.ts";
 import type { DeviceId } from "../../base/ids.ts";
+import { type DirPath, joinPath, type RelPath } from "../../base/paths.ts";
+import { decodePage } from "../../base/tree.ts";
+import { decodeVector, vectorMember, type VersionVector } from "../../base/version_vector.ts";
+import type { RootIndex } from "../../index/mod.ts";
 import {
   type DirAnswer,
+  type NameVersion,
   ProtocolError,
   type SyncAccept,
-  type SyncMode,
 } from "../../protocol/mod.ts";
-import type { Before, Operation } from "../apply/operation.ts";
+import { digestOfDir } from "../content/dir_content.ts";
+import { FilterStack, IGNORE_FILE, IGNORE_FILE_BYTES_MAX, PathFilter } from "../filter/mod.ts";
+import {
+  type AncestorTree,
+  type ConflictPolicy,
+  type DigestQuestion,
+  type DirNeed,
+  type DirView,
+  type Plan,
+  Reconciler,
+  type SideTraits,
+  type SyncDirection,
+} from "../reconcile/mod.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
 import type { OpenShare } from "../share/open_share.ts";
 import type { RemoteShare } from "../transfer/remote_share.ts";
-import type { PlanItem, Side, SyncPlan } from "./sync_plan.ts";
+import { peerFolder } from "./agreement.ts";
 
-/** How many deletions one run may do before it refuses to do any. */
-export type DeleteLimit =
-  | { readonly kind: "count"; readonly count: number }
-  | {
-    readonly kind: "percent";
-    /** Of the files on the side that would lose them, 0 to 100. */
-    readonly percent: number;
-    /** Counts only where that side has more files than this. */
-    readonly appliesAboveFiles: number;
-  };
-
+/** What a plan is made from. */
 export interface PlanOptions {
   readonly share: OpenShare;
   readonly snapshot: Snapshot;
+  /** What the peer said of its side. */
   readonly accept: SyncAccept;
   readonly remote: RemoteShare;
   readonly peer: { readonly id: DeviceId; readonly name: string };
-  readonly deviceName: string;
-  readonly mode: SyncMode;
+  readonly mode: "push" | "pull" | "two-way";
   readonly deleteExtra: boolean;
-  readonly deleteLimit: DeleteLimit;
-  readonly conflict: "keep-both" | "newer" | "local" | "remote";
+  readonly conflict: ConflictPolicy;
+  readonly checksum: boolean;
+  /** Ignore rules of the command line. */
+  readonly filters: readonly string[];
+  /** The first characters of an id. */
+  readonly shortIdOf: (id: DeviceId) => string;
 }
 
-interface View {
-  entries: Map<string, Entry>;
-  opaque: Set<string>;
-  mtimeMs: number;
-  isIncomplete: boolean;
+/**
+ * Decides what a session does: feeds the reconciler with both trees, the ancestor and the filter, and
+ * fetches from the peer what it asks for, a level of the tree at a time.
+ */
+export async function planSync(options: PlanOptions): Promise<Plan> {
+  const reconciler = new Reconciler({
+    local: localTree(options),
+    remote: remoteTree(options),
+    ancestor: ancestorOf(options),
+    direction: directionOf(options),
+    checksum: options.checksum,
+    isIgnored: ignoreRules(options),
+  });
+  for (let needs; !(needs = reconciler.pollNeeds()).isDone;) {
+    const { dirs, digests } = needs;
+    const [views, replies] = await Promise.all([
+      fetchDirs(dirs, options),
+      askDigests(digests, options),
+    ]);
+    dirs.forEach((need, i) => reconciler.handleDir(need.path, views[i]!));
+    digests.forEach((question, i) => reconciler.handleDigest(question, replies[i]));
+  }
+  return reconciler.finish();
 }
-const NOTHING: View = { entries: new Map(), opaque: new Set(), mtimeMs: 0, isIncomplete: false };
 
-/** Interim: one way only. */
-export async function planSync(options: PlanOptions): Promise<SyncPlan> {
-  if (options.mode === "two-way") throw new LandropicError("failed", "two-way is not there yet");
-  const planner = new OneWay(options);
-  return await planner.run();
+function localTree({ share, snapshot, shortIdOf, mode }: PlanOptions) {
+  const features = mode === "push" ? undefined : share.root.features();
+  return {
+    root: snapshot.shape,
+    device: { member: share.member, shortId: shortIdOf(share.options.deviceId) },
+    traits: {
+      foldsCase: features && !features.caseSensitive,
+      foldsUnicode: features && !features.keepsNormalForm,
+      windowsNames: Deno.build.os === "windows",
+      losesModes: features && !features.modes,
+      losesLinks: features && !features.symlinks,
+    } satisfies SideTraits,
+    dir: (path: DirPath) => localView(path, snapshot, mode === "two-way" ? share.index : undefined),
+  };
 }
 
-// deno-lint-ignore require-await
-export async function rememberAgreement(_options: PlanOptions, _plan: SyncPlan): Promise<void> {}
+function remoteTree({ accept, peer, shortIdOf }: PlanOptions) {
+  const epoch = peerFolder(peer.id, accept.rootId).epoch;
+  return {
+    root: accept.shape,
+    device: { member: vectorMember(peer.id, epoch), shortId: shortIdOf(peer.id) },
+    traits: {
+      foldsCase: accept.foldsCase,
+      foldsUnicode: accept.foldsUnicode,
+      windowsNames: accept.windows,
+    } satisfies SideTraits,
+  };
+}
 
-class OneWay {
-  readonly dirs: Operation[] = [];
-  readonly contents: Operation[] = [];
-  readonly removals: Operation[] = [];
-  readonly attributes: Operation[] = [];
-  readonly items: (Omit<PlanItem, "operation"> & { on: Operation })[] = [];
-  deletions = 0;
-  bytes = 0;
-  constructor(readonly o: PlanOptions) {}
+function ancestorOf({ share, accept, peer, mode }: PlanOptions): AncestorTree | undefined {
+  if (mode !== "two-way") return undefined;
+  const ancestor = share.index.ancestor(peerFolder(peer.id, accept.rootId));
+  if (ancestor === undefined || ancestor.unsafe) return undefined;
+  return {
+    root: ancestor.shape,
+    entries(shape: Digest) {
+      const page = share.index.getPage(shape);
+      return page && decodePage(page);
+    },
+  };
+}
 
-  async run(): Promise<SyncPlan> {
-    await this.walk("", undefined, undefined);
-    this.removals.reverse();
-    const ops = [...this.dirs, ...this.contents, ...this.attributes, ...this.removals];
-    const at = new Map(ops.map((op, i) => [op, i]));
-    const side: Side = this.o.mode === "push" ? "remote" : "local";
-    const items = this.items.map(({ on, ...item }) => ({
-      ...item,
-      operation: { side, index: at.get(on)! },
-    }));
-    return {
-      local: side === "local" ? ops : [],
-      remote: side === "remote" ? ops : [],
-      items,
-      conflicts: [],
-      deletions: {
-        local: side === "local" ? this.deletions : 0,
-        remote: side === "remote" ? this.deletions : 0,
-      },
-      renames: 0,
-      bytesToSend: side === "remote" ? this.bytes : 0,
-      bytesToReceive: side === "local" ? this.bytes : 0,
-    };
+function directionOf({ mode, deleteExtra, conflict }: PlanOptions): SyncDirection {
+  return mode === "two-way"
+    ? { kind: mode, conflicts: conflict }
+    : { kind: mode, deletes: deleteExtra };
+}
+
+function localView(path: DirPath, snapshot: Snapshot, index: RootIndex | undefined): DirView {
+  const dir = snapshot.dirs.get(path);
+  if (dir === undefined) {
+    throw new Error(`directory ${JSON.stringify(path)} is not in the snapshot`);
   }
+  const versions = new Map<string, VersionVector>();
+  const tombstones = new Map<string, VersionVector>();
+  const record = index?.getDir(path);
+  for (const { name, vector } of record?.entries ?? []) if (vector) versions.set(name, vector);
+  for (const { name, vector } of record?.tombstones ?? []) tombstones.set(name, vector);
+  return {
+    entries: decodePage(dir.page),
+    opaque: new Set(dir.opaque),
+    isIncomplete: dir.isIncomplete,
+    mtimeMs: dir.mtimeMs,
+    versions,
+    tombstones,
+  };
+}
 
-  async views(
-    path: DirPath,
-    l: DirEntry | undefined,
-    r: DirEntry | undefined,
-  ): Promise<[View, View]> {
-    const dir = this.o.snapshot.dirs.get(path);
-    const local: View = (path === "" || l) && dir
-      ? {
-        entries: new Map(decodePage(dir.page).map((e) => [e.name, e])),
-        opaque: new Set(dir.opaque),
-        mtimeMs: dir.mtimeMs,
-        isIncomplete: dir.isIncomplete,
-      }
-      : NOTHING;
-    let remote = NOTHING;
-    if (path === "" || r) {
-      const [answer] = await this.o.remote.getDirs([{
-        path,
-        shape: r?.shape ?? this.o.accept.shape,
-      }]);
-      if (typeof answer !== "object") throw new ProtocolError("directory is gone");
-      const a: DirAnswer = answer;
-      remote = {
-        entries: new Map(decodePage(a.page).map((e) => [e.name, e])),
-        opaque: new Set(a.opaque),
-        mtimeMs: a.mtimeMs,
-        isIncomplete: a.isIncomplete,
-      };
-    }
-    return [local, remote];
-  }
-
-  async walk(path: DirPath, l: DirEntry | undefined, r: DirEntry | undefined): Promise<void> {
-    const [local, remote] = await this.views(path, l, r);
-    const push = this.o.mode === "push";
-    const [source, target] = push ? [local, remote] : [remote, local];
-    const [sourceDir, targetDir] = push ? [l, r] : [r, l];
-    if (path !== "" && sourceDir) {
-      const before: Before = targetDir ? { kind: "dir" } : { kind: "absent" };
-      if (!targetDir) {
-        this.add(
-          this.dirs,
-          {
-            op: "make-dir",
-            path,
-            mode: sourceDir.mode,
-            mtimeMs: source.mtimeMs,
-            before,
-            vector: EMPTY_VECTOR,
-          },
-          "+",
-          "d",
-          0,
-        );
-      } else {
-        const op: Operation = {
-          op: "set-attributes",
-          path,
-          before,
-          vector: EMPTY_VECTOR,
-          mode: sourceDir.mode === targetDir.mode ? undefined : sourceDir.mode,
-          mtimeMs: source.mtimeMs,
-        };
-        if (op.mode !== undefined) this.add(this.attributes, op, "m", "d", 0);
-        else this.attributes.push(op);
-      }
-    }
-    const names = [...new Set([...source.entries.keys(), ...target.entries.keys()])].sort();
-    for (const name of names) {
-      if (source.opaque.has(name) || target.opaque.has(name)) continue;
-      const s = source.entries.get(name);
-      const t = target.entries.get(name);
-      const at = joinPath(path, name);
-      if (s?.kind === "dir" || (!s && t?.kind === "dir")) {
-        const sd = s?.kind === "dir" ? s : undefined;
-        const td = t?.kind === "dir" ? t : undefined;
-        if (sd && td && equalBytes(sd.shape, td.shape) && sd.mode === td.mode) continue;
-        if (!sd && (!this.o.deleteExtra || source.isIncomplete)) continue;
-        if (!sd) this.remove(at, { kind: "dir" }, "d");
-        await this.walk(at, push ? sd : td, push ? td : sd);
-        continue;
-      }
-      if (!s) {
-        if (t && this.o.deleteExtra && !source.isIncomplete) {
-          this.remove(at, beforeOf(t), t.kind === "link" ? "l" : "f");
-        }
-        continue;
-      }
-      this.leaf(at, s, t);
-    }
-  }
-
-  leaf(path: RelPath, s: FileEntry | LinkEntry, t: Entry | undefined): void {
-    const before = beforeOf(t);
-    const common = { path, before, vector: EMPTY_VECTOR, mtimeMs: s.mtimeMs };
-    if (s.kind === "link") {
-      if (t?.kind === "link" && t.target === s.target && t.mtimeMs === s.mtimeMs) return;
-      this.add(
-        this.contents,
-        { op: "make-link", ...common, target: s.target },
-        t ? "M" : "+",
-        "l",
-        0,
-      );
-      return;
-    }
-    const same = t?.kind === "file" && t.size === s.size && t.mtimeMs === s.mtimeMs &&
-      (!s.digest || !t.digest || equalBytes(s.digest, t.digest));
-    if (same && t.mode === s.mode) return;
-    if (same) {
-      this.add(this.contents, { op: "set-attributes", ...common, mode: s.mode }, "m", "f", s.size);
-      return;
-    }
-    this.bytes += s.size;
-    this.add(
-      this.contents,
-      {
-        op: "write-file",
-        ...common,
-        source: path,
-        mode: s.mode,
-        size: s.size,
-        digest: s.digest,
-      },
-      t ? "M" : "+",
-      "f",
-      s.size,
+function remoteView(answer: DirAnswer): DirView {
+  const vectors = (isDeleted: boolean) =>
+    new Map(
+      answer.versions.filter((v) => v.isDeleted === isDeleted).map((v) => [v.name, vectorOf(v)]),
     );
-  }
+  return {
+    entries: decodePage(answer.page),
+    opaque: new Set(answer.opaque),
+    isIncomplete: answer.isIncomplete,
+    mtimeMs: answer.mtimeMs,
+    versions: vectors(false),
+    tombstones: vectors(true),
+  };
+}
 
-  remove(path: RelPath, before: Before, type: "f" | "d" | "l"): void {
-    if (type !== "d") this.deletions++;
-    this.add(this.removals, { op: "remove", path, before, vector: EMPTY_VECTOR }, "-", type, 0);
-  }
-
-  add(
-    list: Operation[],
-    on: Operation,
-    action: PlanItem["action"],
-    type: "f" | "d" | "l",
-    bytes: number,
-  ): void {
-    list.push(on);
-    this.items.push({
-      on,
-      action,
-      type,
-      bytes,
-      path: on.path,
-      direction: this.o.mode === "push" ? ">" : "<",
-    });
+function vectorOf({ vector }: NameVersion): VersionVector {
+  try {
+    return decodeVector(vector);
+  } catch (error) {
+    throw new ProtocolError("Version vector can't be decoded", undefined, error);
   }
 }
 
-function beforeOf(entry: Entry | undefined): Before {
-  if (!entry) return { kind: "absent" };
-  if (entry.kind === "file") return { kind: "file", size: entry.size, mtimeMs: entry.mtimeMs };
-  return entry.kind === "dir" ? { kind: "dir" } : { kind: "link", target: entry.target };
+async function fetchDirs(needs: readonly DirNeed[], { remote }: PlanOptions): Promise<DirView[]> {
+  const answers = await remote.getDirs(needs);
+  return answers.map((answer) => {
+    // It serves what its snapshot holds, and that does not change during a session.
+    if (typeof answer === "number") throw new ProtocolError("Peer lacks a directory that it named");
+    return remoteView(answer);
+  });
+}
+
+async function askDigests(
+  questions: readonly DigestQuestion[],
+  { share, snapshot, remote }: PlanOptions,
+): Promise<(Digest | undefined)[]> {
+  const asked = questions.filter(({ side }) => side === "remote").map(({ path }) => path);
+  const answering = remote.getDigests(asked);
+  const own = new Map<DigestQuestion, Digest | undefined>();
+  for (const question of questions) {
+    if (question.side === "local") own.set(question, await localDigest(question, share, snapshot));
+  }
+  const answers = await answering;
+  let next = 0;
+  return questions.map((question) => {
+    if (question.side === "local") return own.get(question);
+    const answer = answers[next++]!;
+    if (typeof answer === "number") return undefined;
+    const { entry } = question;
+    const isVersion = entry.kind === "dir" ||
+      (answer.size === entry.size && answer.mtimeMs === entry.mtimeMs);
+    return isVersion ? answer.digest : undefined;
+  });
+}
+
+async function localDigest(
+  { path, entry }: DigestQuestion,
+  share: OpenShare,
+  snapshot: Snapshot,
+): Promise<Digest | undefined> {
+  if (entry.kind === "dir") return await digestOfDir(path, snapshot, share.content);
+  const answer = await share.content.digestOf(path, entry);
+  return typeof answer === "number" ? undefined : answer.digest;
+}
+
+/** The rules in force at any path, by the initiator's command line and ignore files. */
+function ignoreRules(
+  { share, snapshot, filters }: PlanOptions,
+): (path: RelPath, isDir: boolean) => boolean {
+  const text = (dir: DirPath): string | undefined => {
+    if (snapshot.entriesOf(dir)?.get(IGNORE_FILE)?.kind !== "file") return undefined;
+    const buffer = new Uint8Array(IGNORE_FILE_BYTES_MAX);
+    const { length } = share.root.readSmall(joinPath(dir, IGNORE_FILE), buffer);
+    return new TextDecoder().decode(buffer.subarray(0, length));
+  };
+  const filter = new PathFilter(FilterStack.root(filters, text("")), text);
+  return (path, isDir) => filter.isIgnored(path, isDir);
 }

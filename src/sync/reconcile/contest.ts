@@ -11,8 +11,6 @@ export interface Contest {
   readonly winner: Side;
   /** Both changed it, and neither had seen the other's change. */
   readonly isConflict: boolean;
-  /** Decided by somebody's choice and not by the versions, so that other devices could choose otherwise. */
-  readonly isChosen: boolean;
 }
 
 /**
@@ -26,8 +24,21 @@ export function contest(
   digests: BySide<Digest | undefined>,
 ): Contest {
   const source = sourceOf(rules.direction);
-  if (source !== undefined) return { winner: source, isConflict: false, isChosen: true };
+  if (source !== undefined) return { winner: source, isConflict: false };
   return oneSided(item, rules) ?? conflict(item, rules, digests);
+}
+
+/**
+ * Whose mode and time hold, where these are all that differs: the source's, or those of the version that
+ * has seen the other one. `undefined` leaves it to the ancestor.
+ */
+export function metadataWinner(item: Item, rules: JudgeRules): Side | undefined {
+  const source = sourceOf(rules.direction);
+  if (source !== undefined) return source;
+  const local = trustedVector(item, "local", rules);
+  const remote = trustedVector(item, "remote", rules);
+  if (outranks(local, remote)) return "local";
+  return outranks(remote, local) ? "remote" : undefined;
 }
 
 /** The new mode where one side at most changed it; the winner's otherwise. */
@@ -56,7 +67,7 @@ function oneSided(item: Item, rules: JudgeRules): Contest | undefined {
     trustedVector(item, across(winner), rules),
     trustedVector(item, winner, rules),
   );
-  return isReverted ? undefined : { winner, isConflict: false, isChosen: false };
+  return isReverted ? undefined : { winner, isConflict: false };
 }
 
 function conflict(
@@ -77,18 +88,18 @@ function conflict(
     };
     for (const winner of ["local", "remote"] as const) {
       if (outranks(vectors[winner], vectors[across(winner)])) {
-        return { winner, isConflict: false, isChosen: false };
+        return { winner, isConflict: false };
       }
     }
   }
   const { direction } = rules;
   const policy = direction.kind === "two-way" ? direction.conflicts : "keep-both";
   if (policy === "local" || policy === "remote") {
-    return { winner: policy, isConflict: true, isChosen: true };
+    return { winner: policy, isConflict: true };
   }
   let order = compareLeaves(local, remote);
   if (order === 0 && digests.local && digests.remote) {
     order = compareBytes(digests.local, digests.remote);
   }
-  return { winner: order >= 0 ? "local" : "remote", isConflict: true, isChosen: false };
+  return { winner: order >= 0 ? "local" : "remote", isConflict: true };
 }

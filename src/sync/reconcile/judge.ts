@@ -114,9 +114,9 @@ function judgeLone(item: Item, side: Side, rules: JudgeRules): Verdict {
   const entry = item.on(side)!;
   const { ancestor } = item.pair;
   if (!isLeaf(entry)) {
-    return ancestor?.kind === "dir"
-      ? { type: "remnant", on: side }
-      : { type: "put", to: across(side) };
+    const isDeleted = ancestor?.kind === "dir" ||
+      outranks(trustedVector(item, across(side), rules), trustedVector(item, side, rules));
+    return isDeleted ? { type: "remnant", on: side } : { type: "put", to: across(side) };
   }
   return isDeletion(item, side, entry, rules)
     ? { type: "remove", from: side }
@@ -143,14 +143,16 @@ function judgeMixed(item: Item, leafSide: Side, rules: JudgeRules): Verdict {
   const leaf = item.on(leafSide) as Leaf;
   const dir = item.on(dirSide) as DirEntry;
   const { ancestor } = item.pair;
+  const leafVector = trustedVector(item, leafSide, rules);
+  const dirVector = trustedVector(item, dirSide, rules);
+  if (outranks(dirVector, leafVector)) return { type: "leaf-to-dir", on: leafSide };
   if (isLeaf(ancestor) && changeOf(leaf, ancestor, rules.windowMs) === "none") {
-    return { type: "leaf-to-dir", on: leafSide };
+    return outranks(leafVector, dirVector)
+      ? { type: "set-aside", on: leafSide }
+      : { type: "leaf-to-dir", on: leafSide };
   }
   if (ancestor?.kind === "dir" && equalBytes(ancestor.shape, dir.shape)) {
     return { type: "dir-to-leaf", on: dirSide };
-  }
-  if (outranks(trustedVector(item, dirSide, rules), trustedVector(item, leafSide, rules))) {
-    return { type: "leaf-to-dir", on: leafSide };
   }
   return { type: "set-aside", on: leafSide };
 }

@@ -1,6 +1,6 @@
 import { equalBytes } from "../../base/bytes.ts";
 import { type DigestKey, digestKey } from "../../base/digest.ts";
-import { type DirPath, joinPath, linkFault, nameOf, type RelPath } from "../../base/paths.ts";
+import { joinPath, linkFault, nameOf, type RelPath } from "../../base/paths.ts";
 import { type DirEntry, EMPTY_SHAPE, type FileEntry } from "../../base/tree.ts";
 import { type DirNode, isAllGone, type Item, nodesBelow, putFile } from "./node.ts";
 import type { Questions } from "./questions.ts";
@@ -32,6 +32,7 @@ export class MoveFinder {
   readonly #root: DirNode;
   readonly #questions: Questions;
   readonly #isIgnored: (path: RelPath, isDir: boolean) => boolean;
+  readonly #mayConflict: boolean;
   readonly #goneDirs = bySide(() => new Map<DigestKey, Item[]>());
   readonly #stayingDirs = bySide(() => new Map<DigestKey, RelPath>());
   /** Directories that move as part of a whole. */
@@ -43,11 +44,16 @@ export class MoveFinder {
   constructor(
     root: DirNode,
     questions: Questions,
-    isIgnored: (path: RelPath, isDir: boolean) => boolean,
+    options: {
+      readonly isIgnored: (path: RelPath, isDir: boolean) => boolean;
+      /** A file that both sides have may yet be moved aside. */
+      readonly mayConflict: boolean;
+    },
   ) {
     this.#root = root;
     this.#questions = questions;
-    this.#isIgnored = isIgnored;
+    this.#isIgnored = options.isIgnored;
+    this.#mayConflict = options.mayConflict;
     this.#register(root);
   }
 
@@ -180,13 +186,19 @@ export class MoveFinder {
         const { type } = item.verdict;
         if (type === "remove") {
           add(gone, { ...file, gone: item });
-        } else if (type !== "leaf-to-dir" && type !== "set-aside" && entry.size > 0) {
+        } else if (entry.size > 0 && this.#isSource(type)) {
           add(staying, file);
         }
       }
     }
     for (const [key, files] of staying) gone.set(key, [...gone.get(key) ?? [], ...files]);
     return gone;
+  }
+
+  /** True for what is at its path as long as copies are made. */
+  #isSource(type: Item["verdict"]["type"]): boolean {
+    if (type === "pair") return !this.#mayConflict;
+    return type !== "leaf-to-dir" && type !== "set-aside";
   }
 
   #matchGroup(side: Side, wanted: readonly Item[], files: readonly OwnFile[]): Found {

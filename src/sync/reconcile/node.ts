@@ -138,6 +138,8 @@ export class DirNode implements DirNodeInit {
   /** Entries without any difference between the sides. */
   readonly same: FileOrLink[] = [];
   readonly items: Item[] = [];
+  /** See the function of this name. */
+  isAllGone: boolean | undefined;
   /** Filled when operations are planned: what to remember of each item. */
   readonly results: ItemResult[] = [];
 
@@ -173,21 +175,24 @@ export interface ItemResult {
   readonly dir?: DirNode | undefined;
 }
 
-/** True if all of a directory that one side has goes away, so that it could be moved as a whole. */
+/**
+ * True if all of a directory that one side has goes away, so that it could be moved as a whole. To be asked
+ * once verdicts are final: the answer is kept.
+ */
 export function isAllGone(node: DirNode): boolean {
+  return node.isAllGone ??= findAllGone(node);
+}
+
+function findAllGone(node: DirNode): boolean {
   const side = node.onlyOn;
   if (side === undefined || !node.isExpanded || node.flow === "fill") return false;
   const view = node.views[side];
   if (view.isIncomplete || view.opaque.size > 0 || node.same.length > 0) return false;
   return node.items.every((item) => {
     if (item.on(side) === undefined) return item.verdict.type === "forget";
-    switch (item.verdict.type) {
-      case "remove":
-      case "remnant":
-        return item.dir === undefined || isAllGone(item.dir);
-      default:
-        return false;
-    }
+    const { type } = item.verdict;
+    if (type !== "remove" && type !== "remnant") return false;
+    return item.dir === undefined || isAllGone(item.dir);
   });
 }
 

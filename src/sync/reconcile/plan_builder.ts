@@ -43,6 +43,8 @@ export interface Shown {
   readonly type: PlanItem["type"];
   readonly bytes?: number;
   readonly from?: RelPath;
+  /** If it is not the operation's. */
+  readonly path?: RelPath;
 }
 
 /** Collects operations, and puts them into the order in which they work. */
@@ -65,7 +67,7 @@ export class PlanBuilder {
       action,
       type,
       bytes: bytes ?? 0,
-      path: draft.operation.path,
+      path: shown.path ?? draft.operation.path,
       ...(from !== undefined && { from }),
       direction: draft.side === "remote" ? ">" : "<",
       draft,

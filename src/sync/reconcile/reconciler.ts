@@ -172,7 +172,10 @@ export class Reconciler {
         for (const node of batch) this.#open(node);
       }
       if (this.#awaited.size > 0 || this.#isDone) return;
-      this.#moves ??= new MoveFinder(this.#root, this.#questions, this.#isIgnored);
+      this.#moves ??= new MoveFinder(this.#root, this.#questions, {
+        isIgnored: this.#isIgnored,
+        mayConflict: this.#rules.direction.kind === "two-way",
+      });
       if (this.#later.length > 0) {
         if (this.#placeDirs(this.#moves)) continue;
         return;

@@ -3,6 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { type ErrorCode, LandropicError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import {
+  BlockWriter,
   type ErrorMessage,
   type Message,
   ProtocolError,
@@ -16,13 +17,11 @@ import { Executor } from "../apply/executor.ts";
 import type { Outcome } from "../apply/operation.ts";
 import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
 import { type DuplexStream, URGENCY } from "../link/transport.ts";
-import {
-  type DeleteLimit,
-  type PlanOptions,
-  planSync,
-  rememberAgreement,
-} from "../plan/planner.ts";
-import type { PlanConflict, PlanItem, Side, SyncPlan } from "../plan/sync_plan.ts";
+import { type Agreement, peerFolder, storeAgreement, writeAgreement } from "../plan/agreement.ts";
+import { type PlanOptions, planSync } from "../plan/planner.ts";
+import { checkDeletions, type DeleteLimit } from "../plan/safety.ts";
+import type { Plan } from "../reconcile/mod.ts";
+import type { PlanConflict, PlanItem, PlanOutcomes, Side, SyncPlan } from "../plan/sync_plan.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
 import type { OpenShare, ShareRole } from "../share/open_share.ts";
 import { Provider } from "../transfer/provider.ts";
@@ -88,7 +87,7 @@ export interface InitiatorOptions {
   readonly observer: SyncObserver;
   /** Who the peer is, for messages and for what is remembered of it. */
   readonly peer: PlanOptions["peer"];
-  readonly deviceName: string;
+  readonly shortIdOf: PlanOptions["shortIdOf"];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal: AbortSignal;
@@ -161,11 +160,13 @@ export class InitiatorSession implements LinkHandler {
     const planOptions = this.#planOptions(share, snapshot, accept, remote);
     const plan = await during(planSync(planOptions));
     this.#announce(plan, summary);
-    if (request.dryRun) {
-      for (const item of plan.items) this.#options.observer.item(item);
-    } else {
-      await during(this.#carryOut(plan, link, share, remote, summary));
-      await during(rememberAgreement(planOptions, plan));
+    if (request.dryRun) { for (const item of plan.items) this.#options.observer.item(item); }
+    this.#checkSafety(plan, snapshot, accept);
+    if (!request.dryRun) {
+      const outcomes = await during(this.#carryOut(plan, link, share, remote, summary));
+      if (request.mode === "two-way") {
+        await during(this.#remember(plan, outcomes, { link, share, snapshot, accept }));
+      }
     }
     await during(this.#finish(link, summary));
     return summary;
@@ -237,11 +238,18 @@ export class InitiatorSession implements LinkHandler {
     accept: SyncAccept,
     remote: RemoteShare,
   ): PlanOptions {
-    const { request, peer, deviceName } = this.#options;
-    return { ...request, share, snapshot, accept, remote, peer, deviceName };
+    const { request, peer, shortIdOf } = this.#options;
+    return { ...request, share, snapshot, accept, remote, peer, shortIdOf };
   }
 
-  #announce(plan: SyncPlan, summary: SyncSummary): void {
+  #checkSafety(plan: SyncPlan, snapshot: Snapshot, accept: SyncAccept): void {
+    checkDeletions(plan, this.#options.request.deleteLimit, {
+      local: { name: "this device", files: snapshot.files },
+      remote: { name: `"${this.#options.peer.name}"`, files: accept.files },
+    });
+  }
+
+  #announce(plan: Plan, summary: SyncSummary): void {
     const { observer } = this.#options;
     summary.conflicts = plan.conflicts.length;
     summary.renamed = this.#options.request.dryRun ? plan.renames : 0;
@@ -251,6 +259,10 @@ export class InitiatorSession implements LinkHandler {
       if (action !== "+" && action !== "M") continue;
       if (direction === ">") send++;
       else receive++;
+    }
+    for (const { path, code, message } of plan.problems) {
+      summary.errors++;
+      observer.fileError({ path, code, message });
     }
     observer.plan({
       send,
@@ -268,7 +280,7 @@ export class InitiatorSession implements LinkHandler {
     share: OpenShare,
     remote: RemoteShare,
     summary: SyncSummary,
-  ): Promise<void> {
+  ): Promise<PlanOutcomes> {
     const { request, clock, signal } = this.#options;
     const tally = new Tally(plan, summary, this.#options.observer, this.#provider!);
     const timer = setInterval(() => tally.report(), PROGRESS_INTERVAL_MS);
@@ -301,7 +313,37 @@ export class InitiatorSession implements LinkHandler {
     } finally {
       clearInterval(timer);
     }
-    tally.finish();
+    return tally.finish();
+  }
+
+  /** Both sides remember what they now have in common, each durably, the responder first. */
+  async #remember(
+    plan: Plan,
+    outcomes: PlanOutcomes,
+    on: { link: PeerLink; share: OpenShare; snapshot: Snapshot; accept: SyncAccept },
+  ): Promise<void> {
+    const { link, share, snapshot, accept } = on;
+    const settlement = plan.settle((side, index) => outcomes[side][index]?.result === "done");
+    const folder = peerFolder(this.#options.peer.id, accept.rootId);
+    const known = share.index.ancestor(folder);
+    if (known && equalBytes(known.shape, settlement.root) && settlement.stamps.length === 0) return;
+    const agreementFor = (side: Side): Agreement => ({
+      root: settlement.root,
+      pages: [...settlement.pages.values()],
+      adopted: settlement.adopted,
+      stamps: settlement.stamps.filter((stamp) => stamp.side === side),
+    });
+    const stream = await link.request({ kind: "remember", session: this.#session }, URGENCY.plan);
+    const out = new BlockWriter((bytes) => stream.send.write(bytes), { compress: true });
+    await writeAgreement(out, agreementFor("remote"));
+    await out.finish();
+    await stream.send.finish();
+    // The answer is the end of the stream: it is on the peer's disk.
+    while (await stream.recv.read(new Uint8Array(16)) !== null);
+    storeAgreement(share.index, folder, agreementFor("local"), {
+      snapshot,
+      clock: this.#options.clock,
+    });
   }
 
   async #finish(link: PeerLink, summary: SyncSummary): Promise<void> {
@@ -380,13 +422,14 @@ class Tally {
     });
   }
 
-  finish(): void {
+  finish(): PlanOutcomes {
     this.#passOn();
     this.report();
     const missing = [...this.#outcomes.local, ...this.#outcomes.remote].filter((o) =>
       o === undefined
     );
     if (missing.length > 0) throw new ProtocolError(`${missing.length} operations have no outcome`);
+    return this.#outcomes;
   }
 
   #count(side: Side, outcome: Outcome): void {

@@ -5,9 +5,11 @@ import type { Logger } from "../../base/log.ts";
 import { encodeVector } from "../../base/version_vector.ts";
 import type { Index, RootIndex } from "../../index/mod.ts";
 import {
+  BlockReader,
   type Message,
   type NameVersion,
   ProtocolError,
+  RecordReader,
   type Request,
   type ShareInfo,
   type SyncOpen,
@@ -21,6 +23,7 @@ import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
 import type { DuplexStream } from "../link/transport.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
 import { OpenShare, type ShareRole } from "../share/open_share.ts";
+import { peerFolder, readAgreement, storeAgreement } from "../plan/agreement.ts";
 import { Provider } from "../transfer/provider.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
 
@@ -50,6 +53,7 @@ export interface ResponderOptions {
   readonly shares: readonly ServedShare[];
   readonly index: Index;
   readonly deviceId: DeviceId;
+  readonly peerId: DeviceId;
   readonly peerName: string;
   readonly lockFolder: string;
   readonly versionsMax: number;
@@ -194,6 +198,7 @@ class ResponderSession implements AsyncDisposable {
   readonly #startMs: number;
   readonly #ready = Promise.withResolvers<void>();
   #share: OpenShare | undefined;
+  #snapshot: Snapshot | undefined;
   #provider: Provider | undefined;
   #applying: Promise<void> | undefined;
   #starting: Promise<void> = Promise.resolve();
@@ -237,11 +242,27 @@ class ResponderSession implements AsyncDisposable {
 
   async handleRequest(request: Request, stream: DuplexStream): Promise<void> {
     await this.#ready.promise;
+    if (request.kind === "remember") return await this.#remember(stream);
     if (request.kind !== "apply") return await this.#provider!.handleRequest(request, stream);
     if (this.#role === "source") throw new ProtocolError("Operations in a session that only reads");
     if (this.#applying !== undefined) throw new ProtocolError("Operations twice in one session");
     this.#applying = this.#apply(stream);
     await this.#applying;
+  }
+
+  /** Takes over what both sides agree on; ending the stream says that it is on the disk. */
+  async #remember(stream: DuplexStream): Promise<void> {
+    if (this.#role !== "both") throw new ProtocolError("Nothing to agree on in a one-way session");
+    const records = new RecordReader(new BlockReader((into) => stream.recv.read(into)));
+    const agreement = await readAgreement(records);
+    await this.#applying;
+    storeAgreement(
+      this.#share!.index,
+      peerFolder(this.#options.peerId, this.#open.rootId),
+      agreement,
+      { snapshot: this.#snapshot!, clock: this.#options.clock },
+    );
+    await stream.send.finish();
   }
 
   /** Waits until everything asked for is on the disk and remembered. */
@@ -272,6 +293,7 @@ class ResponderSession implements AsyncDisposable {
       signal: this.#signal,
     });
     const snapshot = await share.scan({ checksum: this.#open.checksum, filters: [] });
+    this.#snapshot = snapshot;
     for (const problem of snapshot.problems) {
       this.#options.logger.log("warn", `${problem.path}: ${problem.message}`);
     }

@@ -5,6 +5,7 @@ import type { FileEntry } from "../../base/tree.ts";
 import {
   BlockWriter,
   type ByteRange,
+  type DigestAnswer,
   type GetDigests,
   type GetDirs,
   type GetFiles,
@@ -25,6 +26,7 @@ import {
 import { type ReadFile, reasonOf, type Root } from "../../store/mod.ts";
 import type { DuplexStream } from "../link/transport.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
+import { digestOfDir } from "../content/dir_content.ts";
 import type { ShareContent } from "../content/share_content.ts";
 
 /** Files up to this size are read by one combined call. */
@@ -81,6 +83,7 @@ export class Provider {
       case "get-ranges":
         return this.#sendRanges(request, out);
       case "apply":
+      case "remember":
         throw new ProtocolError("Operations are not for this side of the session");
     }
   }
@@ -95,12 +98,17 @@ export class Provider {
 
   async #sendDigests(request: GetDigests, out: BlockWriter): Promise<void> {
     for (const path of request.paths) {
-      const entry = this.#fileEntry(path);
-      await writeDigest(
-        out,
-        entry ? await this.#options.content.digestOf(path, entry) : STATUS.denied,
-      );
+      await writeDigest(out, await this.#digestOf(path));
     }
+  }
+
+  async #digestOf(path: RelPath): Promise<DigestAnswer | Status> {
+    const { snapshot, content } = this.#options;
+    const entry = snapshot.entry(path);
+    if (entry?.kind === "file") return await content.digestOf(path, entry);
+    if (entry?.kind !== "dir") return STATUS.denied;
+    const digest = await digestOfDir(path, snapshot, content);
+    return digest === undefined ? STATUS.changed : { size: 0, mtimeMs: 0, digest };
   }
 
   async #sendRecipe(request: GetRecipe, out: BlockWriter): Promise<void> {

@@ -1,0 +1,169 @@
+import { type Bytes, decodeUtf8, toHex, utf8 } from "../../base/bytes.ts";
+import type { Clock } from "../../base/clock.ts";
+import { type Digest, DIGEST_BYTES, type DigestKey, digestKey } from "../../base/digest.ts";
+import type { DeviceId } from "../../base/ids.ts";
+import { nameOf, parentOf, parseRelPath, PATH_BYTES_MAX, type RelPath } from "../../base/paths.ts";
+import { decodePage, EMPTY_PAGE, EMPTY_SHAPE, shapeOf } from "../../base/tree.ts";
+import { ByteReader, ByteWriter } from "../../base/varint.ts";
+import { readVector, type VersionVector, writeVector } from "../../base/version_vector.ts";
+import { findEntry, type PeerFolder, type RootIndex } from "../../index/mod.ts";
+import {
+  type BlockWriter,
+  PAGE_BYTES_MAX,
+  ProtocolError,
+  type RecordReader,
+} from "../../protocol/mod.ts";
+import type { Snapshot } from "../scan/snapshot.ts";
+
+/** Pages, digests or stamps in one agreement. */
+const PARTS_MAX = 2_000_000;
+const STAMP_BYTES_MAX = 8 * 1024;
+
+/** A version or deletion that one side notes, though no operation told it. */
+export interface VersionStamp {
+  readonly path: RelPath;
+  readonly vector: VersionVector;
+  readonly isDeleted: boolean;
+}
+
+/**
+ * What two folders are now known to have in common: the tree that the next session takes for the last
+ * state both held.
+ */
+export interface Agreement {
+  /** Shape of its root. */
+  readonly root: Digest;
+  /** Pages that are new. */
+  readonly pages: readonly Uint8Array[];
+  /** Shapes whose pages, and all beneath, are those of the snapshot. */
+  readonly adopted: readonly Digest[];
+  /** For the side that this is told to. */
+  readonly stamps: readonly VersionStamp[];
+}
+
+/** Names the peer's folder in the index: by its mark and its memory, whatever it calls the share. */
+export function peerFolder(peer: DeviceId, rootId: Uint8Array): PeerFolder {
+  const hex = toHex(rootId);
+  return { peer, share: "", folderId: hex.slice(0, 32), epoch: hex.slice(32) };
+}
+
+/**
+ * Remembers an agreement, durably, in one transaction with the directory records it belongs to. Only after
+ * every file in it is on the disk.
+ *
+ * @param snapshot Where adopted pages come from.
+ * @throws {ProtocolError} if something adopted is not in the snapshot.
+ */
+export function storeAgreement(
+  index: RootIndex,
+  folder: PeerFolder,
+  agreement: Agreement,
+  from: { readonly snapshot: Snapshot; readonly clock: Clock },
+): void {
+  const pages = new Map<DigestKey, { shape: Digest; page: Bytes }>();
+  for (const page of agreement.pages) {
+    const shape = shapeOf(page);
+    pages.set(digestKey(shape), { shape, page: page as Bytes });
+  }
+  adopt(agreement.adopted, from.snapshot, pages);
+  if (digestKey(agreement.root) === digestKey(EMPTY_SHAPE)) {
+    pages.set(digestKey(EMPTY_SHAPE), { shape: EMPTY_SHAPE, page: EMPTY_PAGE });
+  }
+  index.transaction(() => {
+    for (const stamp of agreement.stamps) noteStamp(index, stamp, from.clock);
+    index.putPages(pages.values());
+    index.setAncestor(folder, { shape: agreement.root });
+  });
+}
+
+/** Sends an agreement: root, then counted pages, adopted shapes and stamps. */
+export async function writeAgreement(out: BlockWriter, agreement: Agreement): Promise<void> {
+  await out.write(agreement.root);
+  await out.write(count(agreement.pages.length));
+  for (const page of agreement.pages) {
+    await out.write(count(page.length));
+    await out.write(page);
+  }
+  await out.write(count(agreement.adopted.length));
+  for (const shape of agreement.adopted) await out.write(shape);
+  await out.write(count(agreement.stamps.length));
+  for (const stamp of agreement.stamps) {
+    const body = new ByteWriter(128).lv(utf8(stamp.path)).u8(stamp.isDeleted ? 1 : 0);
+    writeVector(body, stamp.vector);
+    const bytes = body.finish();
+    await out.write(count(bytes.length));
+    await out.write(bytes);
+  }
+}
+
+/** Reads what {@linkcode writeAgreement} wrote, every page and path checked. @throws {ProtocolError} */
+export async function readAgreement(from: RecordReader): Promise<Agreement> {
+  const root = (await from.take(DIGEST_BYTES)).slice();
+  const pages = await many(from, async () => {
+    const page = (await from.lv(PAGE_BYTES_MAX)).slice();
+    decodePage(page);
+    return page;
+  });
+  const adopted = await many(from, async () => (await from.take(DIGEST_BYTES)).slice());
+  const stamps = await many(from, async () => decodeStamp(await from.lv(STAMP_BYTES_MAX)));
+  return { root, pages, adopted, stamps };
+}
+
+function adopt(
+  shapes: readonly Digest[],
+  snapshot: Snapshot,
+  pages: Map<DigestKey, { shape: Digest; page: Bytes }>,
+): void {
+  if (shapes.length === 0) return;
+  const byShape = new Map([...snapshot.dirs.values()].map((dir) => [digestKey(dir.shape), dir]));
+  const open = [...shapes];
+  for (let shape; (shape = open.pop()) !== undefined;) {
+    const key = digestKey(shape);
+    if (pages.has(key)) continue;
+    const dir = byShape.get(key);
+    if (dir === undefined) throw new ProtocolError("Agreement names a directory that is not there");
+    pages.set(key, { shape, page: dir.page });
+    for (const entry of decodePage(dir.page)) if (entry.kind === "dir") open.push(entry.shape);
+  }
+}
+
+function noteStamp(index: RootIndex, stamp: VersionStamp, clock: Clock): void {
+  const dir = parentOf(stamp.path);
+  const name = nameOf(stamp.path);
+  const record = index.getDir(dir);
+  const entry = record && findEntry(record, name);
+  if (stamp.isDeleted === (entry !== undefined)) return;
+  const now = Math.floor(clock.wallMs());
+  index.patchDir(dir, {
+    scannedAtMs: record?.scannedAtMs ?? now,
+    shape: record?.shape,
+    entries: entry ? [{ ...entry, vector: stamp.vector }] : [],
+    tombstones: entry ? [] : [{ name, kind: "file", vector: stamp.vector, deletedAtMs: now }],
+    removed: [],
+  });
+}
+
+function decodeStamp(bytes: Uint8Array): VersionStamp {
+  const from = new ByteReader(bytes);
+  try {
+    const path = decodeUtf8(from.lv(PATH_BYTES_MAX));
+    if (path === undefined) throw new ProtocolError("Path is not valid UTF-8");
+    const isDeleted = from.u8() === 1;
+    return { path: parseRelPath(path), isDeleted, vector: readVector(from) };
+  } catch (error) {
+    if (error instanceof RangeError) throw new ProtocolError("Stamp refused", undefined, error);
+    throw error;
+  }
+}
+
+async function many<T>(from: RecordReader, read: () => Promise<T>): Promise<T[]> {
+  const length = await from.varint();
+  if (length > PARTS_MAX) throw new ProtocolError(`Agreement of ${length} parts`);
+  const parts: T[] = [];
+  for (let i = 0; i < length; i++) parts.push(await read());
+  return parts;
+}
+
+function count(value: number): Uint8Array {
+  return new ByteWriter(8).varint(value).finish();
+}

@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { equalBytes } from "../../../src/base/bytes.ts";
+import { Device, picture, type SessionOptions, sync, Users } from "./model.ts";
+
+/** Histories a run; the soak entry of the environment makes it as long as wanted. */
+const HISTORIES = Number(Deno.env.get("LANDROPIC_SOAK_RUNS") ?? 600);
+/** Rounds of every device with every other until nothing is left to do. */
+const ROUNDS_MAX = 12;
+
+const NAMES = ["a", "b", "c.txt", "d", "e"];
+const DIRS = ["", "d/", "e/", "d/e/", "e/d/"];
+const spot = fc.tuple(fc.constantFrom(...DIRS), fc.constantFrom(...NAMES))
+  .map(([dir, name]) => dir + name);
+
+type Step =
+  | { do: "edit"; device: number; kind: string; path: string; to: string; n: number }
+  | { do: "sync"; from: number; to: number; luck: number[]; edit?: Step };
+
+const edit = fc.record({
+  do: fc.constant("edit" as const),
+  device: fc.nat(3),
+  kind: fc.constantFrom(
+    ...["write", "write", "write", "write", "mkdir", "mkdir", "remove", "remove", "move", "move"],
+    ...["copy", "touch", "chmod", "link", "dir-to-file", "file-to-dir"],
+  ),
+  path: spot,
+  to: spot,
+  n: fc.nat(7),
+});
+const session = fc.record({
+  do: fc.constant("sync" as const),
+  from: fc.nat(3),
+  to: fc.nat(3),
+  luck: fc.array(fc.nat(99), { maxLength: 12 }),
+  edit: fc.option(edit, { nil: undefined, freq: 4 }),
+});
+const history = fc.record({
+  devices: fc.integer({ min: 2, max: 4 }),
+  steps: fc.array(fc.oneof({ weight: 5, arbitrary: edit }, { weight: 2, arbitrary: session }), {
+    minLength: 4,
+    maxLength: 40,
+  }),
+  /** Sessions go wrong. */
+  isRough: fc.boolean(),
+});
+
+Deno.test("Reconciler brings devices together and loses no version that nobody meant to lose", () => {
+  fc.assert(
+    fc.property(history, ({ devices: count, steps, isRough }) => {
+      const devices = Array.from({ length: count }, (_, i) => new Device("abcd"[i]!));
+      const users = new Users();
+      for (const step of steps as Step[]) {
+        if (step.do === "edit") apply(users, devices, step);
+        else runSession(users, devices, step, isRough);
+      }
+      converge(devices);
+      const alive = new Set<string>();
+      for (const node of devices[0]!.nodes.values()) {
+        if (node.kind === "file") alive.add(node.content);
+      }
+      for (const content of users.written) {
+        assert.ok(alive.has(content) || users.superseded.has(content), `${content} is lost`);
+      }
+    }),
+    { numRuns: HISTORIES },
+  );
+});
+
+function runSession(
+  users: Users,
+  devices: Device[],
+  step: Step & { do: "sync" },
+  isRough: boolean,
+): void {
+  const from = devices[step.from % devices.length]!;
+  const to = devices[step.to % devices.length]!;
+  if (from === to) return;
+  let next = 0;
+  const draw = () => step.luck.length === 0 ? 50 : step.luck[next++ % step.luck.length]!;
+  const options: SessionOptions = isRough
+    ? {
+      next: () => {
+        const luck = draw();
+        return luck < 5 ? "stop" : luck > 15;
+      },
+      noted: () => draw() > 10,
+      settled: () => draw() > 25,
+      sideFirst: () => draw() % 2 === 0,
+      ...(step.edit &&
+        { meanwhile: () => apply(users, devices, step.edit as Step & { do: "edit" }) }),
+    }
+    : { sideFirst: () => draw() % 2 === 0 };
+  const { failed } = sync(from, to, options);
+  if (!isRough) assert.deepEqual(failed, [], "every operation of an undisturbed session works");
+}
+
+function apply(users: Users, devices: Device[], step: Step & { do: "edit" }): void {
+  const device = devices[step.device % devices.length]!;
+  const { path, to, n } = step;
+  switch (step.kind) {
+    case "write":
+      users.write(device, path);
+      return;
+    case "mkdir":
+      users.mkdir(device, path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "d");
+      return;
+    case "remove":
+      users.remove(device, path);
+      return;
+    case "move":
+      users.move(device, path, to);
+      return;
+    case "copy":
+      users.copy(device, path, to);
+      return;
+    case "touch":
+      users.touch(device, path);
+      return;
+    case "chmod":
+      users.chmod(device, path, 0o700 | (n << 3) | n);
+      return;
+    case "link":
+      users.link(device, path, NAMES[n % NAMES.length]!);
+      return;
+    case "dir-to-file":
+      if (device.nodes.get(path)?.kind === "dir") users.remove(device, path);
+      users.write(device, path);
+      return;
+    case "file-to-dir":
+      if (device.nodes.get(path)?.kind !== "dir") users.remove(device, path);
+      users.mkdir(device, path);
+      users.write(device, `${path}/${NAMES[n % NAMES.length]}`);
+      return;
+  }
+}
+
+/** Every device with every other, until no plan has anything to do. */
+export function converge(devices: Device[]): void {
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    let operations = 0;
+    for (const [i, from] of devices.entries()) {
+      for (const to of devices.slice(i + 1)) {
+        const { plan, failed } = sync(from, to);
+        assert.deepEqual(failed, [], "every operation of an undisturbed session works");
+        assert.deepEqual(plan.skipped, []);
+        operations += plan.local.length + plan.remote.length;
+        assert.deepEqual(picture(from), picture(to), "equal after a session");
+      }
+    }
+    if (operations > 0) continue;
+    const roots = devices.map((device) => device.scan().root);
+    assert.ok(roots.every((root) => equalBytes(root, roots[0]!)));
+    return;
+  }
+  assert.fail(`not the same after ${ROUNDS_MAX} rounds`);
+}

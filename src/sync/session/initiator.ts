@@ -286,6 +286,9 @@ export class InitiatorSession implements LinkHandler {
     const timer = setInterval(() => tally.report(), PROGRESS_INTERVAL_MS);
     try {
       const work: Promise<void>[] = [];
+      for (const operation of plan.local) {
+        if (operation.op === "move") this.#provider!.addMove(operation.from, operation.path);
+      }
       if (plan.remote.length > 0) {
         const stream = await link.request({ kind: "apply", session: this.#session }, URGENCY.plan);
         work.push(sendOperations(stream, plan.remote, {

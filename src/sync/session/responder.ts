@@ -19,6 +19,7 @@ import {
 import type { DirPath } from "../../base/paths.ts";
 import { OutcomeSender, readOperations } from "../apply/apply_stream.ts";
 import { Executor } from "../apply/executor.ts";
+import type { Operation } from "../apply/operation.ts";
 import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
 import type { DuplexStream } from "../link/transport.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
@@ -344,8 +345,15 @@ class ResponderSession implements AsyncDisposable {
       onOutcome: (outcome) => outcomes.push(outcome),
       onBytes: () => {},
     });
-    await executor.run(readOperations(stream));
+    await executor.run(this.#noteMoves(readOperations(stream)));
     await outcomes.finish();
+  }
+
+  async *#noteMoves(operations: AsyncIterable<Operation>): AsyncGenerator<Operation> {
+    for await (const operation of operations) {
+      if (operation.op === "move") this.#provider!.addMove(operation.from, operation.path);
+      yield operation;
+    }
   }
 }
 

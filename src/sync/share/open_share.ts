@@ -61,6 +61,8 @@ export class OpenShare implements Disposable {
     const root = openRoot(options.path, { create: options.create ?? false });
     const locks: FolderLock[] = [];
     try {
+      // Before anything of ours is created in it, the lock included.
+      refuseLostMark(root, options);
       const mode = options.role === "source" ? "shared" : "exclusive";
       const { activity, lockWaitMs: waitMs, signal } = options;
       Deno.mkdirSync(options.lockFolder, { recursive: true, mode: 0o700 });
@@ -121,21 +123,22 @@ export class OpenShare implements Disposable {
   }
 }
 
-/** Finds the folder's mark, or makes one, or says that a folder which had one has lost it. */
-async function identify(root: Root, options: OpenShareOptions): Promise<string> {
-  const mark = readFolderId(root);
-  if (mark !== undefined) return mark;
+/** Says that a folder which was synced before is not itself any more. */
+function refuseLostMark(root: Root, options: OpenShareOptions): void {
+  if (options.role === "target" || root.lstat(OWN) !== undefined) return;
   const known = options.index.roots().find((row) => row.path === root.path);
-  const isLost = known !== undefined && known.folderId !== UNMARKED &&
-    root.lstat(OWN) === undefined;
-  if (isLost && options.role !== "target") {
-    throw new LandropicError(
-      "safety_limit",
-      `Folder ${JSON.stringify(root.path)} is not the one synced before: its ".landropic" is gone`,
-      'mount the disk it lies on; if it is a new folder, create an empty ".landropic" in it first',
-    );
-  }
-  return options.role === "source" ? UNMARKED : await ensureFolderId(root);
+  if (known === undefined || known.folderId === UNMARKED) return;
+  throw new LandropicError(
+    "safety_limit",
+    `Folder ${JSON.stringify(root.path)} is not the one synced before: its ".landropic" is gone`,
+    'mount the disk it lies on; if it is a new folder, create an empty ".landropic" in it first',
+  );
+}
+
+/** Finds the folder's mark, or makes one; a mere source is left as it is. */
+async function identify(root: Root, options: OpenShareOptions): Promise<string> {
+  if (options.role === "source") return readFolderId(root) ?? UNMARKED;
+  return await ensureFolderId(root);
 }
 
 const OWN = ".landropic" as Parameters<Root["lstat"]>[0];

@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import type { Bytes } from "../../base/bytes.ts";
-import type { DirPath, RelPath } from "../../base/paths.ts";
+import { type DirPath, isWithin, type RelPath } from "../../base/paths.ts";
 import type { FileEntry } from "../../base/tree.ts";
 import {
   BlockWriter,
@@ -49,6 +49,7 @@ export interface ProviderOptions {
  */
 export class Provider {
   readonly #options: ProviderOptions;
+  readonly #moves: { readonly from: RelPath; readonly to: RelPath }[] = [];
   #fileBytes = 0;
 
   constructor(options: ProviderOptions) {
@@ -58,6 +59,14 @@ export class Provider {
   /** File bytes sent so far. */
   get fileBytes(): number {
     return this.#fileBytes;
+  }
+
+  /**
+   * Says that something is about to be moved on this side, so that what the peer asks for by its path in
+   * the snapshot is still found, before and after.
+   */
+  addMove(from: RelPath, to: RelPath): void {
+    this.#moves.push({ from, to });
   }
 
   /** Serves one request on its stream, to the end. */
@@ -137,15 +146,11 @@ export class Provider {
     entry: FileEntry,
     { out, scratch }: { out: BlockWriter; scratch: Bytes },
   ): Promise<void> {
-    let read;
-    try {
-      read = this.#options.root.readSmall(wanted.path, scratch);
-    } catch (error) {
-      return await writeFileHead(out, statusOf(error));
-    }
-    if (!read.settled || read.length !== entry.size || !isVersion(read.stat, entry)) {
-      return await writeFileHead(out, STATUS.changed);
-    }
+    const status = this.#tryPlaces(wanted.path, (path) => {
+      const read = this.#options.root.readSmall(path, scratch);
+      return read.settled && read.length === entry.size && isVersion(read.stat, entry);
+    });
+    if (status !== STATUS.ok) return await writeFileHead(out, status);
     const bytes = scratch.subarray(wanted.offset, entry.size);
     const crc = crc32(bytes);
     await writeFileHead(out, entry);
@@ -155,14 +160,9 @@ export class Provider {
   }
 
   async #sendLarge(wanted: WantedFile, entry: FileEntry, out: BlockWriter): Promise<void> {
-    let file: ReadFile;
-    try {
-      file = this.#options.root.openFile(wanted.path);
-    } catch (error) {
-      return await writeFileHead(out, statusOf(error));
-    }
+    const file = this.#open(wanted.path, entry);
+    if (typeof file === "number") return await writeFileHead(out, file);
     using opened = file;
-    if (!isVersion(opened.openedStat, entry)) return await writeFileHead(out, STATUS.changed);
     await writeFileHead(out, entry);
     const range = { offset: wanted.offset, length: entry.size - wanted.offset };
     await this.#sendBody(opened, entry, [range], out);
@@ -177,14 +177,9 @@ export class Provider {
         throw new ProtocolError("Range lies beyond the file");
       }
     }
-    let file: ReadFile;
-    try {
-      file = this.#options.root.openFile(request.path);
-    } catch (error) {
-      return await writeFileHead(out, statusOf(error));
-    }
+    const file = this.#open(request.path, entry);
+    if (typeof file === "number") return await writeFileHead(out, file);
     using opened = file;
-    if (!isVersion(opened.openedStat, entry)) return await writeFileHead(out, STATUS.changed);
     await writeFileHead(out, entry);
     await this.#sendBody(opened, entry, request.ranges, out);
   }
@@ -203,6 +198,36 @@ export class Provider {
       ? STATUS.changed
       : body.status;
     await writeFileEnd(out, status, body.crc);
+  }
+
+  /** Opens the version meant, wherever it is by now. */
+  #open(path: RelPath, entry: FileEntry): ReadFile | Status {
+    let found: ReadFile | undefined;
+    const status = this.#tryPlaces(path, (place) => {
+      const file = this.#options.root.openFile(place);
+      if (isVersion(file.openedStat, entry)) found = file;
+      else file[Symbol.dispose]();
+      return found !== undefined;
+    });
+    return found ?? status;
+  }
+
+  /** Tries where a path is after the moves under way, then where it was in the snapshot. */
+  #tryPlaces(path: RelPath, isIt: (place: RelPath) => boolean): Status {
+    let moved: string = path;
+    for (const { from, to } of this.#moves) {
+      if (isWithin(moved, from)) moved = to + moved.slice(from.length);
+    }
+    let status: Status = STATUS.changed;
+    for (const place of moved === path ? [path] : [moved as RelPath, path]) {
+      try {
+        if (isIt(place)) return STATUS.ok;
+        status = STATUS.changed;
+      } catch (error) {
+        status = statusOf(error);
+      }
+    }
+    return status;
   }
 
   #fileEntry(path: RelPath): FileEntry | undefined {

@@ -184,6 +184,11 @@ export class ByteWriter {
     return this.#buffer.slice(0, this.#length);
   }
 
+  /** What was written, as a view that holds until the next call. */
+  view(): Bytes {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
   /** Forgets what was written and keeps the buffer. */
   clear(): void {
     this.#length = 0;

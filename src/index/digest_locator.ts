@@ -1,10 +1,10 @@
-import { equalBytes } from "../base/bytes.ts";
 import { type Digest, type DigestKey, digestKey } from "../base/digest.ts";
 import { type DirPath, joinPath, type RelPath } from "../base/paths.ts";
 import { digestsOf } from "./dir_codec.ts";
 import type { EntryRecord } from "./dir_record.ts";
 import type { DirTable } from "./dir_table.ts";
-import { DigestMap, printOf } from "./digest_map.ts";
+import type { DirView } from "./dir_view.ts";
+import { DigestMap } from "./digest_map.ts";
 
 /** A file that had a digest when it was last read. */
 export interface DigestLocation {
@@ -24,8 +24,8 @@ export const LOCATIONS_MAX = 16;
 export class DigestLocator {
   readonly #dirs: DirTable;
   #map: DigestMap | undefined;
-  /** The files by digest of the directory last looked into, since look-ups come in runs. */
-  #opened: { readonly dir: DirPath; readonly files: Map<number, EntryRecord[]> } | undefined;
+  /** The directory last looked into, since look-ups come in runs. */
+  #opened: { readonly dir: DirPath; readonly view: DirView | undefined } | undefined;
 
   constructor(dirs: DirTable) {
     this.#dirs = dirs;
@@ -63,10 +63,9 @@ export class DigestLocator {
     }
     const found = new Map<DigestKey, DigestLocation[]>();
     for (const [dir, inDir] of wanted) {
-      const files = this.#open(dir);
+      const view = this.#open(dir);
       for (const digest of inDir) {
-        for (const entry of files.get(printOf(digest, 0)) ?? []) {
-          if (!equalBytes(entry.digest!, digest)) continue;
+        for (const entry of view?.entriesWithDigest(digest, LOCATIONS_MAX) ?? []) {
           const key = digestKey(digest);
           const locations = found.get(key);
           const location = { path: joinPath(dir, entry.name), entry };
@@ -94,17 +93,8 @@ export class DigestLocator {
     return map;
   }
 
-  #open(dir: DirPath): Map<number, EntryRecord[]> {
-    if (this.#opened?.dir === dir) return this.#opened.files;
-    const files = new Map<number, EntryRecord[]>();
-    for (const entry of this.#dirs.get(dir)?.entries ?? []) {
-      if (entry.digest === undefined || entry.kind !== "file") continue;
-      const print = printOf(entry.digest, 0);
-      const same = files.get(print);
-      if (same === undefined) files.set(print, [entry]);
-      else if (same.length < LOCATIONS_MAX) same.push(entry);
-    }
-    this.#opened = { dir, files };
-    return files;
+  #open(dir: DirPath): DirView | undefined {
+    if (this.#opened?.dir !== dir) this.#opened = { dir, view: this.#dirs.view(dir) };
+    return this.#opened.view;
   }
 }

@@ -59,20 +59,20 @@ export function encodeDir(dir: DirRecord | DirPatch): Bytes {
   }
   for (const name of removed) names.push(name);
 
-  const front = new ByteWriter(128 + 24 * names.length);
+  const front = frontWriter(names.length);
   front.u32(0).u8(FORMAT).u8(dir.shape === undefined ? 0 : HAS_SHAPE);
   front.varint(entries.length).varint(tombstones.length).varint(removed.length);
   front.varint(digests).varint(dir.scannedAtMs);
   if (dir.shape !== undefined) front.raw(dir.shape);
   vectors.write(front);
-  front.lv(utf8(names.join("/")));
+  writeNames(front, names);
   front.varint(targets.length);
   for (const target of targets) front.lv(utf8(target));
 
   const rowsBytes = entries.length * ENTRY_ROW_BYTES + tombstones.length * TOMBSTONE_ROW_BYTES;
   const digestsFrom = front.length + rowsBytes;
   const bytes = new Uint8Array(digestsFrom + digests * DIGEST_BYTES);
-  bytes.set(front.finish());
+  bytes.set(front.view());
   const view = new DataView(bytes.buffer);
   let at = front.length;
   let digestPlace = 0;
@@ -123,6 +123,30 @@ export function countsOf(bytes: Uint8Array): { entries: number; tombstones: numb
   const { entries, tombstones } = readHead(new ByteReader(bytes));
   return { entries, tombstones };
 }
+
+/** A writer for the front of a record. For most of them it is one and the same, which spares garbage. */
+function frontWriter(names: number): ByteWriter {
+  if (names > POOLED_NAMES_MAX) return new ByteWriter(128 + 24 * names);
+  pooledFront.clear();
+  return pooledFront;
+}
+
+/** Appends the names joined by "/", with their length in front. */
+function writeNames(front: ByteWriter, names: readonly string[]): void {
+  const text = names.join("/");
+  if (text.length * 3 > pooledText.length) {
+    front.lv(utf8(text));
+  } else {
+    // Into memory that is there: TextEncoder.encode() reserves some for each record.
+    const { written } = encoder.encodeInto(text, pooledText);
+    front.lv(pooledText.subarray(0, written));
+  }
+}
+
+const POOLED_NAMES_MAX = 4096;
+const pooledFront = new ByteWriter(64 * 1024);
+const pooledText = new Uint8Array(64 * 1024);
+const encoder = new TextEncoder();
 
 function writeRow(
   view: DataView,

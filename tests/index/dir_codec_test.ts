@@ -164,6 +164,28 @@ Deno.test("DirView tells an unchanged entry from one that differs in anything", 
   }));
 });
 
+Deno.test("DirView finds exactly the first files with a digest, in order", () => {
+  const files = fc.array(fc.option(fc.nat(3)), { maxLength: 20 });
+  fc.assert(fc.property(files, (digests) => {
+    const entries = digests.map((n, i): EntryRecord => ({
+      ...FILE,
+      name: String(i).padStart(2, "0"),
+      kind: i % 5 === 4 ? "dir" : "file",
+      // Two pairs of digests that begin alike.
+      digest: n === null ? undefined : new Uint8Array(32).fill(n % 2).fill(n, 20),
+    }));
+    const view = new DirView(encodeDir({ scannedAtMs: 0, entries, tombstones: [] }));
+    for (const n of [0, 1, 2, 3, 4]) {
+      const digest = new Uint8Array(32).fill(n % 2).fill(n, 20);
+      assert.deepEqual(
+        view.entriesWithDigest(digest, 3).map((entry) => entry.name),
+        entries.filter((entry, i) => entry.kind === "file" && digests[i] === n)
+          .slice(0, 3).map((entry) => entry.name),
+      );
+    }
+  }));
+});
+
 Deno.test("digestsOf() and countsOf() agree with decodeDir()", () => {
   fc.assert(fc.property(records, (record) => {
     const bytes = encodeDir(record);

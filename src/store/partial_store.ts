@@ -1,9 +1,9 @@
-import { decodeUtf8, toHex, utf8 } from "../base/bytes.ts";
+import { decodeUtf8, fromHex, toHex, utf8 } from "../base/bytes.ts";
 import { type Digest, digestKey, sha256 } from "../base/digest.ts";
 import { parseRelPath, type RelPath } from "../base/paths.ts";
 import { ownPath, PARTIAL_FOLDER } from "./own_paths.ts";
 import { flushTouched } from "./own_folder.ts";
-import type { Root, StagedFile } from "./root.ts";
+import type { ReadFile, Root, StagedFile } from "./root.ts";
 import { reasonOf, StoreError } from "./store_error.ts";
 import { makeOwnDir } from "./temporary_names.ts";
 
@@ -36,8 +36,18 @@ export interface PartialFile extends Disposable {
    * anything after a power cut: verify it, or fetch it again.
    */
   readonly bytesFlushed: number;
-  /** Flushes the file, then notes durably that it is good up to here. */
-  checkpoint(bytes: number): Promise<void>;
+  /**
+   * The file digest whose chunks those bytes were when they were written; `undefined` where nothing was
+   * known to check them against.
+   */
+  readonly digestFlushed: Digest | undefined;
+  /**
+   * Flushes the file, then notes durably that it is good up to here.
+   *
+   * @param digest What the bytes were checked against.
+   * @throws {StoreError} If the flush failed what the disk holds of the file is unknown: discard it.
+   */
+  checkpoint(bytes: number, digest?: Digest): Promise<void>;
   /** Removes the journal once the file is in place. */
   forget(): void;
 }
@@ -74,9 +84,20 @@ export class PartialStore {
     const key = keyOf(target);
     makeOwnDir(this.#root, ownPath());
     makeOwnDir(this.#root, PARTIAL_FOLDER);
-    const bytesFlushed = this.#bytesFlushed(key);
+    const journal = this.#journalOf(key);
     const staged = this.#openPart(key);
-    return new OpenPartial(this.#root, { key, target, staged, bytesFlushed });
+    return new OpenPartial(this.#root, { key, target, staged, ...journal });
+  }
+
+  /** True if there are bytes to go on with. */
+  has(target: PartialTarget): boolean {
+    const stat = this.#root.lstat(partPath(keyOf(target)));
+    return stat?.kind === "file" && stat.size > 0;
+  }
+
+  /** Opens the bytes of a partial file, to copy from them. */
+  read(record: PartialRecord): ReadFile {
+    return this.#root.openFile(partPath(record.key));
   }
 
   /** All partial files, damaged ones left out. */
@@ -87,9 +108,10 @@ export class PartialStore {
       const key = name.slice(0, -PART.length);
       const journal = readJournal(this.#root, key);
       if (journal === undefined) continue;
+      const { digest: _, ...rest } = journal;
       records.push({
         key,
-        ...journal,
+        ...rest,
         changedMs: stat.ctimeMs,
         diskBytes: stat.blocks * 512,
       });
@@ -98,8 +120,8 @@ export class PartialStore {
   }
 
   /** Removes a partial file; true if there was one. */
-  discard(target: PartialTarget): boolean {
-    return this.#remove(keyOf(target));
+  discard(which: PartialTarget | PartialRecord): boolean {
+    return this.#remove("key" in which ? which.key : keyOf(which));
   }
 
   /**
@@ -129,10 +151,13 @@ export class PartialStore {
     return new Map(entries.map((entry) => [entry.name ?? "", entry]));
   }
 
-  #bytesFlushed(key: string): number {
+  #journalOf(key: string): { bytesFlushed: number; digestFlushed: Digest | undefined } {
     const journal = readJournal(this.#root, key);
     const size = this.#root.lstat(partPath(key))?.size ?? 0;
-    return Math.min(journal?.bytesFlushed ?? 0, size);
+    return {
+      bytesFlushed: Math.min(journal?.bytesFlushed ?? 0, size),
+      digestFlushed: journal?.digest,
+    };
   }
 
   #openPart(key: string): StagedFile {
@@ -157,31 +182,45 @@ class OpenPartial implements PartialFile {
   readonly #root: Root;
   readonly #key: string;
   #bytesFlushed: number;
+  #digestFlushed: Digest | undefined;
 
   constructor(
     root: Root,
-    of: { key: string; target: PartialTarget; staged: StagedFile; bytesFlushed: number },
+    of: {
+      key: string;
+      target: PartialTarget;
+      staged: StagedFile;
+      bytesFlushed: number;
+      digestFlushed: Digest | undefined;
+    },
   ) {
     this.#root = root;
     this.#key = of.key;
     this.target = of.target;
     this.staged = of.staged;
     this.#bytesFlushed = of.bytesFlushed;
+    this.#digestFlushed = of.digestFlushed;
   }
 
   get bytesFlushed(): number {
     return this.#bytesFlushed;
   }
 
-  async checkpoint(bytes: number): Promise<void> {
-    await this.staged.flush();
+  get digestFlushed(): Digest | undefined {
+    return this.#digestFlushed;
+  }
+
+  async checkpoint(bytes: number, digest?: Digest): Promise<void> {
+    await this.#root.flushFiles([this.staged]);
     await writeJournal(this.#root, this.#key, {
       path: this.target.path,
       size: this.target.size,
       mtimeMs: this.target.mtimeMs,
       bytesFlushed: bytes,
+      digest,
     });
     this.#bytesFlushed = bytes;
+    this.#digestFlushed = digest;
   }
 
   forget(): void {
@@ -198,11 +237,13 @@ interface Journal {
   readonly size: number;
   readonly mtimeMs: number;
   readonly bytesFlushed: number;
+  readonly digest: Digest | undefined;
 }
 
 async function writeJournal(root: Root, key: string, journal: Journal): Promise<void> {
   using file = root.stage(0o600);
-  file.writeAt(utf8(JSON.stringify(journal)), 0);
+  const digest = journal.digest && toHex(journal.digest);
+  file.writeAt(utf8(JSON.stringify({ ...journal, digest })), 0);
   file.finish({ mode: 0o600, mtimeMs: Date.now() });
   await root.flushFiles([file]);
   const fresh = root.temporaryPath();
@@ -230,11 +271,18 @@ function readJournal(root: Root, key: string): Journal | undefined {
 
 function parseJournal(value: unknown): Journal | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { path, size, mtimeMs, bytesFlushed } = value as Record<string, unknown>;
+  const { path, size, mtimeMs, bytesFlushed, digest } = value as Record<string, unknown>;
   if (typeof path !== "string" || !isCount(size) || !isCount(bytesFlushed)) return undefined;
   if (!Number.isSafeInteger(mtimeMs) || bytesFlushed > size) return undefined;
+  if (digest !== undefined && !isDigestText(digest)) return undefined;
   try {
-    return { path: parseRelPath(path), size, mtimeMs: mtimeMs as number, bytesFlushed };
+    return {
+      path: parseRelPath(path),
+      size,
+      mtimeMs: mtimeMs as number,
+      bytesFlushed,
+      digest: digest === undefined ? undefined : fromHex(digest),
+    };
   } catch {
     return undefined;
   }
@@ -242,6 +290,10 @@ function parseJournal(value: unknown): Journal | undefined {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isDigestText(value: unknown): value is string {
+  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
 }
 
 const PART = ".part";

@@ -101,6 +101,7 @@ testEach(
       text.replace('"bytesFlushed":4', '"bytesFlushed":11'),
       text.replace("big/file", "../file"),
       text.replace('"size":10', '"size":1e300'),
+      text.replace('"size"', '"digest":"00","size"'),
     ];
     for (const each of damaged) {
       Deno.writeTextFileSync(`${folder}/${journal}`, each);
@@ -116,6 +117,33 @@ testEach(
     assert.equal(partial.bytesFlushed, 4, "no more than the file holds");
   },
 );
+
+testEach("PartialStore remembers what the flushed bytes were checked against", async (root) => {
+  const store = new PartialStore(root);
+  const digest = sha256(bytes("x"));
+  assert.equal(store.has(target), false);
+  {
+    using partial = store.open(target);
+    assert.equal(store.has(target), false, "nothing to go on with yet");
+    partial.staged.writeAt(bytes("0123"), 0);
+    await partial.checkpoint(4, digest);
+    assert.deepEqual(partial.digestFlushed, digest);
+  }
+  assert.equal(store.has(target), true);
+  {
+    using partial = store.open(target);
+    assert.deepEqual(partial.digestFlushed, digest);
+    const [record] = store.list();
+    using file = store.read(record!);
+    const read = new Uint8Array(8);
+    assert.deepEqual(read.subarray(0, file.readAt(read, 0)), bytes("0123"));
+    await partial.checkpoint(4);
+  }
+  using partial = store.open(target);
+  assert.equal(partial.digestFlushed, undefined);
+  assert.equal(store.discard(store.list()[0]!), true);
+  assert.equal(store.has(target), false);
+});
 
 testEach("PartialStore sweeps what nobody went on with", async (root, path) => {
   const store = new PartialStore(root);

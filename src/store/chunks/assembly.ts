@@ -41,6 +41,9 @@ export interface RepeatStep extends Stretch {
   readonly sourceOffset: number;
 }
 
+/** Finds chunks: a {@linkcode ChunkIndex}, or several as one. */
+export type ChunkLookup = Pick<ChunkIndex, "findAfter" | "locate">;
+
 /** One step of putting a file together. */
 export type AssemblyStep = CopyStep | ZerosStep | FetchStep | RepeatStep;
 
@@ -61,7 +64,7 @@ export interface AssemblyTotals {
  * @param index What is there. Read only.
  * @returns Steps in the order of the file, which they tile exactly, joined where they meet.
  */
-export function planAssembly(wanted: Recipe, index: ChunkIndex): AssemblyStep[] {
+export function planAssembly(wanted: Recipe, index: ChunkLookup): AssemblyStep[] {
   const steps: AssemblyStep[] = [];
   const fetched = new FetchedChunks(wanted);
   let run: Run | undefined;

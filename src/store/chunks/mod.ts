@@ -9,6 +9,7 @@
 export {
   type AssemblyStep,
   type AssemblyTotals,
+  type ChunkLookup,
   type CopyStep,
   type FetchStep,
   planAssembly,
@@ -43,3 +44,4 @@ export {
 export { decodeRecipe, encodeRecipe, Recipe } from "./recipe.ts";
 export { RecipeBuilder, recipeOf } from "./recipe_builder.ts";
 export { encodeChunkLists, RecipeCollector } from "./recipe_collector.ts";
+export { isZeros } from "./zeros.ts";

@@ -61,6 +61,14 @@ export class Recipe {
     return this.chunks.subarray(first * CHUNK_ENTRY_BYTES, (first + count) * CHUNK_ENTRY_BYTES);
   }
 
+  /** How many chunks at the front are those of `chunkList`, which may be longer or shorter. */
+  commonChunks(chunkList: Uint8Array): number {
+    const length = Math.min(chunkList.length, this.chunks.length);
+    let at = 0;
+    while (at < length && chunkList[at] === this.chunks[at]) at++;
+    return Math.floor(at / CHUNK_ENTRY_BYTES);
+  }
+
   /** True if `bytes` are what the recipe has as chunk `index`. Costs a SHA-256. */
   isChunk(index: number, bytes: Uint8Array): boolean {
     return bytes.length === this.chunkBytes(index) &&

@@ -56,6 +56,11 @@ export class RecipeBuilder {
     }
   }
 
+  /** The chunk list of what is complete so far, as {@linkcode Recipe.chunks} will have it; a copy. */
+  chunksSoFar(): Uint8Array {
+    return this.#chunks.slice(0, this.#chunkCount * CHUNK_ENTRY_BYTES);
+  }
+
   /**
    * Closes the last group. The builder is used up.
    *

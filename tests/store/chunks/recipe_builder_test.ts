@@ -135,3 +135,32 @@ Deno.test("RecipeBuilder takes files up to FILE_BYTES_MAX and makes little room 
   new RecipeBuilder(FILE_BYTES_MAX);
   assert.throws(() => new RecipeBuilder(FILE_BYTES_MAX + 1), { reason: "file_too_large" });
 });
+
+Deno.test("RecipeBuilder.chunksSoFar() is the front of the finished recipe's chunk list", () => {
+  const bytes = noise(1_000_000, "so far");
+  const whole = recipeOf(bytes);
+  const builder = new RecipeBuilder(bytes.length);
+  assert.equal(builder.chunksSoFar().length, 0);
+  for (let at = 0; at < bytes.length; at += 99_999) {
+    builder.update(bytes.subarray(at, at + 99_999));
+    const chunks = builder.chunksSoFar();
+    assert.deepEqual(chunks, whole.chunks.slice(0, chunks.length));
+    assert.equal(whole.commonChunks(chunks) * 36, chunks.length);
+  }
+  assert.equal(builder.chunksSoFar().length, whole.chunks.length);
+});
+
+Deno.test("Recipe.commonChunks() ends at the first chunk that differs", () => {
+  const whole = recipeOf(noise(1_000_000, "common"));
+  assert.equal(whole.commonChunks(new Uint8Array(0)), 0);
+  const longer = new Uint8Array(whole.chunks.length + 36);
+  longer.set(whole.chunks);
+  assert.equal(whole.commonChunks(longer), whole.chunkCount);
+  for (const chunk of [0, 1, whole.chunkCount - 1]) {
+    for (const at of [0, 31, 35]) {
+      const other = whole.chunks.slice();
+      other[chunk * 36 + at]! ^= 1;
+      assert.equal(whole.commonChunks(other), chunk);
+    }
+  }
+});

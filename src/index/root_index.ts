@@ -29,7 +29,7 @@ export const PRELOAD_BYTES_MAX = 16 * 1024 * 1024;
 export const RECIPE_GRACE_MS = 24 * 3600 * 1000;
 
 /** Edit counters reserved by one durable write. */
-const EDIT_COUNTER_BLOCK = 4096;
+const EDIT_COUNTER_BLOCK = 65_536;
 
 /** What the index holds for one root. Made by `Index.openRoot`; synchronous, and not for two threads. */
 export class RootIndex {

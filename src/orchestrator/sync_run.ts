@@ -1,5 +1,8 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { delay } from "../base/clock.ts";
 import { LandropicError } from "../base/errors.ts";
+import { OWN_FOLDER } from "../base/paths.ts";
 import { shortId, type TrustEntry } from "../identity/mod.ts";
 import { type ConnectionStats, formatHostPort, type QuicConnection } from "../quic/mod.ts";
 import {
@@ -133,19 +136,23 @@ class SyncRun {
         logger,
       });
       void this.#greet(link, connection);
-      using share = await OpenShare.open({
-        path: dir,
-        role: roleOfInitiator(request.mode, request.dryRun),
-        create: request.mode === "pull" && !request.dryRun,
-        index: await this.#orchestrator.index(),
-        deviceId: this.#orchestrator.identity.id,
-        lockFolder: this.#orchestrator.lockFolder,
-        activity: `sync with "${this.#entry.alias}"`,
-        lockWaitMs,
-        clock,
-        signal: AbortSignal.any([signal, stop.signal]),
+      const role = roleOfInitiator(request.mode, request.dryRun);
+      return await session.run(link, {
+        isNew: role !== "source" && !existsSync(join(dir, OWN_FOLDER)),
+        open: async () =>
+          await OpenShare.open({
+            path: dir,
+            role,
+            create: role === "target",
+            index: await this.#orchestrator.index(),
+            deviceId: this.#orchestrator.identity.id,
+            lockFolder: this.#orchestrator.lockFolder,
+            activity: `sync with "${this.#entry.alias}"`,
+            lockWaitMs,
+            clock,
+            signal: AbortSignal.any([signal, stop.signal]),
+          }),
       });
-      return await session.run(link, share);
     } finally {
       stop.abort();
       this.#addUp(connection.stats());

@@ -43,8 +43,6 @@ export interface SyncOpen {
   readonly checksum: boolean;
   /** The initiator's run id, repeated in the events of both sides. */
   readonly run: string;
-  /** Binds remembered state to this very folder: folder id and index epoch. */
-  readonly rootId: Bytes;
   /** Version of the chunking parameters. */
   readonly chunker: number;
   /** Earlier versions the target keeps of what it replaces or deletes; 0 for its own default. */
@@ -62,6 +60,7 @@ export interface SyncAccept {
   readonly share: string;
   /** Shape of the share's root, by the same rules as the initiator's. */
   readonly shape: Digest;
+  /** Binds what is remembered to this very folder: folder id and index epoch. */
   readonly rootId: Bytes;
   readonly files: number;
   readonly bytes: number;
@@ -219,7 +218,6 @@ const CODECS: { readonly [T in Message["type"]]: Codec<Extract<Message, { type: 
       [2, MODES.indexOf(m.mode)],
       [3, m.checksum],
       [4, m.run],
-      [5, m.rootId],
       [6, m.chunker],
       [7, m.versions],
       [8, m.compress],
@@ -232,7 +230,6 @@ const CODECS: { readonly [T in Message["type"]]: Codec<Extract<Message, { type: 
       mode: MODES[f.uint(2, MODES.length - 1)]!,
       checksum: f.flag(3),
       run: f.text(4, 64),
-      rootId: f.bytes(5, 0, 64),
       chunker: f.uint(6, 255),
       versions: f.uint(7, 1000),
       compress: f.flag(8),

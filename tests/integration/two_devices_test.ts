@@ -130,9 +130,9 @@ Deno.test("a peer that is removed while it serves nobody can't connect any more"
 for (
   const [what, args, code] of [
     ["an unknown flag", ["sync", "b", "--detele"], 2],
-    ["an unknown peer", ["sync", "nobody", ".", "--push"], 11],
+    ["an unknown peer", ["sync", "nobody", "/tmp", "--push"], 11],
     ["a missing folder", ["sync", "b", "/no/such/folder", "--push"], 14],
-    ["a share that is not served", ["sync", "b:other", ".", "--pull"], 13],
+    ["a share that is not served", ["sync", "b:other", "TARGET", "--pull"], 13],
   ] as const
 ) {
   Deno.test(`${what} ends with exit ${code} and one line that says why`, async () => {
@@ -140,8 +140,10 @@ for (
     using _ = folder;
     await using server = await b.serve(left);
     const address = code === 2 || args[1] === "nobody" ? [] : ["--address", server.address];
-    const result = await a.run(...args, ...address);
+    const target = `${folder.path}/target`;
+    const result = await a.run(...args.map((arg) => arg === "TARGET" ? target : arg), ...address);
     assert.equal(result.code, code, result.stderr);
+    assert.ok(!fs.existsSync(target), "nothing is created for a session that is refused");
     assert.match(result.stderr, /^landropic: /);
     assert.doesNotMatch(result.stderr, /\n\s+at /);
   });

@@ -19,7 +19,6 @@ const MESSAGES: Message[] = [
     mode: "two-way",
     checksum: true,
     run: "r1",
-    rootId: new Uint8Array(24).fill(1),
     chunker: 1,
     versions: 3,
     compress: true,

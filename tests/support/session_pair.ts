@@ -96,17 +96,18 @@ export async function runSession(
     ...common,
   });
   await using link = await PeerLink.begin(left, { hello, handler: session, ...common });
-  using share = await OpenShare.open({
-    path: folderA,
-    role: roleOfInitiator(request.mode, request.dryRun),
-    create: request.mode === "pull",
-    index: indexA,
-    deviceId: a.id,
-    lockFolder: `${a.home}/locks`,
-    activity: "test",
-    lockWaitMs: 0,
-    ...common,
-  });
-  const summary = await session.run(link, share);
+  const open = () =>
+    OpenShare.open({
+      path: folderA,
+      role: roleOfInitiator(request.mode, request.dryRun),
+      create: request.mode === "pull",
+      index: indexA,
+      deviceId: a.id,
+      lockFolder: `${a.home}/locks`,
+      activity: "test",
+      lockWaitMs: 0,
+      ...common,
+    });
+  const summary = await session.run(link, { isNew: false, open });
   return { summary, items, errors };
 }

@@ -18,6 +18,7 @@ import type { Snapshot } from "../scan/snapshot.ts";
 /** Pages, digests or stamps in one agreement. */
 const PARTS_MAX = 2_000_000;
 const STAMP_BYTES_MAX = 8 * 1024;
+const ROOT_ID_BYTES_MAX = 64;
 
 /** A version or deletion that one side notes, though no operation told it. */
 export interface VersionStamp {
@@ -31,6 +32,8 @@ export interface VersionStamp {
  * state both held.
  */
 export interface Agreement {
+  /** Names the folder of the side that tells it, and that side's memory of it. */
+  readonly rootId: Uint8Array;
   /** Shape of its root. */
   readonly root: Digest;
   /** Pages that are new. */
@@ -76,8 +79,10 @@ export function storeAgreement(
   });
 }
 
-/** Sends an agreement: root, then counted pages, adopted shapes and stamps. */
+/** Sends an agreement: root id, root, then counted pages, adopted shapes and stamps. */
 export async function writeAgreement(out: BlockWriter, agreement: Agreement): Promise<void> {
+  await out.write(count(agreement.rootId.length));
+  await out.write(agreement.rootId);
   await out.write(agreement.root);
   await out.write(count(agreement.pages.length));
   for (const page of agreement.pages) {
@@ -98,6 +103,7 @@ export async function writeAgreement(out: BlockWriter, agreement: Agreement): Pr
 
 /** Reads what {@linkcode writeAgreement} wrote, every page and path checked. @throws {ProtocolError} */
 export async function readAgreement(from: RecordReader): Promise<Agreement> {
+  const rootId = (await from.lv(ROOT_ID_BYTES_MAX)).slice();
   const root = (await from.take(DIGEST_BYTES)).slice();
   const pages = await many(from, async () => {
     const page = (await from.lv(PAGE_BYTES_MAX)).slice();
@@ -106,7 +112,7 @@ export async function readAgreement(from: RecordReader): Promise<Agreement> {
   });
   const adopted = await many(from, async () => (await from.take(DIGEST_BYTES)).slice());
   const stamps = await many(from, async () => decodeStamp(await from.lv(STAMP_BYTES_MAX)));
-  return { root, pages, adopted, stamps };
+  return { rootId, root, pages, adopted, stamps };
 }
 
 function adopt(

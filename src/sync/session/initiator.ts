@@ -81,6 +81,13 @@ export interface SyncSummary {
   changed: number;
 }
 
+/** The initiator's own folder, not opened yet. */
+export interface OwnFolder {
+  /** Opening it creates something in it, which waits until the peer has accepted the session. */
+  readonly isNew: boolean;
+  open(): Promise<OpenShare>;
+}
+
 /** What an {@linkcode InitiatorSession} works with. */
 export interface InitiatorOptions {
   readonly request: SyncRequest;
@@ -141,14 +148,16 @@ export class InitiatorSession implements LinkHandler {
    *
    * @throws {LandropicError} what keeps the whole session from going on; single files are in the summary.
    */
-  async run(link: PeerLink, share: OpenShare): Promise<SyncSummary> {
+  async run(link: PeerLink, own: OwnFolder): Promise<SyncSummary> {
     const { request, signal } = this.#options;
     const failure = Promise.race([this.#failed.promise, endOf(link), abortOf(signal)]);
     failure.catch(() => {});
     const during = <T>(work: Promise<T>): Promise<T> => Promise.race([work, failure]);
+    await during(this.#open(link));
+    if (own.isNew) await during(this.#accepted.promise);
+    using share = await own.open();
     const scanning = share.scan({ checksum: request.checksum, filters: request.filters });
     scanning.catch(() => {});
-    await during(this.#open(link, share));
     const [snapshot, accept] = await during(Promise.all([scanning, this.#accepted.promise]));
     this.#provide(share, snapshot);
     const summary = this.#newSummary(snapshot);
@@ -172,7 +181,7 @@ export class InitiatorSession implements LinkHandler {
     return summary;
   }
 
-  async #open(link: PeerLink, share: OpenShare): Promise<void> {
+  async #open(link: PeerLink): Promise<void> {
     const { request } = this.#options;
     await link.send({
       type: "sync-open",
@@ -181,7 +190,6 @@ export class InitiatorSession implements LinkHandler {
       mode: request.mode,
       checksum: request.checksum,
       run: request.run,
-      rootId: share.rootId,
       chunker: CHUNKER_ID,
       versions: request.versions,
       compress: request.compress,
@@ -331,6 +339,7 @@ export class InitiatorSession implements LinkHandler {
     const known = share.index.ancestor(folder);
     if (known && equalBytes(known.shape, settlement.root) && settlement.stamps.length === 0) return;
     const agreementFor = (side: Side): Agreement => ({
+      rootId: share.rootId,
       root: settlement.root,
       pages: [...settlement.pages.values()],
       adopted: settlement.adopted,

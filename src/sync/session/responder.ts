@@ -259,7 +259,7 @@ class ResponderSession implements AsyncDisposable {
     await this.#applying;
     storeAgreement(
       this.#share!.index,
-      peerFolder(this.#options.peerId, this.#open.rootId),
+      peerFolder(this.#options.peerId, agreement.rootId),
       agreement,
       { snapshot: this.#snapshot!, clock: this.#options.clock },
     );

@@ -80,6 +80,7 @@ class SyncRun {
       total = total === undefined ? summary : addUp(total, summary);
       if (total.changed === 0 || round === ROUNDS_MAX || this.#options.request.dryRun) break;
     }
+    await (await this.#orchestrator.index()).collectGarbage({ signal: this.#options.signal });
     const ok = total.errors === 0 && total.conflicts === 0;
     return {
       ...total,

@@ -73,7 +73,11 @@ export class OpenShare implements Disposable {
         locks.push(await lockRoot(root, { mode, activity, waitMs, signal }));
       }
       const folderId = await identify(root, options);
-      const index = options.index.openRoot({ path: root.path, folderId });
+      const index = options.index.openRoot({
+        path: root.path,
+        folderId,
+        ...markerOf(root, options),
+      });
       return new OpenShare(root, index, locks, options);
     } catch (error) {
       for (const lock of locks) lock[Symbol.dispose]();
@@ -141,4 +145,15 @@ async function identify(root: Root, options: OpenShareOptions): Promise<string> 
   return await ensureFolderId(root);
 }
 
+/**
+ * The inode of the mark tells a restored backup or a copy from the folder itself. File systems without modes
+ * (FAT) make inode numbers up anew at each mount.
+ */
+function markerOf(root: Root, options: OpenShareOptions): { marker?: string } {
+  if (options.role === "source" || !root.features().modes) return {};
+  const mark = root.lstat(MARK);
+  return mark ? { marker: String(mark.ino) } : {};
+}
+
+const MARK = ".landropic/folder-id" as Parameters<Root["lstat"]>[0];
 const OWN = ".landropic" as Parameters<Root["lstat"]>[0];

@@ -12,6 +12,11 @@ export function isLeaf(entry: Entry | undefined): entry is Leaf {
   return entry !== undefined && entry.kind !== "dir";
 }
 
+/** Permission bits; links have none. */
+export function modeOf(entry: Entry | undefined): number | undefined {
+  return entry === undefined || entry.kind === "link" ? undefined : entry.mode;
+}
+
 /** Modification times of different disks are compared within a window, 1 for exact equality. */
 export function sameTime(a: number, b: number, windowMs: number): boolean {
   return Math.abs(a - b) < windowMs;

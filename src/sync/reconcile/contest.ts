@@ -1,6 +1,6 @@
 import { compareBytes } from "../../base/bytes.ts";
 import type { Digest } from "../../base/digest.ts";
-import { changeOf, compareLeaves, type Leaf } from "./agreement.ts";
+import { changeOf, compareLeaves, type Leaf, modeOf } from "./agreement.ts";
 import { type JudgeRules, sourceOf, trustedVector } from "./judge.ts";
 import type { Item } from "./node.ts";
 import { across, type BySide, type Side } from "./side.ts";
@@ -43,10 +43,9 @@ export function metadataWinner(item: Item, rules: JudgeRules): Side | undefined 
 
 /** The new mode where one side at most changed it; the winner's otherwise. */
 export function mergedMode(item: Item, winner: Side): number | undefined {
-  const modes = [item.pair.local, item.pair.remote, item.pair.ancestor].map((entry) =>
-    entry === undefined || entry.kind === "link" ? undefined : entry.mode
-  );
-  const [local, remote, ancestor] = modes;
+  const { local: here, remote: there } = item.pair;
+  const [local, remote, ancestor] = [here, there, item.pair.ancestor].map(modeOf);
+  if (here?.kind !== there?.kind) return modeOf(item.on(winner));
   if (local === undefined || remote === undefined || local === remote) return local ?? remote;
   if (ancestor === local) return remote;
   if (ancestor === remote) return local;

@@ -4,7 +4,7 @@ import type { DirEntry, Entry } from "../../base/tree.ts";
 import type { VectorMember } from "../../base/version_vector.ts";
 import type { Before } from "../apply/operation.ts";
 import type { PlanConflict, PlanItem } from "../plan/sync_plan.ts";
-import { isLeaf, type Leaf, likeness, sameTime } from "./agreement.ts";
+import { isLeaf, type Leaf, likeness, modeOf, sameTime } from "./agreement.ts";
 import { type Contest, contest, mergedMode, metadataWinner } from "./contest.ts";
 import { CopyNames } from "./copy_names.ts";
 import { type JudgeRules, sourceOf, trustedVector } from "./judge.ts";
@@ -280,8 +280,8 @@ class Planner {
     const mode = this.#modeOf(item, winner);
     const winning = withMode(item.on(winner) as Leaf, mode);
     const own = item.on(winner) as Leaf;
-    const taken = this.#takenVector(item, winner);
-    const vector = modeOf(own) === mode ? taken : this.#decided(taken, winner);
+    const isModed = modeOf(own) === mode;
+    const vector = this.#takenVector(item, winner, isModed);
     const needs = [...how.respelling];
     let before = beforeOf(losing);
     if (how.keepsBoth) {
@@ -297,11 +297,12 @@ class Planner {
       bytes: sizeOf(winning),
     };
     needs.push(this.#write(item, side, { entry: winning, before, vector, shown }).id);
-    if (modeOf(own) !== mode) {
-      needs.push(this.#setMode(item, winner, { mode: mode!, vector }).id);
-    } else if (!sameVector(vector, this.#vector(item, winner))) {
-      this.#stamp(item, winner, vector, needs);
+    if (!isModed) {
+      // Not yet the vector of the outcome: it must not outrank the other version before that is safe.
+      const changed = this.#ownVector(item, winner, isModed);
+      needs.push(this.#setMode(item, winner, { mode: mode!, vector: changed }).id);
     }
+    if (!sameVector(vector, this.#vector(item, winner))) this.#stamp(item, winner, vector, needs);
     this.#remember(item, winning, needs);
   }
 
@@ -611,7 +612,7 @@ class Planner {
       from,
       path: item.path(side),
       before: beforeOf(entry),
-      vector: carried(this.#vector(item, across(side))),
+      vector: carried(this.#vector(item, side)),
     }, { action: "R", type: typeOf(entry), bytes: sizeOf(entry), from });
     this.#touch(item.parent, side);
     return [draft.id];
@@ -750,16 +751,25 @@ class Planner {
     return vectorIn(item.parent.views[side], item.on(side)?.name ?? item.name(side));
   }
 
-  /** What a side's version gets that the other side takes over, in place of what that side had. */
-  #takenVector(item: Item, winner: Side): MaybeVector {
-    const own = this.#vector(item, winner);
+  /**
+   * What a side's version gets that the other side takes over, in place of what that side had.
+   *
+   * @param isAsIs False if it changes a little on its own side too.
+   */
+  #takenVector(item: Item, winner: Side, isAsIs = true): MaybeVector {
     const other = this.#vector(item, across(winner));
-    const vector = joined(own, other);
-    const isUncounted = own !== undefined &&
-      trustedVector(item, winner, this.#input.rules) === undefined;
+    const vector = joined(this.#ownVector(item, winner, isAsIs), other);
     // The outcome has to outrank what it replaces, or other devices would take that for the newer one.
     const isOpen = other !== undefined && !outranks(vector, other);
-    return isUncounted || isOpen ? this.#decided(vector, winner) : vector;
+    return isOpen ? this.#decided(vector, winner) : vector;
+  }
+
+  /** A side's vector, counted on where the version has changed without it, or is about to. */
+  #ownVector(item: Item, side: Side, isAsIs: boolean): MaybeVector {
+    const own = this.#vector(item, side);
+    const isUncounted = own !== undefined &&
+      trustedVector(item, side, this.#input.rules) === undefined;
+    return isUncounted || !isAsIs ? this.#decided(own, side) : own;
   }
 
   /** What a state gets that is made of both sides' versions, and may already be that of one. */
@@ -845,10 +855,6 @@ function beforeOf(entry: Entry | undefined): Before {
     case "link":
       return { kind: "link", target: entry.target };
   }
-}
-
-function modeOf(entry: Entry | undefined): number | undefined {
-  return entry === undefined || entry.kind === "link" ? undefined : entry.mode;
 }
 
 function typeOf(entry: Entry): PlanItem["type"] {

@@ -51,6 +51,10 @@ export interface SyncOpen {
   readonly compress: boolean;
   /** The initiator will change nothing: a dry run. */
   readonly dryRun: boolean;
+  /** Tell the initiator with {@linkcode Changed} of changes after this session, while the connection lasts. */
+  readonly watch: boolean;
+  /** Bytes a second that the responder may send in its answers; 0 for no limit. */
+  readonly rateLimit: number;
 }
 
 /** Answers {@linkcode SyncOpen}: the share as it is now. */
@@ -222,6 +226,8 @@ const CODECS: { readonly [T in Message["type"]]: Codec<Extract<Message, { type: 
       [7, m.versions],
       [8, m.compress],
       [9, m.dryRun],
+      [10, m.watch],
+      [11, m.rateLimit],
     ],
     decode: (f) => ({
       type: "sync-open",
@@ -234,6 +240,9 @@ const CODECS: { readonly [T in Message["type"]]: Codec<Extract<Message, { type: 
       versions: f.uint(7, 1000),
       compress: f.flag(8),
       dryRun: f.flag(9),
+      // These two came later: a peer that leaves them out wants neither.
+      watch: f.flag(10),
+      rateLimit: f.optionalUint(11) ?? 0,
     }),
   },
   "sync-accept": {

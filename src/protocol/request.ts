@@ -14,6 +14,8 @@ export const GET_FILES_MAX = 512;
 export const GET_GROUPS_MAX = 4096;
 /** Ranges in one {@linkcode GetRanges}. */
 export const GET_RANGES_MAX = 4096;
+/** Milliseconds that one {@linkcode Bench} lasts at most. */
+export const BENCH_MS_MAX = 60_000;
 
 /**
  * Asks for directories of the snapshot that the session began with. By path and not by digest: two
@@ -86,6 +88,18 @@ export interface Remember {
   readonly session: number;
 }
 
+/** Which way the bytes of a {@linkcode Bench} go, seen from the asker. */
+export type BenchDirection = "upload" | "download";
+
+/** Measures the path: bytes without meaning, for a time. Belongs to no session. */
+export interface Bench {
+  readonly kind: "bench";
+  readonly session: 0;
+  readonly direction: BenchDirection;
+  /** From 1 to {@linkcode BENCH_MS_MAX}. */
+  readonly durationMs: number;
+}
+
 /** What opens a bidirectional stream. */
 export type Request =
   | GetDirs
@@ -94,7 +108,8 @@ export type Request =
   | GetFiles
   | GetRanges
   | Apply
-  | Remember;
+  | Remember
+  | Bench;
 
 const KINDS = [
   "get-dirs",
@@ -104,7 +119,10 @@ const KINDS = [
   "get-ranges",
   "apply",
   "remember",
+  "bench",
 ] as const;
+
+const BENCH_DIRECTIONS: readonly BenchDirection[] = ["upload", "download"];
 
 /** Encodes `kind u8 | varint session | varint length | payload`. */
 export function encodeRequest(request: Request): Bytes {
@@ -137,6 +155,9 @@ function writePayload(into: ByteWriter, request: Request): void {
       into.lv(utf8(request.path)).varint(request.size).varint(zigzag(request.mtimeMs))
         .varint(request.ranges.length);
       for (const range of request.ranges) into.varint(range.offset).varint(range.length);
+      return;
+    case "bench":
+      into.u8(BENCH_DIRECTIONS.indexOf(request.direction)).varint(request.durationMs);
       return;
     case "apply":
     case "remember":
@@ -219,10 +240,22 @@ function readPayload(reader: ByteReader, kind: Request["kind"], session: number)
           length: reader.varint(),
         })),
       };
+    case "bench":
+      return readBench(reader, session);
     case "apply":
     case "remember":
       return { kind, session };
   }
+}
+
+function readBench(reader: ByteReader, session: number): Bench {
+  const direction = BENCH_DIRECTIONS[reader.u8()];
+  const durationMs = reader.varint();
+  if (session !== 0 || direction === undefined) throw new ProtocolError("Bench of unknown form");
+  if (durationMs < 1 || durationMs > BENCH_MS_MAX) {
+    throw new ProtocolError(`Bench of ${durationMs} ms is over ${BENCH_MS_MAX}`);
+  }
+  return { kind: "bench", session, direction, durationMs };
 }
 
 function many<T>(reader: ByteReader, max: number, read: (reader: ByteReader) => T): T[] {

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { fromHex } from "../../src/base/bytes.ts";
 import {
+  type CborMap,
+  type CborValue,
   decodeMessage,
+  encodeCbor,
   encodeFrame,
   encodeMessage,
   FrameDecoder,
@@ -23,6 +26,8 @@ const MESSAGES: Message[] = [
     versions: 3,
     compress: true,
     dryRun: false,
+    watch: true,
+    rateLimit: 2 ** 33,
   },
   {
     type: "sync-accept",
@@ -93,4 +98,18 @@ Deno.test("decodeMessage() ignores unknown keys and refuses missing ones", () =>
   const [extra] = new FrameDecoder().handleBytes(encodeFrame(2, fromHex("a2 00 09 18 63 01")));
   assert.deepEqual(decodeMessage(extra!), { type: "ping", token: 9 });
   assert.throws(() => decodeMessage({ type: 2, payload: fromHex("a0") }), ProtocolError);
+});
+
+Deno.test("decodeMessage() takes a SyncOpen from before watching and rate limits", () => {
+  const fields: CborMap = new Map<number, CborValue>([
+    [0, 1],
+    [1, ""],
+    [2, 0],
+    [4, "r1"],
+    [6, 1],
+    [7, 0],
+  ]);
+  const message = decodeMessage({ type: 1, payload: encodeCbor(fields) });
+  assert.ok(message?.type === "sync-open");
+  assert.deepEqual([message.watch, message.rateLimit], [false, 0]);
 });

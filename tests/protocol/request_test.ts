@@ -26,6 +26,7 @@ const REQUESTS: Request[] = [
     ranges: [{ offset: 1, length: 2 }],
   },
   { kind: "apply", session: 1 },
+  { kind: "bench", session: 0, direction: "download", durationMs: 60_000 },
 ];
 
 function source(bytes: Uint8Array, step: number) {
@@ -101,6 +102,11 @@ Deno.test("readRequest() refuses unknown kinds, long payloads, early ends, too m
     fromHex("04 00 03 01 01"), // payload ends early
     encodeRequest({ kind: "apply", session: 1 }).slice(0, 1),
     concat([fromHex("06 00 01"), new Uint8Array(1)]), // apply with a payload
+    fromHex("08 00 03 00 80 01"), // bench with an integer cut off
+    fromHex("08 00 05 00 80 00 ea 61"), // bench of 60 001 ms
+    fromHex("08 00 02 00 00"), // bench of no time
+    fromHex("08 00 02 02 05"), // bench in no direction
+    fromHex("08 01 02 00 05"), // bench in a session
     concat([fromHex("04 00 02"), new ByteWriter().varint(GET_FILES_MAX + 1).finish()]),
   ];
   for (const bytes of cases) {

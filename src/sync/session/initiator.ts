@@ -13,7 +13,7 @@ import {
   type WireError,
 } from "../../protocol/mod.ts";
 import { sendOperations } from "../apply/apply_stream.ts";
-import { Executor } from "../apply/executor.ts";
+import { Executor, type ExecutorOptions } from "../apply/executor.ts";
 import type { Outcome } from "../apply/operation.ts";
 import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
 import { type DuplexStream, URGENCY } from "../link/transport.ts";
@@ -46,6 +46,10 @@ export interface SyncRequest {
   readonly versions: number;
   readonly conflict: PlanOptions["conflict"];
   readonly compress: boolean;
+  /** Hear of later changes of the peer's share, as long as the connection lasts. */
+  readonly watch?: boolean;
+  /** Bytes a second each way; no limit if left out. */
+  readonly rateLimit?: number | undefined;
   /** Ignore rules of the command line, weakest first. */
   readonly filters: readonly string[];
   readonly run: string;
@@ -98,6 +102,8 @@ export interface InitiatorOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  /** For tests, which break off at a step of a commit. */
+  readonly onStep?: ExecutorOptions["onStep"];
 }
 
 /**
@@ -194,6 +200,8 @@ export class InitiatorSession implements LinkHandler {
       versions: request.versions,
       compress: request.compress,
       dryRun: request.dryRun,
+      watch: request.watch ?? false,
+      rateLimit: request.rateLimit ?? 0,
     });
   }
 
@@ -317,6 +325,7 @@ export class InitiatorSession implements LinkHandler {
           signal,
           onOutcome: (outcome) => tally.take("local", outcome),
           onBytes: (bytes) => tally.received(bytes),
+          ...(this.#options.onStep && { onStep: this.#options.onStep }),
         });
         work.push(executor.run(plan.local));
       }

@@ -93,6 +93,7 @@ export class Provider {
         return this.#sendRanges(request, out);
       case "apply":
       case "remember":
+      case "bench":
         throw new ProtocolError("Operations are not for this side of the session");
     }
   }

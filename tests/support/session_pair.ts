@@ -38,6 +38,8 @@ export interface SessionResult {
 /** Options of {@linkcode runSession}. */
 export interface RunOptions extends Partial<SyncRequest> {
   readonly writable?: boolean;
+  /** Called at each step of a commit on either side; what it throws breaks the session off there. */
+  readonly onStep?: () => void;
 }
 
 /** Runs one whole session over an in-memory connection: `a` syncs `folderA` with `b`'s `folderB`. */
@@ -48,7 +50,7 @@ export async function runSession(
   folderB: string,
   options: RunOptions = {},
 ): Promise<SessionResult> {
-  const { writable = true, ...rest } = options;
+  const { writable = true, onStep, ...rest } = options;
   const request: SyncRequest = {
     share: "",
     mode: "push",
@@ -77,6 +79,7 @@ export async function runSession(
     lockFolder: `${b.home}/locks`,
     versionsMax: 0,
     events: { sessionStart() {}, sessionEnd() {} },
+    ...(onStep && { onStep }),
     ...common,
   });
   await PeerLink.begin(right, { hello, handler: responder, ...common });
@@ -93,6 +96,7 @@ export async function runSession(
     },
     peer: { id: b.id, name: "b" },
     shortIdOf: (id) => id.slice(0, 7),
+    ...(onStep && { onStep }),
     ...common,
   });
   await using link = await PeerLink.begin(left, { hello, handler: session, ...common });

@@ -18,7 +18,7 @@ import {
 } from "../../protocol/mod.ts";
 import type { DirPath } from "../../base/paths.ts";
 import { OutcomeSender, readOperations } from "../apply/apply_stream.ts";
-import { Executor } from "../apply/executor.ts";
+import { Executor, type ExecutorOptions } from "../apply/executor.ts";
 import type { Operation } from "../apply/operation.ts";
 import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
 import type { DuplexStream } from "../link/transport.ts";
@@ -62,6 +62,8 @@ export interface ResponderOptions {
   readonly logger: Logger;
   readonly events: ResponderEvents;
   readonly signal: AbortSignal;
+  /** For tests, which break off at a step of a commit. */
+  readonly onStep?: ExecutorOptions["onStep"];
 }
 
 /**
@@ -344,6 +346,7 @@ class ResponderSession implements AsyncDisposable {
       signal: this.#signal,
       onOutcome: (outcome) => outcomes.push(outcome),
       onBytes: () => {},
+      ...(this.#options.onStep && { onStep: this.#options.onStep }),
     });
     await executor.run(this.#noteMoves(readOperations(stream)));
     await outcomes.finish();

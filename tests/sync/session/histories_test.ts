@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import * as fs from "node:fs";
+import { dirname, join } from "node:path";
+import { runSession, type TestDevice, testDevice } from "../../support/session_pair.ts";
+import { describeTree, temporaryFolder } from "../../support/tree.ts";
+
+/** Histories to try; each is some twenty sessions over real folders. */
+const RUNS = Number(Deno.env.get("LANDROPIC_HISTORIES") ?? 12);
+const DEVICES = 3;
+const NAMES = ["a", "b", "d/a", "d/c", "d/e/f"];
+
+/** One thing that happens: an edit on a device, or a sync of a pair that may break off. */
+type Step =
+  | { readonly kind: "write"; readonly device: number; readonly name: string }
+  | { readonly kind: "remove"; readonly device: number; readonly name: string }
+  | { readonly kind: "rename"; readonly device: number; readonly name: string; readonly to: string }
+  | {
+    readonly kind: "sync";
+    readonly device: number;
+    readonly peer: number;
+    readonly breakAt: number;
+  };
+
+const device = fc.nat(DEVICES - 1);
+const name = fc.constantFrom(...NAMES);
+const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }) =>
+  fc.record(model, { noNullPrototype: true });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: record<Step & { kind: "write" }>({ kind: fc.constant("write"), device, name }),
+  },
+  {
+    weight: 2,
+    arbitrary: record<Step & { kind: "remove" }>({ kind: fc.constant("remove"), device, name }),
+  },
+  {
+    weight: 1,
+    arbitrary: record<Step & { kind: "rename" }>({
+      kind: fc.constant("rename"),
+      device,
+      name,
+      to: name,
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: record<Step & { kind: "sync" }>({
+      kind: fc.constant("sync"),
+      device,
+      peer: device,
+      breakAt: fc.oneof(fc.constant(Infinity), fc.nat(12)),
+    }),
+  },
+);
+
+interface World {
+  readonly devices: { readonly device: TestDevice; readonly folder: string }[];
+  /** Contents by the contents that whoever wrote them had seen: what they replaced knowingly. */
+  readonly replaced: Set<string>;
+  writes: number;
+  clockMs: number;
+}
+
+class BrokenOff extends Error {}
+
+Deno.test("random edits, pairs and broken sessions converge, and lose no version unseen", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
+      using temporary = temporaryFolder();
+      const world = makeWorld(temporary.path);
+      for (const step of steps) await play(step, world);
+      for (let round = 0; round < 3; round++) {
+        for (let i = 0; i < DEVICES; i++) await sync(world, i, (i + 1) % DEVICES, Infinity);
+      }
+      const [first, ...others] = world.devices.map(({ folder }) => describeTree(folder));
+      for (const other of others) assert.deepEqual(other, first);
+      assertNothingLost(world);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+function makeWorld(path: string): World {
+  const devices = Array.from({ length: DEVICES }, (_, i) => {
+    const folder = `${path}/folder-${i}`;
+    fs.mkdirSync(folder);
+    return { device: testDevice(`${path}/home-${i}`, "ABC"[i]!), folder };
+  });
+  return { devices, replaced: new Set(), writes: 0, clockMs: 1_700_000_000_000 };
+}
+
+async function play(step: Step, world: World): Promise<void> {
+  const { folder } = world.devices[step.device]!;
+  switch (step.kind) {
+    case "write":
+      return write(world, join(folder, step.name));
+    case "remove": {
+      const path = join(folder, step.name);
+      noteReplaced(world, path);
+      fs.rmSync(path, { recursive: true, force: true });
+      return;
+    }
+    case "rename": {
+      const [from, to] = [join(folder, step.name), join(folder, step.to)];
+      if (
+        from === to || !fs.existsSync(from) || to.startsWith(`${from}/`) ||
+        from.startsWith(`${to}/`)
+      ) return;
+      noteReplaced(world, to);
+      fs.rmSync(to, { recursive: true, force: true });
+      if (!makeParents(to)) return;
+      fs.renameSync(from, to);
+      return;
+    }
+    case "sync":
+      if (step.peer !== step.device) await sync(world, step.device, step.peer, step.breakAt);
+  }
+}
+
+function write(world: World, path: string): void {
+  if (!makeParents(path) || fs.statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  noteReplaced(world, path);
+  fs.writeFileSync(path, `version ${world.writes++}`);
+  world.clockMs += 1000;
+  fs.utimesSync(path, world.clockMs / 1000, world.clockMs / 1000);
+}
+
+function makeParents(path: string): boolean {
+  try {
+    fs.mkdirSync(dirname(path), { recursive: true });
+    return true;
+  } catch {
+    // A file is where a directory should be; the user would notice.
+    return false;
+  }
+}
+
+/** What is under a path now is replaced or deleted by somebody who could see it. */
+function noteReplaced(world: World, path: string): void {
+  const stat = fs.statSync(path, { throwIfNoEntry: false });
+  if (stat?.isFile()) world.replaced.add(fs.readFileSync(path, "utf8"));
+  if (stat?.isDirectory()) {
+    for (const entry of fs.readdirSync(path, { recursive: true, withFileTypes: true })) {
+      if (entry.isFile()) {
+        world.replaced.add(fs.readFileSync(join(entry.parentPath, entry.name), "utf8"));
+      }
+    }
+  }
+}
+
+async function sync(world: World, from: number, to: number, breakAt: number): Promise<void> {
+  const [a, b] = [world.devices[from]!, world.devices[to]!];
+  let steps = 0;
+  try {
+    await runSession(a.device, a.folder, b.device, b.folder, {
+      mode: "two-way",
+      deleteLimit: { kind: "count", count: 1000 },
+      onStep: () => {
+        if (steps++ === breakAt) throw new BrokenOff();
+      },
+    });
+  } catch (error) {
+    // Emptied folders halt by design; whatever else happens must be the break.
+    if (breakAt === Infinity && (error as { code?: string }).code !== "safety_limit") throw error;
+  }
+}
+
+/** Every version is somewhere: in a folder, in a trash, or replaced by somebody who had it before them. */
+function assertNothingLost(world: World): void {
+  const found = new Set<string>();
+  for (const { folder } of world.devices) {
+    for (const entry of fs.readdirSync(folder, { recursive: true, withFileTypes: true })) {
+      if (entry.isFile()) found.add(fs.readFileSync(join(entry.parentPath, entry.name), "utf8"));
+    }
+  }
+  for (let i = 0; i < world.writes; i++) {
+    const version = `version ${i}`;
+    assert.ok(found.has(version) || world.replaced.has(version), `${version} is lost`);
+  }
+}

@@ -25,6 +25,7 @@ import type { PlanConflict, PlanItem, PlanOutcomes, Side, SyncPlan } from "../pl
 import type { Snapshot } from "../scan/snapshot.ts";
 import type { OpenShare, ShareRole } from "../share/open_share.ts";
 import { Provider } from "../transfer/provider.ts";
+import { RateLimiter } from "../transfer/rate_limiter.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
 import { keepFor, versionsOf } from "./responder.ts";
 
@@ -206,13 +207,14 @@ export class InitiatorSession implements LinkHandler {
   }
 
   #provide(share: OpenShare, snapshot: Snapshot): void {
-    const { mode, compress } = this.#options.request;
+    const { request: { mode, compress, rateLimit }, clock, signal } = this.#options;
     this.#provider = new Provider({
       root: share.root,
       snapshot,
       content: share.content,
       versionsOf: mode === "two-way" ? (dir) => versionsOf(share.index, dir) : () => [],
       compress,
+      limiter: rateLimit ? new RateLimiter(rateLimit, { clock, signal }) : undefined,
     });
     this.#providerReady.resolve(this.#provider);
   }

@@ -26,6 +26,7 @@ import type { Snapshot } from "../scan/snapshot.ts";
 import { OpenShare, type ShareRole } from "../share/open_share.ts";
 import { peerFolder, readAgreement, storeAgreement } from "../plan/agreement.ts";
 import { Provider } from "../transfer/provider.ts";
+import { RateLimiter } from "../transfer/rate_limiter.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
 
 /** Sessions of one peer at once. */
@@ -306,6 +307,9 @@ class ResponderSession implements AsyncDisposable {
       content: share.content,
       versionsOf: this.#open.mode === "two-way" ? (dir) => versionsOf(share.index, dir) : () => [],
       compress: this.#open.compress,
+      limiter: this.#open.rateLimit > 0
+        ? new RateLimiter(this.#open.rateLimit, { clock, signal: this.#signal })
+        : undefined,
     });
     await this.#link.send(this.#accept(share, snapshot));
   }

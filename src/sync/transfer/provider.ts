@@ -17,6 +17,7 @@ import {
   STATUS,
   type Status,
   type WantedFile,
+  type WriteBytes,
   writeDigest,
   writeDir,
   writeFileEnd,
@@ -28,6 +29,7 @@ import type { DuplexStream } from "../link/transport.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
 import { digestOfDir } from "../content/dir_content.ts";
 import type { ShareContent } from "../content/share_content.ts";
+import type { RateLimiter } from "./rate_limiter.ts";
 
 /** Files up to this size are read by one combined call. */
 const SMALL_FILE_BYTES = 64 * 1024;
@@ -40,6 +42,8 @@ export interface ProviderOptions {
   /** Version vectors of a directory's names, for peers that sync both ways. */
   readonly versionsOf: (dir: DirPath) => readonly NameVersion[];
   readonly compress: boolean;
+  /** Holds back what is sent, if there is a limit. */
+  readonly limiter?: RateLimiter | undefined;
 }
 
 /**
@@ -71,9 +75,9 @@ export class Provider {
 
   /** Serves one request on its stream, to the end. */
   async handleRequest(request: Request, stream: DuplexStream): Promise<void> {
-    const out = new BlockWriter((bytes) => stream.send.write(bytes), {
-      compress: this.#options.compress,
-    });
+    const { limiter, compress } = this.#options;
+    const write: WriteBytes = (bytes) => stream.send.write(bytes);
+    const out = new BlockWriter(limiter ? limiter.limit(write) : write, { compress });
     await this.#answer(request, out);
     await out.finish();
     await stream.send.finish();

@@ -83,9 +83,14 @@ export class PlanBuilder {
     );
   }
 
-  /** Number of operations so far. */
-  get length(): number {
-    return this.#drafts.length;
+  /** Number of lines so far: where the next one goes. */
+  get line(): number {
+    return this.items.length;
+  }
+
+  /** Moves the last line up: a directory stands before what is in it. */
+  raiseLast(to: number): void {
+    this.items.splice(to, 0, this.items.pop()!);
   }
 }
 

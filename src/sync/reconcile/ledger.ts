@@ -1,0 +1,81 @@
+import { joinPath } from "../../base/paths.ts";
+import type { Entry } from "../../base/tree.ts";
+import type { DirNode, Item } from "./node.ts";
+import type { PendingStamp } from "./settlement.ts";
+import { type Side, SIDES } from "./side.ts";
+import type { Vectors } from "./vectors.ts";
+import { joined, type MaybeVector, sameVector, vectorIn } from "./versions.ts";
+
+/** Notes while a plan is made what will be known of each path once its operations are done. */
+export class Ledger {
+  readonly stamps: PendingStamp[] = [];
+  readonly #vectors: Vectors;
+
+  constructor(vectors: Vectors) {
+    this.#vectors = vectors;
+  }
+
+  /**
+   * What both sides hold at a path once operations are done; until then, what was remembered before.
+   *
+   * @param next `undefined` for nothing.
+   * @param dir The directory beneath, whose own results make up its shape.
+   */
+  remember(item: Item, next: Entry | undefined, needs: readonly number[], dir?: DirNode): void {
+    const name = item.rememberedName;
+    item.parent.results.push({
+      name,
+      next: next && { ...next, name },
+      needs,
+      old: item.pair.ancestor,
+      dir,
+    });
+  }
+
+  /** Nothing is agreed on: what was remembered stays. In a directory, entry by entry. */
+  rememberOld(item: Item, dir?: DirNode): void {
+    if (item.pair.ancestor !== undefined) this.remember(item, item.pair.ancestor, [], dir);
+  }
+
+  /** A side's version is to be noted, unless it is known by that vector. */
+  stamp(item: Item, side: Side, vector: MaybeVector, needs: readonly number[]): void {
+    this.#add(item, side, { vector, needs, isDeleted: false });
+  }
+
+  /** A deletion is to be noted, unless it is known by that vector. */
+  stampTombstone(item: Item, side: Side, vector: MaybeVector, needs: readonly number[]): void {
+    this.#add(item, side, { vector, needs, isDeleted: true });
+  }
+
+  /** The sides hold the same, by different histories: from now on by one. */
+  agreeOnVersion(item: Item): void {
+    const vector = joined(this.#vectors.of(item, "local"), this.#vectors.of(item, "remote"));
+    for (const side of SIDES) this.stamp(item, side, vector, []);
+  }
+
+  /** As {@linkcode agreeOnVersion}, for all entries of a directory without any difference. */
+  agreeOnVersions(node: DirNode): void {
+    const { local, remote } = node.views;
+    if (local.versions === undefined || remote.versions === undefined) return;
+    for (const { name } of node.same) {
+      const vectors = { local: vectorIn(local, name), remote: vectorIn(remote, name) };
+      const vector = joined(vectors.local, vectors.remote);
+      if (vector === undefined) continue;
+      for (const side of SIDES) {
+        if (sameVector(vector, vectors[side])) continue;
+        const path = joinPath(node.path[side], name);
+        this.stamps.push({ side, path, vector, isDeleted: false, needs: [] });
+      }
+    }
+  }
+
+  #add(
+    item: Item,
+    side: Side,
+    what: { vector: MaybeVector; needs: readonly number[]; isDeleted: boolean },
+  ): void {
+    const { vector, needs, isDeleted } = what;
+    if (vector === undefined || sameVector(vector, this.#vectors.of(item, side))) return;
+    this.stamps.push({ side, path: item.path(side), vector, isDeleted, needs });
+  }
+}

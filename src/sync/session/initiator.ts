@@ -14,7 +14,6 @@ import {
 } from "../../protocol/mod.ts";
 import { sendOperations } from "../apply/apply_stream.ts";
 import { Executor, type ExecutorOptions } from "../apply/executor.ts";
-import type { Outcome } from "../apply/operation.ts";
 import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
 import { type DuplexStream, URGENCY } from "../link/transport.ts";
 import { type Agreement, peerFolder, storeAgreement, writeAgreement } from "../plan/agreement.ts";
@@ -25,6 +24,7 @@ import type { PlanConflict, PlanItem, PlanOutcomes, Side, SyncPlan } from "../pl
 import type { Snapshot } from "../scan/snapshot.ts";
 import type { OpenShare, ShareRole } from "../share/open_share.ts";
 import { Provider } from "../transfer/provider.ts";
+import { Tally } from "./tally.ts";
 import { RateLimiter } from "../transfer/rate_limiter.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
 import { keepFor, versionsOf } from "./responder.ts";
@@ -66,7 +66,10 @@ export interface SyncObserver {
   item(item: PlanItem): void;
   conflict(conflict: PlanConflict): void;
   fileError(error: { path: string; pathBytes?: Uint8Array; code: string; message: string }): void;
-  progress(now: { files: number; totalFiles: number; bytes: number; totalBytes: number }): void;
+  /** `rate` is in bytes a second, over the last few seconds. */
+  progress(
+    now: { files: number; totalFiles: number; bytes: number; totalBytes: number; rate: number },
+  ): void;
 }
 
 /** What a session did. `sent` and `received` count files and links, seen from the initiator. */
@@ -300,7 +303,11 @@ export class InitiatorSession implements LinkHandler {
     summary: SyncSummary,
   ): Promise<PlanOutcomes> {
     const { request, clock, signal } = this.#options;
-    const tally = new Tally(plan, summary, this.#options.observer, this.#provider!);
+    const tally = new Tally(plan, summary, {
+      observer: this.#options.observer,
+      provider: this.#provider!,
+      clock,
+    });
     const timer = setInterval(() => tally.report(), PROGRESS_INTERVAL_MS);
     try {
       const work: Promise<void>[] = [];
@@ -395,109 +402,6 @@ export class InitiatorSession implements LinkHandler {
       errors,
     });
     await this.#acked.promise;
-  }
-}
-
-/** Counts outcomes and passes lines on in the plan's order, each when its operation is done. */
-class Tally {
-  readonly #plan: SyncPlan;
-  readonly #summary: SyncSummary;
-  readonly #observer: SyncObserver;
-  readonly #provider: Provider;
-  readonly #outcomes: { readonly [side in Side]: (Outcome | undefined)[] };
-  readonly #totalBytes: number;
-  readonly #totalFiles: number;
-  #nextItem = 0;
-  #bytesReceived = 0;
-  #files = 0;
-
-  constructor(plan: SyncPlan, summary: SyncSummary, observer: SyncObserver, provider: Provider) {
-    this.#plan = plan;
-    this.#summary = summary;
-    this.#observer = observer;
-    this.#provider = provider;
-    this.#outcomes = { local: new Array(plan.local.length), remote: new Array(plan.remote.length) };
-    this.#totalBytes = plan.bytesToSend + plan.bytesToReceive;
-    this.#totalFiles =
-      plan.items.filter(({ action, type }) => type === "f" && (action === "+" || action === "M"))
-        .length;
-  }
-
-  received(bytes: number): void {
-    this.#bytesReceived += bytes;
-  }
-
-  take(side: Side, outcome: Outcome): void {
-    if (outcome.index >= this.#outcomes[side].length || this.#outcomes[side][outcome.index]) {
-      throw new ProtocolError("Outcome of an operation that was not asked for");
-    }
-    this.#outcomes[side][outcome.index] = outcome;
-    this.#count(side, outcome);
-    this.#passOn();
-  }
-
-  report(): void {
-    this.#observer.progress({
-      files: this.#files,
-      totalFiles: this.#totalFiles,
-      bytes: this.#bytesReceived + this.#provider.fileBytes,
-      totalBytes: this.#totalBytes,
-    });
-  }
-
-  finish(): PlanOutcomes {
-    this.#passOn();
-    this.report();
-    const missing = [...this.#outcomes.local, ...this.#outcomes.remote].filter((o) =>
-      o === undefined
-    );
-    if (missing.length > 0) throw new ProtocolError(`${missing.length} operations have no outcome`);
-    return this.#outcomes;
-  }
-
-  #count(side: Side, outcome: Outcome): void {
-    const summary = this.#summary;
-    const operation = this.#plan[side][outcome.index]!;
-    summary.bytesReused += outcome.bytesReused;
-    if (side === "remote") summary.bytesSent += outcome.bytesFetched;
-    else summary.bytesReceived += outcome.bytesFetched;
-    if (outcome.result !== "done") {
-      summary.errors++;
-      if (outcome.result === "changed") summary.changed++;
-      const { code, message } = outcome;
-      this.#observer.fileError({ path: operation.path, code, message });
-      return;
-    }
-    switch (operation.op) {
-      case "write-file":
-        this.#files++;
-        // falls through
-      case "make-link":
-        if (side === "remote") summary.sent++;
-        else summary.received++;
-        return;
-      case "remove":
-        if (operation.before.kind !== "dir") summary.deleted++;
-        return;
-      case "move":
-        summary.renamed++;
-        return;
-    }
-  }
-
-  #passOn(): void {
-    for (; this.#nextItem < this.#plan.items.length; this.#nextItem++) {
-      const item = this.#plan.items[this.#nextItem]!;
-      if (item.operation === undefined) {
-        this.#observer.item(item);
-        continue;
-      }
-      const outcome = this.#outcomes[item.operation.side][item.operation.index];
-      if (outcome === undefined) return;
-      this.#observer.item(
-        outcome.result === "done" ? item : { ...item, action: "!", reason: outcome.message },
-      );
-    }
   }
 }
 

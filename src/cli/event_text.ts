@@ -107,7 +107,8 @@ export function pairingLines(event: PairingEvent, style: Style): string[] {
     "On the other device, run one of",
     `  landropic pair ${code}`,
     "  landropic pair INVITATION",
-    `before ${escapeText(event.expires)}.`,
+    `before ${escapeText(event.expires)}. If a code does not find this device, add`,
+    `--address HOST:${event.port}, with an address of this device for HOST.`,
   ];
 }
 

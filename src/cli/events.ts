@@ -44,6 +44,8 @@ export interface PairingEvent {
   readonly invitation: string;
   /** RFC 3339. */
   readonly expires: string;
+  /** UDP port on which this device waits. */
+  readonly port: number;
 }
 
 /** A peer was paired with (`pair`). */

@@ -4,6 +4,7 @@ import type { HandlerTable } from "./handlers.ts";
 export const HANDLERS: HandlerTable = {
   completions: async () => (await import("./run_completions.ts")).runCompletions,
   id: async () => (await import("./run_id.ts")).runId,
+  pair: async () => (await import("./run_pair.ts")).runPair,
   "peers list": async () => (await import("./run_peers.ts")).runPeersList,
   "peers trust": async () => (await import("./run_peers.ts")).runPeersTrust,
   "peers remove": async () => (await import("./run_peers.ts")).runPeersRemove,

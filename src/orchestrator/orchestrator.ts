@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
+import { LandropicError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import {
   type DeviceIdentity,
@@ -10,9 +11,11 @@ import {
   type VerifiedPeer,
   verifyPeer,
 } from "../identity/mod.ts";
+import type { Discovery, MdnsOptions } from "../discovery/mod.ts";
 import type { Index } from "../index/mod.ts";
 import { ALPN_SYNC, type Hello, MINOR_VERSION } from "../protocol/mod.ts";
 import type { HandshakePeer, HostPort, QuicConnection, QuicEndpoint } from "../quic/mod.ts";
+import { TrustGuard } from "./trust_guard.ts";
 
 /** What an {@linkcode Orchestrator} is built from, once for each invocation. */
 export interface OrchestratorOptions {
@@ -26,6 +29,8 @@ export interface OrchestratorOptions {
   readonly logger: Logger;
   /** Ends everything cleanly. */
   readonly signal: AbortSignal;
+  /** How peers are found on the local network; multicast DNS if left out. */
+  readonly openDiscovery?: (options: MdnsOptions) => Promise<Discovery>;
 }
 
 /** How to dial a peer. */
@@ -43,6 +48,9 @@ export class Orchestrator implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack();
   #index: Promise<Index> | undefined;
   #endpoint: Promise<QuicEndpoint> | undefined;
+  #discovery: Promise<Discovery> | undefined;
+  /** Cuts off live connections of peers that are removed. */
+  readonly guard: TrustGuard;
 
   /** Loads, or on a new device makes, the identity; opens the trust store. */
   static async create(options: OrchestratorOptions): Promise<Orchestrator> {
@@ -60,7 +68,9 @@ export class Orchestrator implements AsyncDisposable {
     readonly identity: DeviceIdentity,
     readonly trust: TrustStore,
     readonly deviceName: string,
-  ) {}
+  ) {
+    this.guard = this.#stack.use(new TrustGuard(trust, options.logger));
+  }
 
   /** Folder of lock files. */
   get lockFolder(): string {
@@ -86,10 +96,23 @@ export class Orchestrator implements AsyncDisposable {
    * Opens the UDP socket that all connections of this command share.
    *
    * @param listen Where to be reachable; any free port if left out, which is enough to dial.
-   * @throws {QuicError} if the address can't be bound.
+   * @throws {QuicError} if the address can't be bound; another may then be tried.
    */
   initializeQuicTransport(listen?: HostPort): Promise<QuicEndpoint> {
-    return this.#endpoint ??= this.#openEndpoint(listen);
+    return this.#endpoint ??= this.#openEndpoint(listen).catch((error) => {
+      this.#endpoint = undefined;
+      throw error;
+    });
+  }
+
+  /** True once {@linkcode initializeQuicTransport} was called and did not fail. */
+  get hasQuicTransport(): boolean {
+    return this.#endpoint !== undefined;
+  }
+
+  /** Finding and being found on the local network; opened at the first call. */
+  discovery(): Promise<Discovery> {
+    return this.#discovery ??= this.#openDiscovery();
   }
 
   /**
@@ -99,12 +122,20 @@ export class Orchestrator implements AsyncDisposable {
    */
   async dial(entry: TrustEntry, address: HostPort, options: DialOptions): Promise<QuicConnection> {
     const endpoint = await this.initializeQuicTransport();
-    const expectedFingerprints = this.trust.acceptedKeys(entry);
-    return await endpoint.connect(address, {
+    const expectedFingerprints = this.keysOf(entry);
+    let verified: VerifiedPeer;
+    const connection = await endpoint.connect(address, {
       alpn: ALPN_SYNC,
-      verify: (peer) => void this.verify(peer, expectedFingerprints),
+      verify: (peer) => void (verified = this.verify(peer, expectedFingerprints)),
       ...options,
     });
+    this.guard.watch(connection, verified!.fingerprint);
+    return connection;
+  }
+
+  /** The keys that a peer may show, by what the trust store says of it now; none once removed. */
+  keysOf(entry: TrustEntry): Uint8Array[] {
+    return this.trust.acceptedKeys(this.trust.get(entry.fingerprint) ?? entry);
   }
 
   /** Checks a peer's certificate (docs/protocol.md); only trusted peers pass. @throws {IdentityError} */
@@ -124,6 +155,14 @@ export class Orchestrator implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
+  }
+
+  async #openDiscovery(): Promise<Discovery> {
+    const { openDiscovery = openMulticastDns, logger, clock } = this.options;
+    const discovery = await openDiscovery({ logger, clock });
+    if (!this.#stack.disposed) return this.#stack.use(discovery);
+    await discovery[Symbol.asyncDispose]();
+    throw this.options.signal.reason ?? new LandropicError("interrupted", "The command has ended");
   }
 
   async #openIndex(): Promise<Index> {
@@ -148,4 +187,9 @@ export class Orchestrator implements AsyncDisposable {
       }),
     );
   }
+}
+
+async function openMulticastDns(options: MdnsOptions): Promise<Discovery> {
+  const { MdnsDiscovery } = await import("../discovery/mod.ts");
+  return new MdnsDiscovery(options);
 }

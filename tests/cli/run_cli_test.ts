@@ -192,7 +192,7 @@ Deno.test("runCli() ends quietly when the reader of stdout is gone", async () =>
   const host = new FakeHost();
   host.stdout.failure = new Deno.errors.BrokenPipe("gone");
   const { code } = await runRecorded(["peers", "--json"], host, async (_, context) => {
-    context.reporter.emit({ event: "pairing", code: "c", invitation: "i", expires: "e" });
+    context.reporter.emit({ event: "pairing", code: "c", invitation: "i", expires: "e", port: 1 });
     context.reporter.flush();
     await Promise.resolve();
     context.signal.throwIfAborted();

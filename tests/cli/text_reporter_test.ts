@@ -220,8 +220,8 @@ Deno.test("TextReporter has words for every other event", () => {
       /^Device id: {4}ABC\nName: +me\nFingerprint: {2}ff\nAddress: +\[::1\]:9876\n$/,
     ],
     [
-      { event: "pairing", code: "1-a-b-c", invitation: "LDR1:X", expires: "soon" },
-      /1-a-b-c\n.*LDR1:X\n[^]*landropic pair 1-a-b-c/,
+      { event: "pairing", code: "1-a-b-c", invitation: "LDR1:X", expires: "soon", port: 77 },
+      /1-a-b-c\n.*LDR1:X\n[^]*landropic pair 1-a-b-c\n[^]*--address HOST:77/,
     ],
     [
       { event: "paired", id: "ABC", name: "nas", address: "nas:1" },

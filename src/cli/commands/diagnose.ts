@@ -5,7 +5,7 @@ import { valueFlag } from "../flags.ts";
 import { parsePositiveDuration } from "../values/duration.ts";
 import type { HostPort } from "../values/host_port.ts";
 import { parsePeerRef } from "../values/names.ts";
-import { ADDRESS, PEER_HELP } from "./shared.ts";
+import { ADDRESS, NO_DISCOVERY, PEER_HELP } from "./shared.ts";
 
 /** How the path to one peer is looked at. */
 export interface PeerProbe {
@@ -21,6 +21,7 @@ export interface StatusCommand {
   readonly probe: PeerProbe | undefined;
   /** How long to try to reach the peer. */
   readonly timeoutMs: number;
+  readonly discovery: boolean;
 }
 
 /** `landropic doctor [PEER]`. */
@@ -30,6 +31,7 @@ export interface DoctorCommand {
   readonly probe: PeerProbe | undefined;
   /** How long each check may take. */
   readonly timeoutMs: number;
+  readonly discovery: boolean;
 }
 
 /** `landropic bench PEER`. */
@@ -40,6 +42,7 @@ export interface BenchCommand {
   readonly durationMs: number;
   /** How long to try to reach the peer. */
   readonly timeoutMs: number;
+  readonly discovery: boolean;
 }
 
 const TIMEOUT = valueFlag(
@@ -65,10 +68,10 @@ export const statusSpec: CommandSpec<StatusCommand> = {
     "what it may do with each.",
   group: "Looking closer:",
   operands: [{ name: "PEER", help: PEER_HELP }],
-  flags: [ADDRESS, TIMEOUT],
+  flags: [ADDRESS, TIMEOUT, NO_DISCOVERY],
   examples: [["landropic status", "this device"], ["landropic status nas", "the path to nas"]],
   usesHome: true,
-  build: (input) => ({ command: "status", probe: readProbe(input), timeoutMs: timeout(input) }),
+  build: (input) => ({ command: "status", ...common(input) }),
 };
 
 /** The command `doctor`. */
@@ -80,10 +83,10 @@ export const doctorSpec: CommandSpec<DoctorCommand> = {
     "local discovery; with PEER also every address it may have.",
   group: "Looking closer:",
   operands: [{ name: "PEER", help: PEER_HELP }],
-  flags: [ADDRESS, TIMEOUT],
+  flags: [ADDRESS, TIMEOUT, NO_DISCOVERY],
   examples: [["landropic doctor", "this device"], ["landropic doctor nas", "also the path to nas"]],
   usesHome: true,
-  build: (input) => ({ command: "doctor", probe: readProbe(input), timeoutMs: timeout(input) }),
+  build: (input) => ({ command: "doctor", ...common(input) }),
 };
 
 /** The command `bench`. */
@@ -94,7 +97,7 @@ export const benchSpec: CommandSpec<BenchCommand> = {
     "and download throughput.",
   group: "Looking closer:",
   operands: [{ name: "PEER", help: PEER_HELP, required: true }],
-  flags: [DURATION, ADDRESS, TIMEOUT],
+  flags: [DURATION, ADDRESS, TIMEOUT, NO_DISCOVERY],
   examples: [["landropic bench nas --duration 10s", "10 seconds each way"]],
   usesHome: true,
   build: (input) => ({
@@ -102,8 +105,23 @@ export const benchSpec: CommandSpec<BenchCommand> = {
     probe: { peer: input.parse(0, parsePeerRef), address: input.flags.get(ADDRESS) },
     durationMs: input.flags.get(DURATION) ?? DURATION_MS_DEFAULT,
     timeoutMs: timeout(input),
+    discovery: discovery(input),
   }),
 };
+
+function common(
+  input: CommandInput,
+): { probe: PeerProbe | undefined; timeoutMs: number; discovery: boolean } {
+  return {
+    probe: readProbe(input),
+    timeoutMs: timeout(input),
+    discovery: discovery(input),
+  };
+}
+
+function discovery({ flags }: CommandInput): boolean {
+  return !(flags.get(NO_DISCOVERY) ?? false);
+}
 
 function readProbe({ operands, parse, flags }: CommandInput): PeerProbe | undefined {
   if (operands.length > 0) return { peer: parse(0, parsePeerRef), address: flags.get(ADDRESS) };

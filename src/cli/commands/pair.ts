@@ -5,6 +5,7 @@ import { type PairingSecret, readPairingSecret } from "../secret.ts";
 import { parsePositiveDuration } from "../values/duration.ts";
 import { type HostPort, hostPort, PORT_DEFAULT } from "../values/host_port.ts";
 import { parseName } from "../values/names.ts";
+import { NO_DISCOVERY } from "./shared.ts";
 
 /** `landropic pair`: shows a code, or joins with one. */
 export interface PairCommand {
@@ -17,6 +18,7 @@ export interface PairCommand {
   /** How to call the peer here; `undefined` for the name it gives itself. */
   readonly name: string | undefined;
   readonly timeoutMs: number;
+  readonly discovery: boolean;
   /** Draw a QR code of the invitation, on a terminal. */
   readonly qr: boolean;
 }
@@ -55,7 +57,7 @@ export const pairSpec: CommandSpec<PairCommand> = {
     name: "CODE|INVITATION",
     help: "what the other device shows; - reads it from stdin",
   }],
-  flags: [ADDRESS, LISTEN, NAME, TIMEOUT, NO_QR],
+  flags: [ADDRESS, LISTEN, NAME, TIMEOUT, NO_DISCOVERY, NO_QR],
   examples: [
     ["landropic pair", "on one device: shows a code"],
     ["landropic pair 42-apple-river-stone", "on the other one: joins"],
@@ -80,6 +82,7 @@ export const pairSpec: CommandSpec<PairCommand> = {
       listen: input.flags.get(LISTEN),
       name: input.flags.get(NAME),
       timeoutMs: input.flags.get(TIMEOUT) ?? TIMEOUT_MS_DEFAULT,
+      discovery: !(input.flags.get(NO_DISCOVERY) ?? false),
       qr: !(input.flags.get(NO_QR) ?? false),
     };
   },

@@ -2,11 +2,13 @@ import type { CommandSpec } from "../command_spec.ts";
 import { valueFlag } from "../flags.ts";
 import { type HostPort, hostPort, PORT_DEFAULT } from "../values/host_port.ts";
 import { parseDeviceIdText, parseName, parsePeerRef } from "../values/names.ts";
-import { PEER_HELP } from "./shared.ts";
+import { NO_DISCOVERY, PEER_HELP } from "./shared.ts";
 
 /** `landropic peers` and `landropic peers list`. */
 export interface PeersListCommand {
   readonly command: "peers list";
+  /** Also look for peers on the local network. */
+  readonly discovery: boolean;
 }
 
 /** `landropic peers trust DEVICE-ID`. */
@@ -51,13 +53,16 @@ export const peersListSpec: CommandSpec<PeersListCommand> = {
   description: "Lists trusted peers: name, device id, last address, last seen, online now.",
   group: "Commands:",
   operands: [],
-  flags: [],
+  flags: [NO_DISCOVERY],
   examples: [
     ["landropic peers", "all trusted peers"],
     ["landropic peers --json", "one `peer` event each"],
   ],
   usesHome: true,
-  build: () => ({ command: "peers list" }),
+  build: ({ flags }) => ({
+    command: "peers list",
+    discovery: !(flags.get(NO_DISCOVERY) ?? false),
+  }),
 };
 
 /** The command `peers trust`. */

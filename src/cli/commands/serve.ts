@@ -3,7 +3,7 @@ import type { CommandSpec } from "../command_spec.ts";
 import { listFlag, switchFlag, valueFlag } from "../flags.ts";
 import { type HostPort, hostPort, PORT_DEFAULT } from "../values/host_port.ts";
 import { parsePeerRef, parseShareSpec, SHARE_DEFAULT, type ShareSpec } from "../values/names.ts";
-import { absoluteDir, parseVersions } from "./shared.ts";
+import { absoluteDir, NO_DISCOVERY, parseVersions } from "./shared.ts";
 
 /** `landropic serve`: offers folders until stopped. */
 export interface ServeCommand {
@@ -40,7 +40,6 @@ const LISTEN = valueFlag(
   `where to listen (UDP; default [::]:${PORT_DEFAULT}; port 0 picks a free one)`,
   hostPort({ portDefault: PORT_DEFAULT, hostDefault: "::", allowPortZero: true }),
 );
-const NO_DISCOVERY = switchFlag("no-discovery", "don't announce this device on the local network");
 const METRICS = valueFlag(
   "metrics",
   "HOST:PORT",

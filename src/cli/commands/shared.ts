@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { UsageError } from "../../base/errors.ts";
 import type { FlagValues } from "../flag_values.ts";
-import { type Flag, valueFlag } from "../flags.ts";
+import { type Flag, switchFlag, valueFlag } from "../flags.ts";
 import { hostPort, PORT_DEFAULT } from "../values/host_port.ts";
 import { wholeNumber } from "../values/whole_number.ts";
 
@@ -12,6 +12,12 @@ export const ADDRESS = valueFlag(
   "HOST:PORT",
   `where the peer is (default: its last address, then local discovery; port ${PORT_DEFAULT})`,
   hostPort({ portDefault: PORT_DEFAULT }),
+);
+
+/** `--no-discovery`: finding nobody and not being found, by anything that is sent. */
+export const NO_DISCOVERY = switchFlag(
+  "no-discovery",
+  "neither search nor announce on the local network",
 );
 
 /** The operand of commands that talk about one trusted peer. */

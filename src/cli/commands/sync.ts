@@ -15,7 +15,14 @@ import type { HostPort } from "../values/host_port.ts";
 import { parsePeerShare } from "../values/names.ts";
 import { parseRate } from "../values/rate.ts";
 import { wholeNumber } from "../values/whole_number.ts";
-import { absoluteDir, ADDRESS, parseVersions, PEER_HELP, refuseTyped } from "./shared.ts";
+import {
+  absoluteDir,
+  ADDRESS,
+  NO_DISCOVERY,
+  parseVersions,
+  PEER_HELP,
+  refuseTyped,
+} from "./shared.ts";
 
 /** With whom to sync. */
 export type SyncTarget =
@@ -66,6 +73,7 @@ export interface SyncCommand {
   readonly retries: number;
   /** How long to try altogether; `undefined` where the number of tries alone decides. */
   readonly timeoutMs: number | undefined;
+  readonly discovery: boolean;
 }
 
 const CONFLICT_POLICIES = ["keep-both", "newer", "local", "remote"] as const;
@@ -166,7 +174,7 @@ export const syncSpec: CommandSpec<SyncCommand> = {
   flags: [
     ...[PUSH, PULL, DELETE, MAX_DELETE, DRY_RUN, ITEMIZE, EXCLUDE, INCLUDE, EXCLUDE_FROM],
     ...[CHECKSUM, CONFLICT, VERSIONS, ADDRESS, ALL, WAIT, LOCK_WAIT, RETRY, TIMEOUT],
-    ...[BWLIMIT, CONNECTIONS, NO_COMPRESS, WATCH],
+    ...[BWLIMIT, CONNECTIONS, NO_COMPRESS, WATCH, NO_DISCOVERY],
   ],
   examples: [
     ["landropic sync nas", "this folder with the share of nas, both ways"],
@@ -205,6 +213,7 @@ export const syncSpec: CommandSpec<SyncCommand> = {
       watch: !dryRun && (flags.get(WATCH) ?? false),
       retries: flags.get(RETRY) ?? RETRIES_DEFAULT,
       timeoutMs: flags.get(TIMEOUT),
+      discovery: !(flags.get(NO_DISCOVERY) ?? false),
     };
   },
 };

@@ -22,8 +22,8 @@ Deno.test("each command builds its options from operands and flags", async () =>
   };
   const cases: [string, unknown][] = [
     ["id", { command: "id" }],
-    ["peers", { command: "peers list" }],
-    ["peers list --json", { command: "peers list" }],
+    ["peers", { command: "peers list", discovery: true }],
+    ["peers list --json --no-discovery", { command: "peers list", discovery: false }],
     [`peers trust ${DEVICE_ID}`, {
       command: "peers trust",
       deviceId: DEVICE_ID,
@@ -57,17 +57,24 @@ Deno.test("each command builds its options from operands and flags", async () =>
     }],
     ["discover", { command: "discover", timeoutMs: 3_000 }],
     ["discover --timeout 1m", { command: "discover", timeoutMs: 60_000 }],
-    ["status", { command: "status", probe: undefined, timeoutMs: 10_000 }],
+    ["status", { command: "status", probe: undefined, timeoutMs: 10_000, discovery: true }],
     ["status nas --address nas", {
       command: "status",
       probe: { peer: "nas", address: NAS },
       timeoutMs: 10_000,
+      discovery: true,
     }],
-    ["doctor --timeout 2s", { command: "doctor", probe: undefined, timeoutMs: 2_000 }],
+    ["doctor --timeout 2s --no-discovery", {
+      command: "doctor",
+      probe: undefined,
+      timeoutMs: 2_000,
+      discovery: false,
+    }],
     ["doctor nas", {
       command: "doctor",
       probe: { peer: "nas", address: undefined },
       timeoutMs: 10_000,
+      discovery: true,
     }],
     ["verify", { command: "verify", dir: "/work" }],
     ["verify x/", { command: "verify", dir: "/work/x" }],
@@ -76,6 +83,7 @@ Deno.test("each command builds its options from operands and flags", async () =>
       probe: { peer: "nas", address: undefined },
       durationMs: 500,
       timeoutMs: 10_000,
+      discovery: true,
     }],
     ["completions fish", { command: "completions", shell: "fish" }],
   ];

@@ -25,6 +25,7 @@ const DEFAULTS: SyncCommand = {
   watch: false,
   retries: 5,
   timeoutMs: undefined,
+  discovery: true,
 };
 
 Deno.test("syncSpec builds a command from each flag, with the documented defaults", async () => {

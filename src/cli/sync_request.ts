@@ -4,7 +4,6 @@ import type { SyncRequest } from "../sync/mod.ts";
 import type { SyncCommand } from "./commands/sync.ts";
 import { toIgnoreLines } from "./filter_rules.ts";
 import type { CliContext } from "./handlers.ts";
-import { RateMeter } from "./rate_meter.ts";
 
 /**
  * The request that a command line makes of a session.
@@ -36,8 +35,7 @@ export async function syncRequestOf(
 }
 
 /** Passes on everything a run tells as events. */
-export function syncObserverOf({ reporter, clock }: CliContext): SyncRunOptions["observer"] {
-  const meter = new RateMeter();
+export function syncObserverOf({ reporter }: CliContext): SyncRunOptions["observer"] {
   return {
     connected: (event) => reporter.emit({ event: "connected", ...event }),
     plan: (event) => reporter.emit({ event: "plan", ...event }),
@@ -46,9 +44,6 @@ export function syncObserverOf({ reporter, clock }: CliContext): SyncRunOptions[
     fileError: ({ path, pathBytes, code, message }) => {
       reporter.emit({ event: "file-error", path: pathBytes ?? path, code, message });
     },
-    progress: (event) => {
-      const rate = meter.update(event.bytes, clock.nowMs());
-      reporter.emit({ event: "progress", ...event, rate });
-    },
+    progress: (event) => reporter.emit({ event: "progress", ...event }),
   };
 }

@@ -11,4 +11,5 @@ export type { DeleteLimit } from "./plan/safety.ts";
 export * from "./plan/sync_plan.ts";
 export * from "./session/initiator.ts";
 export * from "./session/responder.ts";
+export type { ServedSums } from "./session/served_tally.ts";
 export * from "./share/open_share.ts";

@@ -26,6 +26,7 @@ import type { Snapshot } from "../scan/snapshot.ts";
 import { OpenShare, type ShareRole } from "../share/open_share.ts";
 import { peerFolder, readAgreement, storeAgreement } from "../plan/agreement.ts";
 import { Provider } from "../transfer/provider.ts";
+import { type ServedSums, ServedTally } from "./served_tally.ts";
 import { RateLimiter } from "../transfer/rate_limiter.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
 
@@ -41,12 +42,21 @@ export interface ServedShare {
 
 /** What happened in a session, for whoever runs the server. */
 export interface ResponderEvents {
-  sessionStart(session: { share: string; mode: SyncOpen["mode"]; run: string }): void;
+  sessionStart(session: RunningSession): void;
   /** `result` is missing where the session broke off. */
   sessionEnd(
-    session: { share: string; mode: SyncOpen["mode"]; run: string; seconds: number },
+    session: RunningSession & { readonly seconds: number; readonly sums: ServedSums },
     result: SyncResult | undefined,
   ): void;
+}
+
+/** One session, for {@linkcode ResponderEvents}. */
+export interface RunningSession {
+  readonly share: string;
+  readonly mode: SyncOpen["mode"];
+  readonly run: string;
+  /** One of many by a peer that stays connected. */
+  readonly watch: boolean;
 }
 
 /** What a {@linkcode Responder} works with. */
@@ -144,7 +154,7 @@ export class Responder implements LinkHandler, AsyncDisposable {
     }
     const session = new ResponderSession(open, share, role, this.#link!, this.#options);
     this.#sessions.set(open.session, session);
-    this.#options.events.sessionStart({ share: share.name, mode: open.mode, run: open.run });
+    this.#options.events.sessionStart(session.running);
     session.start().catch((error) => {
       if (!this.#sessions.has(open.session)) return;
       const [code, message] = wireErrorOf(error);
@@ -175,8 +185,9 @@ export class Responder implements LinkHandler, AsyncDisposable {
       this.#closing.delete(closing)
     );
     this.#closing.add(closing);
-    const { share, mode, run, seconds } = session;
-    this.#options.events.sessionEnd({ share, mode, run, seconds }, result);
+    const { running, seconds } = session;
+    const ended = { ...running, seconds, sums: session.sums(result) };
+    this.#options.events.sessionEnd(ended, result);
   }
 
   #refuse(session: number, code: WireError, message: string): void {
@@ -201,6 +212,7 @@ class ResponderSession implements AsyncDisposable {
   readonly #signal: AbortSignal;
   readonly #startMs: number;
   readonly #ready = Promise.withResolvers<void>();
+  readonly #tally = new ServedTally();
   #share: OpenShare | undefined;
   #snapshot: Snapshot | undefined;
   #provider: Provider | undefined;
@@ -224,17 +236,16 @@ class ResponderSession implements AsyncDisposable {
     this.#ready.promise.catch(() => {});
   }
 
-  get share(): string {
-    return this.#served.name;
-  }
-  get mode(): SyncOpen["mode"] {
-    return this.#open.mode;
-  }
-  get run(): string {
-    return this.#open.run;
+  get running(): RunningSession {
+    const { mode, run, watch } = this.#open;
+    return { share: this.#served.name, mode, run, watch };
   }
   get seconds(): number {
     return (this.#options.clock.nowMs() - this.#startMs) / 1000;
+  }
+
+  sums(result: SyncResult | undefined): ServedSums {
+    return this.#tally.sums(this.#provider, result);
   }
 
   /** Locks, scans and tells the peer what there is. */
@@ -298,6 +309,7 @@ class ResponderSession implements AsyncDisposable {
     });
     const snapshot = await share.scan({ checksum: this.#open.checksum, filters: [] });
     this.#snapshot = snapshot;
+    this.#tally.begin(snapshot.files);
     for (const problem of snapshot.problems) {
       this.#options.logger.log("warn", `${problem.path}: ${problem.message}`);
     }
@@ -337,7 +349,8 @@ class ResponderSession implements AsyncDisposable {
   async #apply(stream: DuplexStream): Promise<void> {
     const share = this.#share!;
     const outcomes = new OutcomeSender(stream, this.#open.compress);
-    const versionsMax = this.#open.versions || this.#options.versionsMax;
+    // A peer may ask for more than the owner of the folder wants kept, not for less.
+    const versionsMax = Math.max(this.#open.versions, this.#options.versionsMax);
     const executor = new Executor({
       root: share.root,
       index: share.index,
@@ -348,16 +361,20 @@ class ResponderSession implements AsyncDisposable {
       fsync: true,
       clock: this.#options.clock,
       signal: this.#signal,
-      onOutcome: (outcome) => outcomes.push(outcome),
+      onOutcome: (outcome) => {
+        this.#tally.handleOutcome(outcome);
+        outcomes.push(outcome);
+      },
       onBytes: () => {},
       ...(this.#options.onStep && { onStep: this.#options.onStep }),
     });
-    await executor.run(this.#noteMoves(readOperations(stream)));
+    await executor.run(this.#note(readOperations(stream)));
     await outcomes.finish();
   }
 
-  async *#noteMoves(operations: AsyncIterable<Operation>): AsyncGenerator<Operation> {
+  async *#note(operations: AsyncIterable<Operation>): AsyncGenerator<Operation> {
     for await (const operation of operations) {
+      this.#tally.handleOperation(operation);
       if (operation.op === "move") this.#provider!.addMove(operation.from, operation.path);
       yield operation;
     }

@@ -55,6 +55,9 @@ export class Provider {
   readonly #options: ProviderOptions;
   readonly #moves: { readonly from: RelPath; readonly to: RelPath }[] = [];
   #fileBytes = 0;
+  #filesSent = 0;
+  /** Ranges of one file come in requests one after the other, and count it once. */
+  #rangesOf: RelPath | undefined;
 
   constructor(options: ProviderOptions) {
     this.#options = options;
@@ -63,6 +66,11 @@ export class Provider {
   /** File bytes sent so far. */
   get fileBytes(): number {
     return this.#fileBytes;
+  }
+
+  /** Files sent so far, whole or in part. */
+  get filesSent(): number {
+    return this.#filesSent;
   }
 
   /**
@@ -162,6 +170,7 @@ export class Provider {
     await out.write(bytes);
     await writeFileEnd(out, STATUS.ok, crc);
     this.#fileBytes += bytes.length;
+    this.#filesSent++;
   }
 
   async #sendLarge(wanted: WantedFile, entry: FileEntry, out: BlockWriter): Promise<void> {
@@ -171,6 +180,7 @@ export class Provider {
     await writeFileHead(out, entry);
     const range = { offset: wanted.offset, length: entry.size - wanted.offset };
     await this.#sendBody(opened, entry, [range], out);
+    this.#filesSent++;
   }
 
   async #sendRanges(request: GetRanges, out: BlockWriter): Promise<void> {
@@ -187,6 +197,8 @@ export class Provider {
     using opened = file;
     await writeFileHead(out, entry);
     await this.#sendBody(opened, entry, request.ranges, out);
+    if (this.#rangesOf !== request.path) this.#filesSent++;
+    this.#rangesOf = request.path;
   }
 
   /** Sends as many bytes as were announced whatever happens to the file, then how it went. */

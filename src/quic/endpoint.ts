@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { type Logger, silentLogger } from "../base/log.ts";
 import { messageOf } from "../base/errors.ts";
-import { checkHostPort, formatHostPort, type HostPort } from "./address.ts";
+import { checkHostPort, formatHostPort, type HostPort, withoutZone } from "./address.ts";
 import { loadBinding, type NativeConfig, type QuicBinding } from "./binding.ts";
 import { CLOSE_CODE } from "./close_codes.ts";
 import { QuicConnection } from "./connection.ts";
@@ -94,8 +94,8 @@ export interface EndpointCounters {
 }
 
 const DEFAULT_LIMITS: ListenLimits = { handshakesMax: 64, connectionsMax: 256 };
-/** Receive operations in one turn, each of up to 64 KiB. */
-const RECEIVE_CALLS_PER_TURN = 16;
+/** Receive operations in one turn, each of up to 64 KiB: more means fewer acknowledgements, but longer turns. */
+const RECEIVE_CALLS_PER_TURN = 32;
 /** Bytes that one connection sends before the next one gets its turn. */
 const SEND_BYTES_PER_TURN = 512 << 10;
 
@@ -433,7 +433,7 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     config.setMaxSendUdpPayloadSize(size);
     const id = randomBytes(CONNECTION_ID_BYTES);
     const local = this.#localFor(remote);
-    const nativeRemote = { host: remote.host.split("%")[0]!, port: remote.port };
+    const nativeRemote = withoutZone(remote);
     const { Connection } = this.#binding;
     const native = role === "client"
       ? Connection.connect(null, id, local, nativeRemote, config)

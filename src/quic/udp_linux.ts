@@ -264,7 +264,7 @@ export class LinuxUdpSocket implements UdpSocket {
       0,
     );
     if (fd < 0) throw bindError(listen, c.errnoOf(libc));
-    // Dual stack is for the wildcard; an explicit address means that address.
+    // So that the wildcard also takes IPv4, whatever the system's default is.
     if (this.#family === 6) this.#setOption(fd, c.IPPROTO_IPV6, c.IPV6_V6ONLY, 0);
     const length = writeSockaddr(this.#sendName, this.#family, listen, this.#zones);
     if (length === undefined || libc.bind(fd, this.#sendName, length) !== 0) {

@@ -134,9 +134,28 @@ export function devicesTable(events: readonly DeviceEvent[]): string[] {
 
 /** The end of a session of `serve`. */
 export function sessionEndText(event: SessionEndEvent): string {
-  return `${escapeText(event.peer)}: ${escapeText(event.share)}: ${
-    event.ok ? "done" : "not finished"
-  }: ${changes(event)} in ${formatSeconds(event.seconds)}`;
+  const { peer, share, seconds, direction, files, ok, errors, conflicts } = event;
+  const how = errors > 0
+    ? "done with errors"
+    : conflicts > 0
+    ? "done with conflicts"
+    : !ok
+    ? "not finished"
+    : direction === "compare"
+    ? "compared"
+    : "done";
+  const what = direction === "compare" ? formatCount(files, "file") : changes(event);
+  const moved = event.bytesSent + event.bytesReceived > 0;
+  const traffic = moved ? `; ${trafficLine(event).replace(/\.$/, "")}` : "";
+  return `${escapeText(peer)}: ${escapeText(share)}: ${how}: ${what} in ${
+    formatSeconds(seconds)
+  }${traffic}`;
+}
+
+/** True if a sync did anything that somebody may want to hear of. */
+export function isNoteworthy(summary: SummaryFields): boolean {
+  const { ok, sent, received, deleted, renamed } = summary;
+  return !ok || sent + received + deleted + renamed > 0;
 }
 
 /** This device's state. */

@@ -81,20 +81,24 @@ export interface ListeningEvent {
 /** Which way files go, as the syncing side asked for it. */
 export type Direction = "both" | "push" | "pull";
 
-/** A peer began to sync with a share (`serve`). */
-export interface SessionStartEvent {
-  readonly event: "session-start";
+/** Which session of `serve` it is about. */
+export interface SessionFields {
   readonly peer: string;
   readonly share: string;
-  readonly direction: Direction;
+  /** `compare` where nothing moves (`verify PEER`). */
+  readonly direction: Direction | "compare";
+  /** One of many by a peer that stays connected (`sync --watch`). */
+  readonly watch: boolean;
 }
 
-/** A session ended (`serve`), with what it did. */
-export interface SessionEndEvent extends SummaryFields {
+/** A peer began to sync with a share (`serve`). */
+export interface SessionStartEvent extends SessionFields {
+  readonly event: "session-start";
+}
+
+/** A session ended (`serve`), with what it did. Seen from the serving device: sent is to the peer. */
+export interface SessionEndEvent extends SessionFields, SummaryFields {
   readonly event: "session-end";
-  readonly peer: string;
-  readonly share: string;
-  readonly direction: Direction;
 }
 
 /** The peer was reached and is who it should be (`sync`). */

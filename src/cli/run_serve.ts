@@ -1,8 +1,8 @@
 import { LandropicError } from "../base/errors.ts";
-import { type ServedSession, ShareServer } from "../orchestrator/mod.ts";
+import { type ServedEnd, type ServedSession, ShareServer } from "../orchestrator/mod.ts";
 import type { SyncResult } from "../protocol/mod.ts";
 import type { ServeCommand } from "./commands/serve.ts";
-import type { Direction, SummaryFields } from "./events.ts";
+import type { SessionFields, SummaryFields } from "./events.ts";
 import type { CliContext } from "./handlers.ts";
 import { hostOf } from "./run_peers.ts";
 import { withOrchestrator } from "./with_orchestrator.ts";
@@ -30,7 +30,7 @@ export async function runServe(command: ServeCommand, context: CliContext): Prom
           reporter.emit({
             event: "session-end",
             ...fieldsOf(session),
-            ...sumsOf(result, session.seconds),
+            ...summaryOf(session, result),
           }, session.run);
         },
       },
@@ -49,30 +49,30 @@ export async function runServe(command: ServeCommand, context: CliContext): Prom
   });
 }
 
-const DIRECTIONS = { "two-way": "both", push: "push", pull: "pull", compare: "pull" } as const;
+const DIRECTIONS = { "two-way": "both", push: "push", pull: "pull", compare: "compare" } as const;
 
-function fieldsOf(
-  { peer, share, mode }: ServedSession,
-): { peer: string; share: string; direction: Direction } {
-  return { peer, share, direction: DIRECTIONS[mode] };
+function fieldsOf({ peer, share, mode, watch }: ServedSession): SessionFields {
+  return { peer, share, direction: DIRECTIONS[mode], watch };
 }
 
-/** The peer's sums, seen from this side: what it sent was received here. */
-function sumsOf(result: SyncResult | undefined, seconds: number): SummaryFields {
+/** What this side counted; what only the planning side knows is taken from its result. */
+function summaryOf(end: ServedEnd, result: SyncResult | undefined): SummaryFields {
+  const { sums, seconds, wireSent, wireReceived } = end;
   return {
     ok: result?.ok ?? false,
-    sent: 0,
-    received: 0,
-    deleted: result?.deleted ?? 0,
-    renamed: result?.renamed ?? 0,
+    sent: sums.sent,
+    received: sums.received,
+    // Of both sides together, as the other device's own summary says it.
+    deleted: result?.deleted ?? sums.deleted,
+    renamed: result?.renamed ?? sums.renamed,
     conflicts: result?.conflicts ?? 0,
-    errors: result?.errors ?? 0,
-    bytesSent: result?.bytesReceived ?? 0,
-    bytesReceived: result?.bytesSent ?? 0,
-    bytesReused: result?.bytesReused ?? 0,
-    wireSent: 0,
-    wireReceived: 0,
-    files: result?.files ?? 0,
+    errors: result?.errors ?? sums.errors,
+    bytesSent: sums.bytesSent,
+    bytesReceived: sums.bytesReceived,
+    bytesReused: result?.bytesReused ?? sums.bytesReused,
+    wireSent,
+    wireReceived,
+    files: sums.files,
     seconds,
     connections: 1,
   };

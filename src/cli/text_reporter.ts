@@ -8,6 +8,7 @@ import {
   devicesTable,
   fileErrorText,
   formatMs,
+  isNoteworthy,
   itemLine,
   keyValueLines,
   pairingLines,
@@ -87,12 +88,15 @@ export class TextReporter implements Reporter {
           }.`,
         ]);
       case "session-start":
+        // A peer that watches comes often, mostly to find that nothing has changed.
+        if (event.watch && this.#options.verbosity === 0) return;
         return this.#remark([
           `${escapeText(event.peer)}: ${
             escapeText(event.share)
           }: sync started (${event.direction})`,
         ]);
       case "session-end":
+        if (event.watch && this.#options.verbosity === 0 && !isNoteworthy(event)) return;
         return this.#remark([sessionEndText(event)]);
       case "connected":
         if (this.#options.verbosity > 0) {

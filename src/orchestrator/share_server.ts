@@ -1,9 +1,16 @@
 import { LandropicError, messageOf } from "../base/errors.ts";
 import { CLOSE_CODE, formatHostPort, type HostPort, type QuicConnection } from "../quic/mod.ts";
 import type { TrustEntry } from "../identity/mod.ts";
-import { ALPN_SYNC, type SyncMode, type SyncResult } from "../protocol/mod.ts";
-import { PeerLink, Responder, type ServedShare } from "../sync/mod.ts";
+import { ALPN_SYNC, type SyncResult } from "../protocol/mod.ts";
+import {
+  PeerLink,
+  Responder,
+  type RunningSession,
+  type ServedShare,
+  type ServedSums,
+} from "../sync/mod.ts";
 import type { Orchestrator } from "./orchestrator.ts";
+import { SessionWire } from "./session_wire.ts";
 
 /** How soon a change of the trusted peers, made by another command, is noticed. */
 const TRUST_POLL_MS = 500;
@@ -21,18 +28,24 @@ export interface ServeOptions {
 }
 
 /** A session as the serving side sees it. */
-export interface ServedSession {
+export interface ServedSession extends RunningSession {
   readonly peer: string;
-  readonly share: string;
-  readonly mode: SyncMode;
-  readonly run: string;
+}
+
+/** What a session came to, as the serving side sees it. */
+export interface ServedEnd extends ServedSession {
+  readonly seconds: number;
+  readonly sums: ServedSums;
+  /** UDP payload bytes since the session before it; 0 where others ran beside it. */
+  readonly wireSent: number;
+  readonly wireReceived: number;
 }
 
 /** Hears what a server is doing. */
 export interface ServeObserver {
   sessionStart(session: ServedSession): void;
   /** `result` is missing where the session broke off. */
-  sessionEnd(session: ServedSession & { seconds: number }, result: SyncResult | undefined): void;
+  sessionEnd(session: ServedEnd, result: SyncResult | undefined): void;
 }
 
 /**
@@ -105,6 +118,7 @@ export class ShareServer implements AsyncDisposable {
     const { fingerprint } = this.#orchestrator.verify(connection.peer);
     this.#connections.set(connection, fingerprint);
     const { alias: peer, id: peerId } = this.#orchestrator.trust.get(fingerprint)!;
+    const wire = new SessionWire(() => connection.stats());
     await using responder = new Responder({
       shares: this.#options.shares,
       index: await this.#orchestrator.index(),
@@ -117,9 +131,12 @@ export class ShareServer implements AsyncDisposable {
       logger,
       signal: this.#stop.signal,
       events: {
-        sessionStart: (session) => this.#options.observer.sessionStart({ peer, ...session }),
+        sessionStart: (session) => {
+          wire.sessionStart();
+          this.#options.observer.sessionStart({ peer, ...session });
+        },
         sessionEnd: (session, result) => {
-          this.#options.observer.sessionEnd({ peer, ...session }, result);
+          this.#options.observer.sessionEnd({ peer, ...session, ...wire.sessionEnd() }, result);
         },
       },
     });

@@ -213,7 +213,7 @@ Deno.test("TextReporter draws the bar on a terminal and clears it before the sum
 });
 
 Deno.test("TextReporter has words for every other event", () => {
-  const session = { peer: "nas", share: "photos", direction: "push" } as const;
+  const session = { peer: "nas", share: "photos", direction: "push", watch: false } as const;
   const cases: [CliEvent, RegExp][] = [
     [
       { event: "id", id: "ABC", name: "me", fingerprint: "ff", addresses: ["[::1]:9876"] },
@@ -235,6 +235,26 @@ Deno.test("TextReporter has words for every other event", () => {
     [
       { ...SUMMARY, event: "session-end", ...session, sent: 1 },
       /^nas: photos: done: 1 sent in 0\.30 s\n$/,
+    ],
+    [
+      {
+        ...SUMMARY,
+        event: "session-end",
+        ...session,
+        received: 2,
+        bytesReceived: 3_000_000,
+        wireSent: 100_000,
+        wireReceived: 1_400_000,
+      },
+      /^nas: photos: done: 2 received in 0\.30 s; 3\.00 MB of files; 1\.50 MB over the network, 10\.0 MB\/s\n$/,
+    ],
+    [
+      { ...SUMMARY, event: "session-end", ...session, ok: false, received: 2, errors: 1 },
+      /^nas: photos: done with errors: 2 received, 1 failed in 0\.30 s\n$/,
+    ],
+    [
+      { ...SUMMARY, event: "session-end", ...session, direction: "compare", files: 3 },
+      /^nas: photos: compared: 3 files in 0\.30 s\n$/,
     ],
     [
       { event: "device", name: "nas", id: "A", address: "nas:1", trusted: true },
@@ -287,4 +307,16 @@ Deno.test("TextReporter has words for every other event", () => {
   const connected = { event: "connected", peer: "nas", address: "x:1", rttMs: 0.21 } as const;
   assert.deepEqual(textOf(connected), { out: "", err: "" });
   assert.equal(textOf(connected, { verbosity: 1 }).err, "Connected to nas at x:1, 0.21 ms away.\n");
+});
+
+Deno.test("TextReporter keeps quiet about sessions of a watching peer that changed nothing", () => {
+  const session = { peer: "nas", share: "photos", direction: "push", watch: true } as const;
+  const { stdout, reporter } = fixture();
+  reporter.emit({ event: "session-start", ...session });
+  reporter.emit({ ...SUMMARY, event: "session-end", ...session });
+  reporter.flush();
+  assert.equal(stdout.text, "");
+  reporter.emit({ ...SUMMARY, event: "session-end", ...session, received: 1 });
+  reporter.flush();
+  assert.match(stdout.text, /^nas: photos: done: 1 received in /);
 });

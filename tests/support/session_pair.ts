@@ -9,6 +9,7 @@ import {
   type PlanItem,
   Responder,
   roleOfInitiator,
+  type ServedSums,
   type SyncRequest,
   type SyncSummary,
 } from "../../src/sync/mod.ts";
@@ -33,6 +34,8 @@ export interface SessionResult {
   readonly summary: SyncSummary;
   readonly items: PlanItem[];
   readonly errors: { path: string; code: string; message: string }[];
+  /** What the serving side counted; missing where it never heard of an end. */
+  readonly served: ServedSums | undefined;
 }
 
 /** Options of {@linkcode runSession}. */
@@ -70,6 +73,7 @@ export async function runSession(
   await using indexA = await openIndex({ path: `${a.home}/index.db`, deviceId: a.id });
   await using indexB = await openIndex({ path: `${b.home}/index.db`, deviceId: b.id });
   const [left, right] = memoryTransportPair();
+  let served: ServedSums | undefined;
   await using responder = new Responder({
     shares: [{ name: "default", path: folderB, writable }],
     index: indexB,
@@ -78,7 +82,7 @@ export async function runSession(
     peerName: "a",
     lockFolder: `${b.home}/locks`,
     versionsMax: 0,
-    events: { sessionStart() {}, sessionEnd() {} },
+    events: { sessionStart() {}, sessionEnd: ({ sums }) => served = sums },
     ...(onStep && { onStep }),
     ...common,
   });
@@ -113,5 +117,5 @@ export async function runSession(
       ...common,
     });
   const summary = await session.run(link, { isNew: false, open });
-  return { summary, items, errors };
+  return { summary, items, errors, served };
 }

@@ -25,7 +25,7 @@ export class Ledger {
     const name = item.rememberedName;
     item.parent.results.push({
       name,
-      next: next && { ...next, name },
+      next: next === undefined || next.name === name ? next : { ...next, name },
       needs,
       old: item.pair.ancestor,
       dir,

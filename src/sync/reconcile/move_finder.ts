@@ -6,8 +6,8 @@ import { type DirNode, isAllGone, type Item, nodesBelow, putFile } from "./node.
 import type { Questions } from "./questions.ts";
 import { across, bySide, type Side, SIDES } from "./side.ts";
 
-/** Directories with the same shape that are compared by contents before giving up. */
-const DIR_CANDIDATES_MAX = 4;
+/** Directories compared by contents, over as many as are looked for. */
+const DIR_CANDIDATES_MORE = 4;
 /** Files that stay and have the same size and time, compared by contents before giving up. */
 const COPY_CANDIDATES_MAX = 4;
 
@@ -58,33 +58,29 @@ export class MoveFinder {
   }
 
   /**
-   * Looks for a directory that a side is to get among those that go away there. Large before small: called
-   * for a directory before those within.
+   * Looks for directories that sides are to get among those that go away there. Large before small: called
+   * for directories before those within. Directories of equal shape are looked for together, so that any
+   * number of them takes one round of questions.
    */
-  findDir(item: Item, to: Side): Found {
-    const source = across(to);
-    const wanted = item.on(source) as DirEntry;
-    const key = digestKey(wanted.shape);
-    const candidates = (this.#goneDirs[to].get(key) ?? [])
-      .filter(({ dir }) => !this.#moved.has(dir!) && !this.#broken.has(dir!))
-      .slice(0, DIR_CANDIDATES_MAX);
-    let isOpen = false;
-    for (const gone of candidates) {
-      if (!this.#fits(gone.dir!, to, item.path(to))) continue;
-      const here = this.#questions.ask(source, item.scannedPath(source), wanted);
-      const there = this.#questions.ask(to, gone.scannedPath(to), gone.on(to) as DirEntry);
-      if (here === undefined || there === undefined) isOpen = true;
-      else if (here.digest && there.digest && equalBytes(here.digest, there.digest)) {
-        this.#claim(gone);
-        item.movedFrom = gone;
-        gone.movedTo = item;
-        return "moved";
+  findDirs(items: readonly Item[]): Map<Item, Found> {
+    const found = new Map<Item, Found>();
+    const groups = new Map<string, Item[]>();
+    for (const item of items) {
+      if (item.verdict.type !== "put") {
+        found.set(item, "none");
+        continue;
       }
+      const { to } = item.verdict;
+      const key = `${to} ${digestKey((item.on(across(to)) as DirEntry).shape)}`;
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, [item]);
+      else group.push(item);
     }
-    if (isOpen) return "open";
-    const twin = this.#stayingDirs[to].get(key);
-    if (twin !== undefined && item.dir !== undefined) item.dir.twin ??= twin;
-    return "none";
+    for (const group of groups.values()) {
+      const state = this.#matchDirs(group);
+      for (const item of group) found.set(item, item.movedFrom === undefined ? state : "moved");
+    }
+    return found;
   }
 
   /**
@@ -117,7 +113,50 @@ export class MoveFinder {
     }
   }
 
-  #claim(gone: Item): void {
+  /** Directories of one shape that one side is to get. */
+  #matchDirs(items: readonly Item[]): "open" | "none" {
+    const { to: side } = items[0]!.verdict as { to: Side };
+    const source = across(side);
+    const key = digestKey((items[0]!.on(source) as DirEntry).shape);
+    const candidates = (this.#goneDirs[side].get(key) ?? []).filter((gone) => this.#isWhole(gone))
+      .slice(0, items.length + DIR_CANDIDATES_MORE);
+    if (candidates.length > 0) {
+      const ask = (on: Side) => (item: Item) =>
+        this.#questions.ask(on, item.scannedPath(on), item.on(on) as DirEntry);
+      const replies = [...items.map(ask(source)), ...candidates.map(ask(side))];
+      if (replies.includes(undefined)) return "open";
+      // Directories that keep their name choose first.
+      for (const sameName of [true, false]) {
+        for (const item of items) {
+          if (item.movedFrom !== undefined) continue;
+          const gone = candidates.find((gone) =>
+            (gone.name(side) === item.name(side)) === sameName && this.#isWhole(gone) &&
+            this.#isSameDir(side, item, gone) && this.#fits(gone.dir!, side, item.path(side))
+          );
+          if (gone !== undefined) this.#claim(gone, item);
+        }
+      }
+    }
+    const twin = this.#stayingDirs[side].get(key);
+    for (const { dir } of items) if (twin !== undefined && dir !== undefined) dir.twin ??= twin;
+    return "none";
+  }
+
+  /** Nothing of it is spoken for. */
+  #isWhole({ dir }: Item): boolean {
+    return !this.#moved.has(dir!) && !this.#broken.has(dir!);
+  }
+
+  #isSameDir(side: Side, item: Item, gone: Item): boolean {
+    const source = across(side);
+    const here = this.#questions.known(source, item.scannedPath(source));
+    const there = this.#questions.known(side, gone.scannedPath(side));
+    return here !== undefined && there !== undefined && equalBytes(here, there);
+  }
+
+  #claim(gone: Item, item: Item): void {
+    item.movedFrom = gone;
+    gone.movedTo = item;
     for (const below of nodesBelow(gone.dir!)) this.#moved.add(below);
     for (let above: DirNode | undefined = gone.parent; above; above = above.item?.parent) {
       this.#broken.add(above);
@@ -137,6 +176,7 @@ export class MoveFinder {
   }
 
   #findFilesFor(side: Side): Found {
+    if (!this.#hasFiles(side)) return "none";
     const wanted = new Map<string, Item[]>();
     const twins: Item[] = [];
     for (const node of this.#nodes()) {
@@ -158,6 +198,14 @@ export class MoveFinder {
     }
     for (const item of twins) if (this.#matchTwin(side, item) === "open") isOpen = true;
     return isOpen ? "open" : "none";
+  }
+
+  /** False for a side that has nothing to take from, as in a first sync. */
+  #hasFiles(side: Side): boolean {
+    for (const { views } of this.#nodes()) {
+      if (views[side].entries.some(({ kind }) => kind === "file")) return true;
+    }
+    return this.#stayingDirs[side].size > 0;
   }
 
   /** Files of a side with the size and time of a wanted one: those that go away first. */

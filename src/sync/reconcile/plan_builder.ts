@@ -29,13 +29,11 @@ export type Phase = typeof PHASES[number];
 export interface Draft {
   /** Names it until the plan has its order. */
   readonly id: number;
-  readonly side: Side;
   readonly phase: Phase;
   readonly operation: Operation;
+  /** The index is right once the plan has its order. */
+  readonly position: { readonly side: Side; index: number };
 }
-
-/** A line of the plan before operations have their positions. */
-export type DraftItem = Omit<PlanItem, "operation"> & { readonly draft?: Draft | undefined };
 
 /** How an operation shows in the plan. */
 export interface Shown {
@@ -50,11 +48,12 @@ export interface Shown {
 /** Collects operations, and puts them into the order in which they work. */
 export class PlanBuilder {
   readonly #drafts: Draft[] = [];
-  readonly items: DraftItem[] = [];
+  readonly items: PlanItem[] = [];
 
   /** Adds an operation; with `shown`, also its line. */
   add(side: Side, phase: Phase, operation: Operation, shown?: Shown): Draft {
-    const draft: Draft = { id: this.#drafts.length, side, phase, operation };
+    const position = { side, index: -1 };
+    const draft: Draft = { id: this.#drafts.length, phase, operation, position };
     this.#drafts.push(draft);
     if (shown !== undefined) this.show(draft, shown);
     return draft;
@@ -62,25 +61,31 @@ export class PlanBuilder {
 
   /** Adds a line for an operation. */
   show(draft: Draft, shown: Shown): void {
-    const { action, type, bytes, from } = shown;
-    this.items.push({
-      action,
-      type,
-      bytes: bytes ?? 0,
-      path: shown.path ?? draft.operation.path,
-      ...(from !== undefined && { from }),
-      direction: draft.side === "remote" ? ">" : "<",
-      draft,
+    const { action, type, from } = shown;
+    const { position } = draft;
+    const path = shown.path ?? draft.operation.path;
+    const bytes = shown.bytes ?? 0;
+    const direction = position.side === "remote" ? ">" : "<";
+    const item = { action, path, bytes, direction, type, operation: position } as const;
+    this.items.push(from === undefined ? item : { ...item, from });
+  }
+
+  /** The operations of each side, in their order. Their positions are right from then on. */
+  ordered(): BySide<Draft[]> {
+    const byPhase = bySide(() => PHASES.map((): Draft[] => []));
+    for (const draft of this.#drafts) {
+      byPhase[draft.position.side][PHASES.indexOf(draft.phase)]!.push(draft);
+    }
+    return bySide((side) => {
+      const ordered = byPhase[side].flatMap((drafts, i) => orderedWithin(PHASES[i]!, drafts));
+      for (const [index, draft] of ordered.entries()) draft.position.index = index;
+      return ordered;
     });
   }
 
-  /** The operations of each side, in their order. */
-  ordered(): BySide<Draft[]> {
-    const byPhase = bySide(() => PHASES.map((): Draft[] => []));
-    for (const draft of this.#drafts) byPhase[draft.side][PHASES.indexOf(draft.phase)]!.push(draft);
-    return bySide((side) =>
-      byPhase[side].flatMap((drafts, phase) => orderedWithin(PHASES[phase]!, drafts))
-    );
+  /** Where an operation stands. */
+  positionOf(id: number): { readonly side: Side; readonly index: number } {
+    return this.#drafts[id]!.position;
   }
 
   /** Number of lines so far: where the next one goes. */

@@ -10,7 +10,7 @@ import type { Draft } from "./plan_builder.ts";
 import { PlanDraft, type WalkedTrees } from "./plan_draft.ts";
 import type { Plan } from "./plan.ts";
 import { settle } from "./settlement.ts";
-import { across, bySide, type Side, SIDES } from "./side.ts";
+import { across, type BySide, bySide, type Side, SIDES } from "./side.ts";
 import { carried, outranks } from "./versions.ts";
 
 /** Turns verdicts into operations on both sides. */
@@ -29,8 +29,13 @@ interface Remains {
 }
 
 const NO_SIDE: ReadonlySet<Side> = new Set();
+const ONLY: BySide<ReadonlySet<Side>> = bySide((side) => new Set([side]));
 const NOTHING: Remains = { stays: NO_SIDE, gets: NO_SIDE };
 const EVERYWHERE: Remains = { stays: new Set(SIDES), gets: NO_SIDE };
+/** The side keeps it, and the other one gets nothing of it. */
+const STAYS: BySide<Remains> = bySide((side) => ({ stays: ONLY[side], gets: NO_SIDE }));
+/** The side gets it from the other one. */
+const GETS: BySide<Remains> = bySide((side) => ({ stays: ONLY[across(side)], gets: ONLY[side] }));
 
 class Planner {
   readonly #draft: PlanDraft;
@@ -101,7 +106,10 @@ class Planner {
   #leave(item: Item, reason: SkipReason | undefined): Remains {
     if (reason !== undefined) this.#draft.skipped.push({ path: item.shownPath, reason });
     this.#draft.ledger.rememberOld(item);
-    return { stays: new Set(SIDES.filter((side) => item.on(side) !== undefined)), gets: NO_SIDE };
+    if (item.on("local") === undefined) {
+      return item.on("remote") === undefined ? NOTHING : STAYS.remote;
+    }
+    return item.on("remote") === undefined ? STAYS.local : EVERYWHERE;
   }
 
   /** A side's name that differs only in case from the new one. */
@@ -157,16 +165,15 @@ class Planner {
     const { builder, ledger, vectors } = this.#draft;
     const source = across(to);
     const entry = item.on(source)!;
-    const remains: Remains = { stays: new Set([source]), gets: new Set([to]) };
     if (item.movedFrom !== undefined) {
       ledger.remember(item, entry, this.#move(item, to));
-      return remains;
+      return GETS[to];
     }
     if (entry.kind === "dir") {
       const made = this.#makeDir(item, to, ABSENT);
       this.plan(item.dir!);
       ledger.remember(item, entry, [made.id], item.dir);
-      return remains;
+      return GETS[to];
     }
     if (this.#draft.refusesLink(item, to, entry)) return this.#leave(item, undefined);
     const vector = vectors.taken(item, source);
@@ -188,7 +195,7 @@ class Planner {
     this.#draft.touch(item.parent, to);
     ledger.stamp(item, source, vector, [draft.id]);
     ledger.remember(item, entry, [draft.id]);
-    return remains;
+    return GETS[to];
   }
 
   /** Moves what a side has to where it is wanted: once for the item and for what it was. */
@@ -257,7 +264,7 @@ class Planner {
     const { stays } = this.plan(item.dir);
     if (stays.has(from)) {
       ledger.rememberOld(item, item.dir);
-      return { stays: new Set([from]), gets: NO_SIDE };
+      return STAYS[from];
     }
     const draft = this.#removal(item, from);
     this.#draft.builder.raiseLast(line);
@@ -292,11 +299,11 @@ class Planner {
       const made = this.#makeDir(item, other, ABSENT);
       builder.raiseLast(line);
       ledger.remember(item, item.on(on), [made.id], item.dir);
-      return { stays: new Set([on]), gets: new Set([other]) };
+      return GETS[other];
     }
     if (stays.has(on)) {
       ledger.rememberOld(item, item.dir);
-      return { stays: new Set([on]), gets: NO_SIDE };
+      return STAYS[on];
     }
     const draft = this.#removal(item, on);
     builder.raiseLast(line);
@@ -360,13 +367,6 @@ class Planner {
 function finished(draft: PlanDraft): Plan {
   const { builder, conflicts, deletions, ledger, problems, skipped, trees } = draft;
   const drafts = builder.ordered();
-  const positions: { side: Side; index: number }[] = [];
-  for (const side of SIDES) {
-    for (const [index, { id }] of drafts[side].entries()) positions[id] = { side, index };
-  }
-  const items = builder.items.map(({ draft, ...item }): PlanItem =>
-    draft === undefined ? item : { ...item, operation: positions[draft.id]! }
-  );
   const bytes = bySide((side) =>
     drafts[side].reduce((sum, { operation: o }) => sum + (o.op === "write-file" ? o.size : 0), 0)
   );
@@ -374,12 +374,12 @@ function finished(draft: PlanDraft): Plan {
     local: drafts.local.map(({ operation }) => operation),
     remote: drafts.remote.map(({ operation }) => operation),
     phases: bySide((side) => drafts[side].map(({ phase }) => phase)),
-    items: [...items, ...untouchedItems(draft)],
+    items: [...builder.items, ...untouchedItems(draft)],
     conflicts,
     skipped,
     problems,
     deletions,
-    renames: items.filter(({ action }) => action === "R").length,
+    renames: builder.items.filter(({ action }) => action === "R").length,
     bytesToSend: bytes.remote,
     bytesToReceive: bytes.local,
     settle: (isDone) =>
@@ -387,7 +387,10 @@ function finished(draft: PlanDraft): Plan {
         root: trees.root,
         ancestorRoot: trees.ancestor?.root,
         stamps: ledger.stamps,
-        isDone: (id) => isDone(positions[id]!.side, positions[id]!.index),
+        isDone: (id) => {
+          const { side, index } = builder.positionOf(id);
+          return isDone(side, index);
+        },
       }),
   };
 }

@@ -37,9 +37,14 @@ export class Questions {
     return undefined;
   }
 
-  /** The digest, where it was asked for and is known. */
-  known(side: Side, path: RelPath, entry: FileEntry): Digest | undefined {
-    if (entry.digest !== undefined) return entry.digest;
+  /**
+   * The digest, where it was asked for and is known.
+   *
+   * @param entry May carry it.
+   */
+  known(side: Side, path: RelPath, entry?: FileEntry): Digest | undefined {
+    if (entry?.digest !== undefined) return entry.digest;
+    if (this.#replies.size === 0) return undefined;
     const reply = this.#replies.get(keyOf(side, path));
     return reply === "open" ? undefined : reply?.digest;
   }

@@ -191,8 +191,7 @@ export class Reconciler {
     const waiting: Item[] = [];
     const items = this.#later;
     this.#later = [];
-    for (const item of items) {
-      const found = item.verdict.type === "put" ? moves.findDir(item, item.verdict.to) : "none";
+    for (const [item, found] of moves.findDirs(items)) {
       if (found === "open") waiting.push(item);
       else if (found === "none") this.#now.push(item.dir!);
     }
@@ -256,6 +255,7 @@ export class Reconciler {
   }
 
   #isFiltered(item: Item): boolean {
+    if (this.#options.isIgnored === undefined) return false;
     const { local, remote, ancestor } = item.pair;
     const path = item.shownPath;
     const isDir = (entry: Entry | undefined) => entry?.kind === "dir";

@@ -9,6 +9,7 @@ export * from "./link/peer_link.ts";
 export type { DuplexStream, ReceiveSide, SendSide, Transport } from "./link/transport.ts";
 export type { DeleteLimit } from "./plan/safety.ts";
 export * from "./plan/sync_plan.ts";
+export { measureThroughput, type Throughput } from "./session/bench.ts";
 export * from "./session/initiator.ts";
 export * from "./session/responder.ts";
 export type { ServedSums } from "./session/served_tally.ts";

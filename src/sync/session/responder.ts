@@ -5,6 +5,7 @@ import type { Logger } from "../../base/log.ts";
 import { encodeVector } from "../../base/version_vector.ts";
 import type { Index, RootIndex } from "../../index/mod.ts";
 import {
+  type Bench,
   BlockReader,
   type Message,
   type NameVersion,
@@ -21,14 +22,15 @@ import { OutcomeSender, readOperations } from "../apply/apply_stream.ts";
 import { Executor, type ExecutorOptions } from "../apply/executor.ts";
 import type { Operation } from "../apply/operation.ts";
 import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
-import type { DuplexStream } from "../link/transport.ts";
+import { type DuplexStream, STREAM_CODE } from "../link/transport.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
 import { OpenShare, type ShareRole } from "../share/open_share.ts";
 import { peerFolder, readAgreement, storeAgreement } from "../plan/agreement.ts";
 import { Provider } from "../transfer/provider.ts";
-import { type ServedSums, ServedTally } from "./served_tally.ts";
 import { RateLimiter } from "../transfer/rate_limiter.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
+import { serveBench } from "./bench.ts";
+import { type ServedSums, ServedTally } from "./served_tally.ts";
 
 /** Sessions of one peer at once. */
 export const SESSIONS_MAX = 4;
@@ -88,6 +90,7 @@ export class Responder implements LinkHandler, AsyncDisposable {
   readonly #closing = new Set<Promise<void>>();
   #link: PeerLink | undefined;
   #ended = 0;
+  #isMeasuring = false;
 
   constructor(options: ResponderOptions) {
     this.#options = options;
@@ -121,9 +124,23 @@ export class Responder implements LinkHandler, AsyncDisposable {
   }
 
   async handleRequest(request: Request, stream: DuplexStream): Promise<void> {
+    if (request.kind === "bench") return await this.#measure(request, stream);
     const session = this.#sessions.get(request.session);
     if (session === undefined) throw new ProtocolError("Request for a session that is not open");
     await session.handleRequest(request, stream);
+  }
+
+  async #measure(request: Bench, stream: DuplexStream): Promise<void> {
+    if (this.#isMeasuring) {
+      stream.send.reset(STREAM_CODE.busy);
+      return stream.recv.stop(STREAM_CODE.busy);
+    }
+    this.#isMeasuring = true;
+    try {
+      await serveBench(request, stream, this.#options.clock);
+    } finally {
+      this.#isMeasuring = false;
+    }
   }
 
   /** Ends all sessions; what is half done is discarded, what is staged for resuming stays. */
@@ -355,7 +372,7 @@ class ResponderSession implements AsyncDisposable {
       root: share.root,
       index: share.index,
       content: share.content,
-      remote: new RemoteShare(this.#link, this.#open.session),
+      remote: new RemoteShare(this.#link, this.#open.session, this.#signal),
       keep: keepFor(this.#open.mode, versionsMax),
       versionsMax,
       fsync: true,

@@ -27,7 +27,7 @@ export async function runPair(command: PairCommand, context: CliContext): Promis
 }
 
 async function show(command: PairCommand, context: CliContext): Promise<PairedPeer> {
-  const { reporter, logger, terminal, clock, signal } = context;
+  const { reporter, logger, terminal, signal } = context;
   const { hostPairing } = await import("../orchestrator/pairing/mod.ts");
   const { renderQr } = await import("../identity/pairing/mod.ts");
   return await withOrchestrator(context, async (orchestrator) => {

@@ -46,7 +46,7 @@ export async function runServe(command: ServeCommand, context: CliContext): Prom
       reporter.note("no peer is trusted yet, so nobody can connect: see `landropic pair --help`");
     }
     await Promise.race([server.done, aborted(signal)]);
-  });
+  }, { discovery: command.discovery });
 }
 
 const DIRECTIONS = { "two-way": "both", push: "push", pull: "pull", compare: "compare" } as const;

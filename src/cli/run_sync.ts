@@ -26,6 +26,7 @@ export async function runSync(command: SyncCommand, context: CliContext): Promis
         request,
         observer: syncObserverOf(context),
       }),
+    { discovery: command.discovery },
   );
   const { changed: _, ...fields } = summary;
   reporter.emit({ event: "summary", ...fields });

@@ -9,3 +9,5 @@ export * from "./orchestrator.ts";
 export * from "./dialer.ts";
 export * from "./share_server.ts";
 export * from "./sync_run.ts";
+export type { DiscoveredPeer } from "./peer_watch.ts";
+export { PeerVisit } from "./peer_visit.ts";

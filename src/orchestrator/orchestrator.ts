@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
-import { LandropicError } from "../base/errors.ts";
+import { LandropicError, messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import {
   type DeviceIdentity,
@@ -15,6 +15,8 @@ import type { Discovery, MdnsOptions } from "../discovery/mod.ts";
 import type { Index } from "../index/mod.ts";
 import { ALPN_SYNC, type Hello, MINOR_VERSION } from "../protocol/mod.ts";
 import type { HandshakePeer, HostPort, QuicConnection, QuicEndpoint } from "../quic/mod.ts";
+import { AppearedPeers } from "./appeared_peers.ts";
+import { type DiscoveredPeer, PeerWatch } from "./peer_watch.ts";
 import { TrustGuard } from "./trust_guard.ts";
 
 /** What an {@linkcode Orchestrator} is built from, once for each invocation. */
@@ -49,8 +51,12 @@ export class Orchestrator implements AsyncDisposable {
   #index: Promise<Index> | undefined;
   #endpoint: Promise<QuicEndpoint> | undefined;
   #discovery: Promise<Discovery> | undefined;
+  #peerDiscovered: (peer: DiscoveredPeer) => void = () => {};
+  readonly #background = new Set<Promise<void>>();
   /** Cuts off live connections of peers that are removed. */
   readonly guard: TrustGuard;
+  /** Peers that were connected by themselves when they appeared. */
+  readonly appeared: AppearedPeers;
 
   /** Loads, or on a new device makes, the identity; opens the trust store. */
   static async create(options: OrchestratorOptions): Promise<Orchestrator> {
@@ -69,7 +75,9 @@ export class Orchestrator implements AsyncDisposable {
     readonly trust: TrustStore,
     readonly deviceName: string,
   ) {
+    this.#stack.defer(async () => void await Promise.allSettled(this.#background));
     this.guard = this.#stack.use(new TrustGuard(trust, options.logger));
+    this.appeared = new AppearedPeers();
   }
 
   /** Folder of lock files. */
@@ -113,6 +121,35 @@ export class Orchestrator implements AsyncDisposable {
   /** Finding and being found on the local network; opened at the first call. */
   discovery(): Promise<Discovery> {
     return this.#discovery ??= this.#openDiscovery();
+  }
+
+  /**
+   * Registers what hears of trusted peers that appear while no QUIC transport is initialised; one
+   * listener at a time.
+   */
+  onPeerDiscovered(callback: (peer: DiscoveredPeer) => void): void {
+    this.#peerDiscovered = callback;
+  }
+
+  /**
+   * From now on, and until the handle is disposed, connects with every trusted peer that appears on
+   * the local network; the connection waits in {@linkcode appeared} unless somebody takes it. Without a
+   * QUIC transport the callback of {@linkcode onPeerDiscovered} is called instead.
+   */
+  watchPeers(
+    onConnected: (entry: TrustEntry, connection: QuicConnection) => void = (entry, connection) =>
+      this.appeared.put(entry, connection),
+  ): Disposable {
+    const onDiscovered = (peer: DiscoveredPeer) => this.#peerDiscovered(peer);
+    return new PeerWatch(this, { onDiscovered, onConnected });
+  }
+
+  /** Has the end of the command wait for this; what it throws is logged. */
+  background(work: Promise<void>): void {
+    const watched: Promise<void> = work.catch((error) => {
+      this.options.logger.log("warn", messageOf(error));
+    }).finally(() => this.#background.delete(watched));
+    this.#background.add(watched);
   }
 
   /**

@@ -1,5 +1,11 @@
 import { LandropicError, messageOf } from "../base/errors.ts";
-import { CLOSE_CODE, formatHostPort, type HostPort, type QuicConnection } from "../quic/mod.ts";
+import {
+  CLOSE_CODE,
+  formatHostPort,
+  type HostPort,
+  isLoopback,
+  type QuicConnection,
+} from "../quic/mod.ts";
 import type { TrustEntry } from "../identity/mod.ts";
 import { ALPN_SYNC, type SyncResult } from "../protocol/mod.ts";
 import {
@@ -9,11 +15,11 @@ import {
   type ServedShare,
   type ServedSums,
 } from "../sync/mod.ts";
+import { announce } from "./announcement.ts";
 import type { Orchestrator } from "./orchestrator.ts";
+import { PeerVisit } from "./peer_visit.ts";
+import { openingMessages, rotationTaker } from "./rotation_exchange.ts";
 import { SessionWire } from "./session_wire.ts";
-
-/** How soon a change of the trusted peers, made by another command, is noticed. */
-const TRUST_POLL_MS = 500;
 
 /** What is served, to whom. */
 export interface ServeOptions {
@@ -55,11 +61,11 @@ export interface ServeObserver {
 export class ShareServer implements AsyncDisposable {
   readonly #orchestrator: Orchestrator;
   readonly #options: ServeOptions;
-  readonly #connections = new Map<QuicConnection, Uint8Array>();
+  readonly #connections = new Set<QuicConnection>();
   readonly #serving = new Set<Promise<void>>();
   readonly #done = Promise.withResolvers<void>();
   readonly #stop = new AbortController();
-  #poll: ReturnType<typeof setInterval> | undefined;
+  readonly #network = new AsyncDisposableStack();
 
   /** Starts listening. @throws {QuicError} if the address can't be bound. */
   static async start(orchestrator: Orchestrator, options: ServeOptions): Promise<ShareServer> {
@@ -70,6 +76,7 @@ export class ShareServer implements AsyncDisposable {
       verify: (peer) => void orchestrator.verify(peer, server.#allowedKeys()),
       onConnection: (connection) => server.#accept(connection),
     });
+    server.#appear();
     return server;
   }
 
@@ -81,7 +88,7 @@ export class ShareServer implements AsyncDisposable {
   ) {
     this.#orchestrator = orchestrator;
     this.#options = options;
-    this.#poll = setInterval(() => void this.#reviewTrust(), TRUST_POLL_MS);
+    orchestrator.guard.start();
   }
 
   /** Resolves when nothing more will be served: after one session, where only one was wanted. */
@@ -90,17 +97,29 @@ export class ShareServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#poll);
     this.#stop.abort(new LandropicError("interrupted", "The server stops"));
-    for (const connection of this.#connections.keys()) await connection.close(CLOSE_CODE.normal);
+    for (const connection of this.#connections) await connection.close(CLOSE_CODE.normal);
     await Promise.allSettled(this.#serving);
+    await this.#network.disposeAsync();
     this.#done.resolve();
+  }
+
+  /** Shows itself on the local network, and looks who of the trusted peers is there. */
+  #appear(): void {
+    // What only this machine can reach is nothing to tell others about.
+    if (isLoopback(this.address.host)) return;
+    this.#network.use(announce(this.#orchestrator, this.address));
+    this.#network.use(this.#orchestrator.watchPeers((_, connection) => {
+      const visiting = PeerVisit.open(this.#orchestrator, connection)
+        .then((visit) => visit[Symbol.asyncDispose]());
+      this.#orchestrator.background(visiting);
+    }));
   }
 
   #allowedKeys(): readonly Uint8Array[] | undefined {
     const { allow } = this.#options;
     if (allow.length === 0) return undefined;
-    return allow.flatMap((entry) => this.#orchestrator.trust.acceptedKeys(entry));
+    return allow.flatMap((entry) => this.#orchestrator.keysOf(entry));
   }
 
   #accept(connection: QuicConnection): void {
@@ -116,7 +135,8 @@ export class ShareServer implements AsyncDisposable {
   async #serve(connection: QuicConnection): Promise<void> {
     const { clock, logger } = this.#orchestrator.options;
     const { fingerprint } = this.#orchestrator.verify(connection.peer);
-    this.#connections.set(connection, fingerprint);
+    this.#connections.add(connection);
+    this.#orchestrator.guard.watch(connection, fingerprint);
     const { alias: peer, id: peerId } = this.#orchestrator.trust.get(fingerprint)!;
     const wire = new SessionWire(() => connection.stats());
     await using responder = new Responder({
@@ -142,6 +162,8 @@ export class ShareServer implements AsyncDisposable {
     });
     await using link = await PeerLink.open(connection, {
       hello: this.#orchestrator.hello,
+      opening: await openingMessages(this.#orchestrator),
+      onRotateKey: rotationTaker(this.#orchestrator, connection),
       handler: responder,
       clock,
       logger,
@@ -153,18 +175,5 @@ export class ShareServer implements AsyncDisposable {
     await this.#orchestrator.trust.touch({ fingerprint, announcedName: name });
     await link.ended;
     if (this.#options.once && responder.sessionsEnded > 0) this.#done.resolve();
-  }
-
-  /** Takes over what other commands changed, and cuts off who is no longer trusted. */
-  async #reviewTrust(): Promise<void> {
-    try {
-      if (!(await this.#orchestrator.trust.reloadIfChanged())) return;
-    } catch (error) {
-      return this.#orchestrator.options.logger.log("error", messageOf(error));
-    }
-    for (const [connection, fingerprint] of this.#connections) {
-      if (this.#orchestrator.trust.lookup(fingerprint) === "trusted") continue;
-      void connection.close(CLOSE_CODE.handshakeRefused);
-    }
   }
 }

@@ -4,7 +4,12 @@ import { delay } from "../base/clock.ts";
 import { LandropicError } from "../base/errors.ts";
 import { OWN_FOLDER } from "../base/paths.ts";
 import { shortId, type TrustEntry } from "../identity/mod.ts";
-import { type ConnectionStats, formatHostPort, type QuicConnection } from "../quic/mod.ts";
+import {
+  ConnectionLost,
+  type ConnectionStats,
+  formatHostPort,
+  type QuicConnection,
+} from "../quic/mod.ts";
 import {
   InitiatorSession,
   OpenShare,
@@ -17,6 +22,7 @@ import {
 import { backoffMs } from "./backoff.ts";
 import { isWorthAnotherTry, type ReachOptions, reachPeer } from "./dialer.ts";
 import type { Orchestrator } from "./orchestrator.ts";
+import { openingMessages, rotationTaker } from "./rotation_exchange.ts";
 
 /** Sessions that a run spends on files which change while they are synced. */
 const ROUNDS_MAX = 3;
@@ -107,7 +113,7 @@ class SyncRun {
           continue;
         }
         if (!isWorthAnotherTry(error) || ++this.#failures > retries) {
-          throw explain(error, this.#entry, this.#orchestrator.identity.id);
+          throw this.#explain(error);
         }
         logger.log("warn", `connection with "${this.#entry.alias}" broke, going on where it was`);
         await delay(backoffMs(this.#failures, Math.random()), signal);
@@ -132,11 +138,13 @@ class SyncRun {
     try {
       await using link = await PeerLink.begin(connection, {
         hello: this.#orchestrator.hello,
+        opening: await openingMessages(this.#orchestrator),
+        onRotateKey: rotationTaker(this.#orchestrator, connection),
         handler: session,
         clock,
         logger,
       });
-      void this.#greet(link, connection);
+      this.#orchestrator.background(this.#greet(link, connection));
       const role = roleOfInitiator(request.mode, request.dryRun);
       return await session.run(link, {
         isNew: role !== "source" && !existsSync(join(dir, OWN_FOLDER)),
@@ -175,6 +183,20 @@ class SyncRun {
     }
   }
 
+  /** Says in the user's terms why a peer that was reached turned us away, or we it. */
+  #explain(error: unknown): unknown {
+    // A refusal on this side, of who answered, says already what it is about.
+    if (!(error instanceof ConnectionLost) || error.code !== "peer_untrusted") return error;
+    const { alias } = this.#entry;
+    if (error.info.by === "local") {
+      const why = `"${alias}" was removed from the trusted peers`;
+      return new LandropicError("peer_untrusted", why, undefined, error);
+    }
+    const hint = `run there: landropic peers trust ${this.#orchestrator.identity.id}`;
+    const why = `"${alias}" does not trust this device, or not for what it serves`;
+    return new LandropicError("peer_untrusted", why, hint, error);
+  }
+
   #addUp(stats: ConnectionStats): void {
     this.#wireSent += stats.sentBytes;
     this.#wireReceived += stats.receivedBytes;
@@ -183,17 +205,6 @@ class SyncRun {
 
 function isLocked(error: unknown): boolean {
   return error instanceof LandropicError && error.code === "locked";
-}
-
-/** Says in the user's terms why a peer that was reached turned us away. */
-function explain(error: unknown, entry: TrustEntry, ownId: string): unknown {
-  if (!(error instanceof LandropicError) || error.code !== "peer_untrusted") return error;
-  return new LandropicError(
-    "peer_untrusted",
-    `"${entry.alias}" does not trust this device`,
-    `run there: landropic peers trust ${ownId}`,
-    error,
-  );
 }
 
 function addUp(a: SyncSummary, b: SyncSummary): SyncSummary {

@@ -75,7 +75,12 @@ export class CliDevice {
     const [program, ...before] = CliDevice.program();
     return new Deno.Command(program!, {
       args: [...before, ...args],
-      env: { LANDROPIC_HOME: this.home, NO_COLOR: "1" },
+      env: {
+        LANDROPIC_HOME: this.home,
+        NO_COLOR: "1",
+        // Tests keep to loopback: nothing is to be sent on a real network.
+        LANDROPIC_NO_DISCOVERY: "1",
+      },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

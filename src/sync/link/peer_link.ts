@@ -11,6 +11,7 @@ import {
   ProtocolError,
   readRequest,
   type Request,
+  type RotateKey,
 } from "../../protocol/mod.ts";
 import {
   CLOSE_CODE,
@@ -46,7 +47,11 @@ export interface LinkHandler {
 /** Options of {@linkcode PeerLink.open}. */
 export interface LinkOptions {
   readonly hello: Omit<Hello, "type">;
+  /** What is said right behind it. */
+  readonly opening?: readonly Message[];
   readonly handler: LinkHandler;
+  /** The peer is moving to a new key; unheard where nobody listens. */
+  readonly onRotateKey?: (message: RotateKey) => void;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -165,6 +170,7 @@ export class PeerLink implements AsyncDisposable {
     this.#control.setPriority(URGENCY.control, false);
     await this.#control.write(new Uint8Array([KIND_CONTROL]));
     await this.send({ type: "hello", ...this.#options.hello });
+    for (const message of this.#options.opening ?? []) await this.send(message);
     this.#background(this.#acceptUni());
     this.#background(this.#acceptBidi());
     const timer = setTimeout(() => {
@@ -253,6 +259,8 @@ export class PeerLink implements AsyncDisposable {
         this.#pongs.get(message.token)?.();
         this.#pongs.delete(message.token);
         return;
+      case "rotate-key":
+        return this.#options.onRotateKey?.(message);
       default:
         this.#options.handler.handleMessage(message);
     }

@@ -1,8 +1,10 @@
+import { equalBytes } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { RelPath } from "../../base/paths.ts";
+import { type Digest, digestKey } from "../../base/digest.ts";
 import { URGENCY } from "../link/transport.ts";
-import { GET_FILES_MAX, STATUS } from "../../protocol/mod.ts";
+import { GET_FILES_MAX } from "../../protocol/mod.ts";
 import {
   type Change,
   type ChangeResult,
@@ -13,13 +15,13 @@ import {
   type Keep,
   reasonOf,
   type Recipe,
-  RecipeBuilder,
   type Root,
   type StagedFile,
 } from "../../store/mod.ts";
-import type { RootIndex } from "../../index/mod.ts";
+import type { DigestLocation, RootIndex } from "../../index/mod.ts";
 import type { ShareContent } from "../content/share_content.ts";
-import type { Failure, FileSink, RemoteShare, WantedVersion } from "../transfer/remote_share.ts";
+import { ContentError, ContentGetter, StagingSink, type WantedContent } from "../delta/mod.ts";
+import type { RemoteShare } from "../transfer/remote_share.ts";
 import { IndexWriter } from "./index_writer.ts";
 import type { Before, CopyFile, Operation, Outcome, WriteFile } from "./operation.ts";
 
@@ -27,8 +29,6 @@ import type { Before, CopyFile, Operation, Outcome, WriteFile } from "./operatio
 const REQUESTS_MAX = 8;
 /** Bytes of small files in one request. */
 const REQUEST_BYTES_AIM = 4 * 1024 * 1024;
-/** Files over this size get a request of their own. */
-const SMALL_FILE_BYTES = 1024 * 1024;
 
 /** What an {@linkcode Executor} works with. */
 export interface ExecutorOptions {
@@ -56,8 +56,12 @@ interface Job<T extends Operation = Operation> {
   readonly index: number;
   readonly operation: T;
   recipe?: Recipe;
+  /** Learned on the way, where the operation does not have it. */
+  digest?: Digest;
   bytesFetched: number;
   bytesReused: number;
+  /** Called once it is known what became of the contents. */
+  close?: (isDone: boolean) => void;
 }
 
 /**
@@ -71,6 +75,9 @@ export class Executor {
   readonly #options: ExecutorOptions;
   readonly #pipeline: CommitPipeline;
   readonly #writer: IndexWriter;
+  readonly #getter: ContentGetter;
+  /** Ends what is under way once one thing has failed for good. */
+  readonly #abort = new AbortController();
   readonly #jobs = new Map<Change, Job>();
   readonly #dirsLast: Job[] = [];
   readonly #running = new Set<Promise<void>>();
@@ -80,8 +87,10 @@ export class Executor {
   #stopped: { code: string; message: string } | undefined;
 
   constructor(options: ExecutorOptions) {
-    this.#options = options;
     this.#writer = new IndexWriter(options.index, options.clock);
+    const signal = AbortSignal.any([options.signal, this.#abort.signal]);
+    this.#options = { ...options, signal };
+    this.#getter = new ContentGetter(this.#options);
     this.#pipeline = new CommitPipeline(options.root, {
       fsync: options.fsync,
       versionsMax: options.versionsMax,
@@ -97,14 +106,23 @@ export class Executor {
    */
   async run(operations: AsyncIterable<Operation> | Iterable<Operation>): Promise<void> {
     await using _ = this.#pipeline;
-    let index = 0;
-    for await (const operation of operations) {
-      this.#options.signal.throwIfAborted();
-      await this.#take({ index: index++, operation, bytesFetched: 0, bytesReused: 0 });
+    using getter = this.#getter;
+    try {
+      let index = 0;
+      for await (const operation of operations) {
+        this.#options.signal.throwIfAborted();
+        await this.#take({ index: index++, operation, bytesFetched: 0, bytesReused: 0 });
+      }
+      await this.#settle();
+      this.#finishDirs();
+      await this.#pipeline.flush();
+    } catch (error) {
+      this.#abort.abort(error);
+      getter[Symbol.dispose]();
+      // Nothing may go on working in the folder when its owner is told that this is over.
+      await Promise.allSettled(this.#running);
+      throw error;
     }
-    await this.#settle();
-    this.#finishDirs();
-    await this.#pipeline.flush();
   }
 
   async #take(job: Job): Promise<void> {
@@ -238,10 +256,10 @@ export class Executor {
   }
 
   async #enqueue(job: Job<WriteFile>): Promise<void> {
-    const { size } = job.operation;
-    if (size > SMALL_FILE_BYTES) return await this.#start(this.#fetch([job]));
+    const wanted = wantedOf(job.operation);
+    if (!this.#getter.isForBatch(wanted)) return await this.#start(this.#get(job, wanted));
     this.#batch.push(job);
-    this.#batchBytes += size;
+    this.#batchBytes += wanted.size;
     if (this.#batch.length >= GET_FILES_MAX / 2 || this.#batchBytes >= REQUEST_BYTES_AIM) {
       await this.#sendBatch();
     }
@@ -252,7 +270,7 @@ export class Executor {
     const jobs = this.#batch;
     this.#batch = [];
     this.#batchBytes = 0;
-    await this.#start(this.#fetch(jobs));
+    await this.#start(this.#getBatch(jobs));
   }
 
   /** Lets work run beside the rest, unless too much does already. */
@@ -284,29 +302,99 @@ export class Executor {
     }
   }
 
-  async #fetch(jobs: readonly Job<WriteFile>[]): Promise<void> {
-    const sink = new StagingSink(this.#options.root, jobs, {
-      onBytes: this.#options.onBytes,
-      onStaged: (job, staged) => this.#addStaged(job, staged),
-      onFailed: (job, code, message) => this.#fail(job, code, message),
-      onError: (job, error) => this.#failBy(job, error),
-      ready: () => this.#pipeline.ready(),
-    });
+  /** Gets a file that is worth a look at what is at hand, or requests of its own. */
+  async #get(job: Job<WriteFile>, wanted: WantedContent): Promise<void> {
     try {
-      const wanted: WantedVersion[] = jobs.map(({ operation }) => ({
-        path: operation.source,
-        offset: 0,
-        size: operation.size,
-        mtimeMs: operation.mtimeMs,
-      }));
-      const isLarge = jobs.length === 1 && jobs[0]!.operation.size > SMALL_FILE_BYTES;
-      await this.#options.remote.getFiles(
-        wanted,
-        sink,
-        isLarge ? URGENCY.largeFiles : URGENCY.smallFiles,
-      );
-    } finally {
-      sink[Symbol.dispose]();
+      const got = await this.#getter.get(wanted, job);
+      job.close = got.close;
+      job.digest = got.digest;
+      if (got.recipe !== undefined) job.recipe = got.recipe;
+      this.#tryAddStaged(job, got.staged);
+    } catch (error) {
+      return this.#failBy(job, error);
+    }
+    await this.#pipeline.ready();
+  }
+
+  /** Gets small files: those at hand by a copy, the others in one request. */
+  async #getBatch(jobs: readonly Job<WriteFile>[]): Promise<void> {
+    const missing = await this.#copyAtHand(jobs);
+    if (missing.length === 0) return;
+    using sink = new StagingSink(missing.map(({ operation }) => operation.size), {
+      open: () => this.#options.root.stage(),
+      onBytes: (at, bytes) => {
+        this.#options.signal.throwIfAborted();
+        missing[at]!.bytesFetched += bytes;
+        this.#options.onBytes(bytes);
+      },
+      onStaged: async (at, staged, recipe) => {
+        this.#takeFetched(missing[at]!, staged, recipe);
+        await this.#pipeline.ready();
+      },
+      onFailed: (at, error) => this.#failBy(missing[at]!, error),
+    });
+    const wanted = missing.map(({ operation: { source, size, mtimeMs } }) => ({
+      path: source,
+      offset: 0,
+      size,
+      mtimeMs,
+    }));
+    await this.#options.remote.getFiles(wanted, sink, URGENCY.smallFiles);
+  }
+
+  /** Copies what the share holds already; gives back the rest. */
+  async #copyAtHand(jobs: readonly Job<WriteFile>[]): Promise<readonly Job<WriteFile>[]> {
+    const digests = jobs.flatMap(({ operation }) => operation.digest ?? []);
+    if (digests.length === 0) return jobs;
+    const places = this.#getter.atHand.locate(digests);
+    const missing: Job<WriteFile>[] = [];
+    for (const job of jobs) {
+      const { digest } = job.operation;
+      const locations = digest && places.get(digestKey(digest));
+      if (!locations || !(await this.#copyFrom(job, digest, locations))) missing.push(job);
+      await this.#pipeline.ready();
+    }
+    return missing;
+  }
+
+  /** False if the bytes have to be fetched after all. */
+  async #copyFrom(
+    job: Job<WriteFile>,
+    digest: Digest,
+    locations: readonly DigestLocation[],
+  ): Promise<boolean> {
+    try {
+      const staged = await this.#getter.atHand.copy(digest, job.operation.size, locations);
+      if (staged === undefined) return false;
+      job.bytesReused = job.operation.size;
+      this.#tryAddStaged(job, staged);
+    } catch (error) {
+      this.#failBy(job, error);
+    }
+    return true;
+  }
+
+  #takeFetched(job: Job<WriteFile>, staged: StagedFile, recipe: Recipe): void {
+    const { digest } = job.operation;
+    if (digest !== undefined && !equalBytes(digest, recipe.digest)) {
+      staged[Symbol.dispose]();
+      const message = "The contents that came are not those announced";
+      return this.#fail(job, "changed", message);
+    }
+    job.recipe = recipe;
+    try {
+      this.#tryAddStaged(job, staged);
+    } catch (error) {
+      this.#failBy(job, error);
+    }
+  }
+
+  #tryAddStaged(job: Job<WriteFile>, staged: StagedFile): void {
+    try {
+      this.#addStaged(job, staged);
+    } catch (error) {
+      staged[Symbol.dispose]();
+      throw error;
     }
   }
 
@@ -328,8 +416,9 @@ export class Executor {
       const job = this.#jobs.get(result.change)!;
       this.#jobs.delete(result.change);
       const isDirLast = job.operation.op === "make-dir" && result.change.kind === "attributes";
+      job.close?.(result.outcome === "done");
       if (result.outcome === "done") {
-        this.#writer.note(result, job.operation, job.recipe);
+        this.#writer.note(result, withDigest(job), job.recipe);
         // A new directory is reported once, when it exists.
         if (!isDirLast) outcomes.push(outcomeOf(job, "done", "", ""));
         continue;
@@ -348,7 +437,7 @@ export class Executor {
   }
 
   #failBy(job: Job, error: unknown): void {
-    const reason = reasonOf(error);
+    const reason = error instanceof ContentError ? error.reason : reasonOf(error);
     if (reason === undefined) throw error;
     const message = messageOf(error);
     if (reason === "no_space" || reason === "read_only") {
@@ -358,6 +447,7 @@ export class Executor {
   }
 
   #fail(job: Job, code: string, message: string): void {
+    job.close?.(false);
     this.#options.onOutcome(
       outcomeOf(job, code === "changed" ? "changed" : "failed", code, message),
     );
@@ -372,104 +462,13 @@ function outcomeOf(job: Job, result: Outcome["result"], code: string, message: s
   return { index, result, code, message, bytesFetched, bytesReused };
 }
 
-interface SinkEvents {
-  onBytes(bytes: number): void;
-  onStaged(job: Job<WriteFile>, staged: StagedFile): void;
-  onFailed(job: Job, code: string, message: string): void;
-  onError(job: Job, error: unknown): void;
-  ready(): Promise<void>;
+function wantedOf({ path, source, size, mtimeMs, digest, before }: WriteFile): WantedContent {
+  const old = before.kind === "file" ? before : undefined;
+  return { path, source, size, mtimeMs, digest, old };
 }
 
-/** Stages files as their bytes arrive, hashing them on the way. */
-class StagingSink implements FileSink, Disposable {
-  readonly #root: Root;
-  readonly #jobs: readonly Job<WriteFile>[];
-  readonly #events: SinkEvents;
-  #staged: StagedFile | undefined;
-  #builder: RecipeBuilder | undefined;
-  #offset = 0;
-  #error: unknown;
-
-  constructor(root: Root, jobs: readonly Job<WriteFile>[], events: SinkEvents) {
-    this.#root = root;
-    this.#jobs = jobs;
-    this.#events = events;
-  }
-
-  begin(index: number): void {
-    this.#offset = 0;
-    this.#error = undefined;
-    this.#builder = new RecipeBuilder(this.#jobs[index]!.operation.size);
-    this.#attempt(() => this.#staged = this.#root.stage());
-  }
-
-  bytes(index: number, piece: Uint8Array): void {
-    this.#jobs[index]!.bytesFetched += piece.length;
-    this.#events.onBytes(piece.length);
-    if (this.#error !== undefined) return;
-    this.#builder!.update(piece);
-    this.#attempt(() => this.#staged!.writeAt(piece as Uint8Array<ArrayBuffer>, this.#offset));
-    this.#offset += piece.length;
-  }
-
-  async end(index: number): Promise<void> {
-    const job = this.#jobs[index]!;
-    if (this.#error === undefined) this.#finish(job);
-    if (this.#error !== undefined) {
-      const error = this.#error;
-      this.#drop();
-      this.#events.onError(job, error);
-      return;
-    }
-    await this.#events.ready();
-  }
-
-  fail(index: number, status: Failure): void {
-    this.#drop();
-    const [code, message] = FAILURES[status];
-    this.#events.onFailed(this.#jobs[index]!, code, message);
-  }
-
-  [Symbol.dispose](): void {
-    this.#drop();
-  }
-
-  #finish(job: Job<WriteFile>): void {
-    const recipe = this.#builder!.finish();
-    const { digest } = job.operation;
-    if (digest !== undefined && !recipe.digest.every((byte, i) => byte === digest[i])) {
-      this.#drop();
-      this.#events.onFailed(job, "changed", "The contents that came are not those announced");
-      return;
-    }
-    job.recipe = recipe;
-    const staged = this.#staged!;
-    this.#staged = undefined;
-    try {
-      this.#events.onStaged(job, staged);
-    } catch (error) {
-      staged[Symbol.dispose]();
-      this.#error = error;
-    }
-  }
-
-  #attempt(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      if (reasonOf(error) === undefined) throw error;
-      this.#error = error;
-    }
-  }
-
-  #drop(): void {
-    this.#staged?.[Symbol.dispose]();
-    this.#staged = undefined;
-  }
+/** The operation with what was learned about the contents while they were got. */
+function withDigest({ operation, digest }: Job): Operation {
+  if (operation.op !== "write-file" || digest === undefined) return operation;
+  return { ...operation, digest };
 }
-
-const FAILURES: { readonly [status in Failure]: readonly [string, string] } = {
-  [STATUS.changed]: ["changed", "The file changed on the other side"],
-  [STATUS.denied]: ["denied", "The other side does not share the file"],
-  [STATUS.io]: ["io", "The other side can't read the file"],
-};

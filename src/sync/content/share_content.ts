@@ -11,11 +11,15 @@ import {
   hashFile,
   reasonOf,
   type Recipe,
+  RecipeError,
   type Root,
 } from "../../store/mod.ts";
 
-/** Recipes kept at hand: a getter asks for the groups of one file in a few requests. */
-const RECIPES_AT_HAND = 4;
+/**
+ * Bytes of recipes kept at hand, the last one whatever its size: a getter asks for the groups of one
+ * file in a few requests, with several files under way. A GiB of files takes one MiB.
+ */
+const RECIPE_BYTES_AT_HAND = 40 * 1024 * 1024;
 
 /**
  * Knows what a share's files are made of: from the index where size, times and inode say that it still
@@ -26,6 +30,7 @@ export class ShareContent {
   readonly #index: RootIndex;
   readonly #signal: AbortSignal;
   readonly #recent = new Map<string, Recipe>();
+  #recentBytes = 0;
   #buffer: Uint8Array<ArrayBuffer> | undefined;
   #reading: Promise<unknown> = Promise.resolve();
   #hashedBytes = 0;
@@ -80,16 +85,10 @@ export class ShareContent {
     const recent = this.#recent.get(key);
     if (recent !== undefined) return recent;
     const digest = this.#trusted(path, version);
-    const stored = digest && this.#index.getRecipe(digest);
     // One file at a time: reading several at once would only make the disk seek.
-    const recipe = stored
-      ? decodeRecipe(stored, digest)
-      : await this.#inTurn(() => this.#read(path, version));
-    if (typeof recipe === "number") return recipe;
-    if (this.#recent.size >= RECIPES_AT_HAND) {
-      this.#recent.delete(this.#recent.keys().next().value!);
-    }
-    this.#recent.set(key, recipe);
+    const recipe = (digest && this.#stored(digest)) ??
+      await this.#inTurn(async () => this.#recent.get(key) ?? await this.#read(path, version));
+    if (typeof recipe !== "number") this.#keepAtHand(key, recipe);
     return recipe;
   }
 
@@ -104,6 +103,29 @@ export class ShareContent {
   /** Remembers how a file that was just written is made. */
   remember(recipe: Recipe): void {
     storeRecipe(this.#index, recipe);
+  }
+
+  /** What the index has for a digest; a damaged recipe is as good as none. */
+  #stored(digest: Digest): Recipe | undefined {
+    const stored = this.#index.getRecipe(digest);
+    if (stored === undefined) return undefined;
+    try {
+      return decodeRecipe(stored, digest);
+    } catch (error) {
+      if (error instanceof RecipeError) return undefined;
+      throw error;
+    }
+  }
+
+  #keepAtHand(key: string, recipe: Recipe): void {
+    if (this.#recent.has(key)) return;
+    this.#recent.set(key, recipe);
+    this.#recentBytes += recipe.bytes.length;
+    for (const [oldest, { bytes }] of this.#recent) {
+      if (this.#recentBytes <= RECIPE_BYTES_AT_HAND || oldest === key) return;
+      this.#recent.delete(oldest);
+      this.#recentBytes -= bytes.length;
+    }
   }
 
   #trusted(path: RelPath, version: { size: number; mtimeMs: number }): Digest | undefined {

@@ -175,14 +175,21 @@ export class InitiatorSession implements LinkHandler {
       await during(this.#finish(link, summary));
       return summary;
     }
-    const remote = new RemoteShare(link, this.#session);
+    const stop = new AbortController();
+    const remote = new RemoteShare(link, this.#session, AbortSignal.any([signal, stop.signal]));
     const planOptions = this.#planOptions(share, snapshot, accept, remote);
     const plan = await during(planSync(planOptions));
     this.#announce(plan, summary);
     if (request.dryRun) { for (const item of plan.items) this.#options.observer.item(item); }
     this.#checkSafety(plan, snapshot, accept);
     if (!request.dryRun) {
-      const outcomes = await during(this.#carryOut(plan, link, share, remote, summary));
+      const carryingOut = this.#carryOut(plan, link, share, { remote, summary, stop });
+      const outcomes = await during(carryingOut).catch(async (error) => {
+        // The folder is not let go of while anything works in it.
+        stop.abort(error);
+        await carryingOut.catch(() => {});
+        throw error;
+      });
       if (request.mode === "two-way") {
         await during(this.#remember(plan, outcomes, { link, share, snapshot, accept }));
       }
@@ -299,16 +306,18 @@ export class InitiatorSession implements LinkHandler {
     plan: SyncPlan,
     link: PeerLink,
     share: OpenShare,
-    remote: RemoteShare,
-    summary: SyncSummary,
+    by: { remote: RemoteShare; summary: SyncSummary; stop: AbortController },
   ): Promise<PlanOutcomes> {
-    const { request, clock, signal } = this.#options;
+    const { request, clock } = this.#options;
+    const { remote, summary, stop } = by;
+    const signal = AbortSignal.any([this.#options.signal, stop.signal]);
     const tally = new Tally(plan, summary, {
       observer: this.#options.observer,
       provider: this.#provider!,
       clock,
     });
     const timer = setInterval(() => tally.report(), PROGRESS_INTERVAL_MS);
+    let executing: Promise<void> | undefined;
     try {
       const work: Promise<void>[] = [];
       for (const operation of plan.local) {
@@ -336,9 +345,13 @@ export class InitiatorSession implements LinkHandler {
           onBytes: (bytes) => tally.received(bytes),
           ...(this.#options.onStep && { onStep: this.#options.onStep }),
         });
-        work.push(executor.run(plan.local));
+        work.push(executing = executor.run(plan.local));
       }
-      await Promise.all(work);
+      await Promise.race([Promise.all(work), abortOf(signal)]);
+    } catch (error) {
+      stop.abort(error);
+      await Promise.allSettled([executing]);
+      throw error;
     } finally {
       clearInterval(timer);
     }

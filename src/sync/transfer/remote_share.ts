@@ -24,7 +24,7 @@ import {
   type WantedFile,
 } from "../../protocol/mod.ts";
 import type { PeerLink } from "../link/peer_link.ts";
-import { STREAM_CODE, URGENCY } from "../link/transport.ts";
+import { type DuplexStream, STREAM_CODE, URGENCY } from "../link/transport.ts";
 import { isVersion } from "./provider.ts";
 
 /** A status that says why there is nothing. */
@@ -49,10 +49,13 @@ export interface WantedVersion extends WantedFile, FileVersion {}
 export class RemoteShare {
   readonly #link: PeerLink;
   readonly #session: number;
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(link: PeerLink, session: number) {
+  /** @param signal Ends all requests under way when it is aborted, and lets no new one begin. */
+  constructor(link: PeerLink, session: number, signal?: AbortSignal) {
     this.#link = link;
     this.#session = session;
+    this.#signal = signal;
   }
 
   /**
@@ -148,15 +151,42 @@ export class RemoteShare {
     urgency: number,
     read: (records: RecordReader) => Promise<void>,
   ): Promise<void> {
-    const stream = await this.#link.request(request, urgency);
+    const stream = await this.#open(request, urgency);
+    const stop = () => stream.recv.stop(STREAM_CODE.cancelled);
+    this.#signal?.addEventListener("abort", stop, { once: true });
     try {
       await stream.send.finish();
       const records = new RecordReader(new BlockReader((into) => stream.recv.read(into)));
       await read(records);
       if (!(await records.atEnd())) throw new ProtocolError("Answer has bytes behind its end");
     } catch (error) {
-      stream.recv.stop(STREAM_CODE.cancelled);
+      stop();
+      this.#signal?.throwIfAborted();
       throw error;
+    } finally {
+      this.#signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  /** Opens a stream; a peer that gives no credit for one must not keep anybody from giving up. */
+  async #open(request: Request, urgency: number): Promise<DuplexStream> {
+    const signal = this.#signal;
+    signal?.throwIfAborted();
+    const opening = this.#link.request(request, urgency);
+    if (signal === undefined) return await opening;
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = () => aborted.reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await Promise.race([opening, aborted.promise]);
+    } catch (error) {
+      opening.then((late) => {
+        late.send.reset(STREAM_CODE.cancelled);
+        late.recv.stop(STREAM_CODE.cancelled);
+      }, () => {});
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
     }
   }
 }

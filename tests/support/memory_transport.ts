@@ -22,19 +22,23 @@ export class MemoryTransport implements Transport {
   peer!: MemoryTransport;
   /** How this side learned of the end. */
   closedWith: { by: "local" | "peer"; code: number } | undefined;
+  /** Bytes that this side has written. */
+  bytesSent = 0;
+  /** Called with each write of this side, before it counts; what it throws ends the connection. */
+  onWrite: ((bytes: Uint8Array) => void) | undefined;
   readonly incomingUni = new Queue<ReceiveSide>();
   readonly incomingBidi = new Queue<DuplexStream>();
   readonly #pipes = new Set<Pipe>();
 
   openUni(): Promise<SendSide> {
-    const pipe = this.#pipe();
+    const pipe = this.#pipe(this);
     this.peer.incomingUni.push(pipe);
     return Promise.resolve(pipe);
   }
 
   openBidi(): Promise<DuplexStream> {
-    const there = this.#pipe();
-    const back = this.#pipe();
+    const there = this.#pipe(this);
+    const back = this.#pipe(this.peer);
     this.peer.incomingBidi.push({ send: back, recv: there });
     return Promise.resolve({ send: there, recv: back });
   }
@@ -45,12 +49,22 @@ export class MemoryTransport implements Transport {
     return Promise.resolve();
   }
 
-  #pipe(): Pipe {
+  #pipe(writer: MemoryTransport): Pipe {
     if (this.closedWith) throw new Error("connection closed");
-    const pipe = new Pipe();
+    const pipe = new Pipe((bytes) => writer.#count(bytes));
     this.#pipes.add(pipe);
     this.peer.#pipes.add(pipe);
     return pipe;
+  }
+
+  #count(bytes: Uint8Array): void {
+    try {
+      this.onWrite?.(bytes);
+    } catch (error) {
+      void this.close(0);
+      throw error;
+    }
+    this.bytesSent += bytes.length;
   }
 
   #end(by: "local" | "peer", code: number): void {
@@ -98,9 +112,12 @@ class Pipe implements SendSide, ReceiveSide {
   #error: Error | undefined;
   #wake = Promise.withResolvers<void>();
 
+  constructor(readonly onWrite: (bytes: Uint8Array) => void) {}
+
   async write(bytes: Uint8Array): Promise<void> {
     while (this.#held >= WINDOW_BYTES && !this.#error) await this.#wake.promise;
     if (this.#error) throw this.#error;
+    this.onWrite(bytes);
     if (bytes.length > 0) this.#chunks.push(bytes.slice());
     this.#held += bytes.length;
     this.#notify();

@@ -13,7 +13,7 @@ import {
   type SyncRequest,
   type SyncSummary,
 } from "../../src/sync/mod.ts";
-import { memoryTransportPair } from "./memory_transport.ts";
+import { type MemoryTransport, memoryTransportPair } from "./memory_transport.ts";
 
 const hello = { minor: 0, features: [], implementation: "test", name: "test" };
 
@@ -43,6 +43,8 @@ export interface RunOptions extends Partial<SyncRequest> {
   readonly writable?: boolean;
   /** Called at each step of a commit on either side; what it throws breaks the session off there. */
   readonly onStep?: () => void;
+  /** The two ends of the connection, `a`'s first, to look at it or to cut it. */
+  readonly transports?: readonly [MemoryTransport, MemoryTransport];
 }
 
 /** Runs one whole session over an in-memory connection: `a` syncs `folderA` with `b`'s `folderB`. */
@@ -53,7 +55,7 @@ export async function runSession(
   folderB: string,
   options: RunOptions = {},
 ): Promise<SessionResult> {
-  const { writable = true, onStep, ...rest } = options;
+  const { writable = true, onStep, transports, ...rest } = options;
   const request: SyncRequest = {
     share: "",
     mode: "push",
@@ -72,7 +74,7 @@ export async function runSession(
   const common = { clock: systemClock, logger: silentLogger, signal };
   await using indexA = await openIndex({ path: `${a.home}/index.db`, deviceId: a.id });
   await using indexB = await openIndex({ path: `${b.home}/index.db`, deviceId: b.id });
-  const [left, right] = memoryTransportPair();
+  const [left, right] = transports ?? memoryTransportPair();
   let served: ServedSums | undefined;
   await using responder = new Responder({
     shares: [{ name: "default", path: folderB, writable }],

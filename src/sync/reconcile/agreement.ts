@@ -40,7 +40,7 @@ export function likeness(a: Leaf, b: Leaf, windowMs: number): Likeness {
 /** How a leaf relates to what it was in the ancestor. */
 export type Change =
   | "none"
-  /** Mode, or the time of a link. */
+  /** Mode, or a time that is known to mean nothing: of a link, of equal digests. */
   | "metadata"
   | "contents"
   /** Its digest is known, the ancestor's is not, and size and time show nothing. */
@@ -63,7 +63,9 @@ export function changeOf(entry: Leaf, ancestor: Entry | undefined, windowMs: num
   } else if (entry.digest) {
     return "unsure";
   }
-  return entry.mode === was.mode ? "none" : "metadata";
+  return entry.mode === was.mode && sameTime(entry.mtimeMs, was.mtimeMs, windowMs)
+    ? "none"
+    : "metadata";
 }
 
 /** True for entries without any difference, so that nothing is to be done or remembered anew. */

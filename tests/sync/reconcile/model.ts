@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { equalBytes, utf8 } from "../../../src/base/bytes.ts";
 import { type Digest, digestKey, sha256 } from "../../../src/base/digest.ts";
-import { compareNames, type DirPath, type RelPath } from "../../../src/base/paths.ts";
+import { compareNames, type RelPath } from "../../../src/base/paths.ts";
 import { decodePage, encodePage, type Entry, shapeOf } from "../../../src/base/tree.ts";
 import {
   bumpVector,
@@ -45,6 +45,9 @@ export interface Scan {
   pages: Map<string, Uint8Array>;
 }
 
+/** Devices know each other. */
+const SHORT_IDS = new Map<string, string>();
+
 /** A device with one folder. */
 export class Device {
   readonly nodes = new Map<string, Node>();
@@ -56,11 +59,14 @@ export class Device {
   traits: SideTraits = {};
   /** Names (whole paths) that the scan can't judge. */
   opaque = new Set<string>();
+  /** Directories of which not everything can be read. */
+  incomplete = new Set<string>();
   checksum = false;
   #edits = 0;
 
   constructor(readonly id: string) {
     this.member = vectorMember(id, "1");
+    SHORT_IDS.set(this.member, this.shortId);
   }
 
   get shortId(): string {
@@ -120,7 +126,8 @@ export class Device {
       this.tombstones.delete(path);
     }
     for (const [path, known] of [...this.index]) {
-      if (this.nodes.has(path)) continue;
+      const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
+      if (this.nodes.has(path) || this.incomplete.has(parent)) continue;
       this.index.delete(path);
       this.tombstones.set(path, this.#bumped(known.vector));
     }
@@ -166,7 +173,14 @@ export class Device {
       const slash = path.lastIndexOf("/");
       if (path.slice(0, Math.max(0, slash)) === dir) tombstones.set(path.slice(slash + 1), vector);
     }
-    scan.views.set(dir, { entries, opaque, isIncomplete: false, versions, tombstones, mtimeMs: 1 });
+    scan.views.set(dir, {
+      entries,
+      opaque,
+      isIncomplete: this.incomplete.has(dir),
+      versions,
+      tombstones,
+      mtimeMs: 1,
+    });
     const page = encodePage(entries);
     const shape = shapeOf(page);
     scan.pages.set(digestKey(shape), page);
@@ -245,6 +259,7 @@ export function planFor(local: Device, remote: Device, options: SessionOptions =
     isIgnored: options.isIgnored,
     modifyWindowMs: options.modifyWindowMs,
     checksum: local.checksum,
+    shortIdOf: (member) => SHORT_IDS.get(member),
   });
   let rounds = 0;
   let dirsFetched = 0;
@@ -567,11 +582,10 @@ export function picture(device: Device): string[] {
   }).sort();
 }
 
-/** Short names for paths in tests. */
-export function at(path: string): RelPath {
-  return path as RelPath;
-}
-/** As {@linkcode at}, for directories. */
-export function dirAt(path: string): DirPath {
-  return path as DirPath;
+/** The lines of a plan, sorted by path; renames as `old -> new`. */
+export function lines(plan: Plan): string[] {
+  return plan.items.map(({ action, direction, type, path, from }) => ({
+    path,
+    text: `${action}${direction}${type} ${from === undefined ? "" : `${from} -> `}${path}`,
+  })).sort((a, b) => a.path < b.path ? -1 : a.path > b.path ? 1 : 0).map(({ text }) => text);
 }

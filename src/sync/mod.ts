@@ -10,7 +10,10 @@ export type { DuplexStream, ReceiveSide, SendSide, Transport } from "./link/tran
 export type { DeleteLimit } from "./plan/safety.ts";
 export * from "./plan/sync_plan.ts";
 export { measureThroughput, type Throughput } from "./session/bench.ts";
+export * from "./session/comparison.ts";
 export * from "./session/initiator.ts";
 export * from "./session/responder.ts";
 export type { ServedSums } from "./session/served_tally.ts";
 export * from "./share/open_share.ts";
+export type { Difference } from "./verify/tree_comparison.ts";
+export * from "./verify/verifier.ts";

@@ -423,7 +423,7 @@ class DirWalk {
 }
 
 /** True if what is remembered of the contents still holds, as far as the file system can tell. */
-function isUnchanged(known: EntryRecord | undefined, stat: FileStat): known is EntryRecord {
+export function isUnchanged(known: EntryRecord | undefined, stat: FileStat): known is EntryRecord {
   return known !== undefined && known.kind === stat.kind && known.size === stat.size &&
     known.mtimeMs === stat.mtimeMs && known.mtimeNs === stat.mtimeNs &&
     known.ctimeMs === stat.ctimeMs && known.ctimeNs === stat.ctimeNs &&

@@ -1,16 +1,13 @@
 import { equalBytes } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
-import { type ErrorCode, LandropicError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import {
   BlockWriter,
-  type ErrorMessage,
   type Message,
   ProtocolError,
   type Request,
   type SyncAccept,
   type SyncMode,
-  type WireError,
 } from "../../protocol/mod.ts";
 import { sendOperations } from "../apply/apply_stream.ts";
 import { Executor, type ExecutorOptions } from "../apply/executor.ts";
@@ -27,10 +24,9 @@ import { Provider } from "../transfer/provider.ts";
 import { Tally } from "./tally.ts";
 import { RateLimiter } from "../transfer/rate_limiter.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
+import { abortOf, CHUNKER_ID, endOf, errorFromPeer } from "./asking_side.ts";
 import { keepFor, versionsOf } from "./responder.ts";
 
-/** Names the chunking in SyncOpen. */
-const CHUNKER_ID = 1;
 const PROGRESS_INTERVAL_MS = 100;
 
 /** What a sync is asked to do. */
@@ -416,37 +412,6 @@ export class InitiatorSession implements LinkHandler {
     });
     await this.#acked.promise;
   }
-}
-
-const CODE_OF: { readonly [code in WireError]: ErrorCode } = {
-  failed: "failed",
-  no_such_share: "share_unavailable",
-  not_allowed: "share_unavailable",
-  locked: "locked",
-  storage: "storage",
-  busy: "peer_unreachable",
-  root_missing: "safety_limit",
-  safety_limit: "safety_limit",
-  protocol: "protocol",
-};
-
-function errorFromPeer(message: ErrorMessage, peer: string): LandropicError {
-  const hint = message.code === "no_such_share"
-    ? `see "landropic status ${peer}" for what it offers`
-    : undefined;
-  return new LandropicError(CODE_OF[message.code], `"${peer}" says: ${message.message}`, hint);
-}
-
-async function endOf(link: PeerLink): Promise<never> {
-  const error = await link.ended;
-  throw error ?? new LandropicError("peer_unreachable", "The peer closed the connection");
-}
-
-function abortOf(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
 }
 
 /** How a session uses the initiator's own folder. */

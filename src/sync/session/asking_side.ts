@@ -1,0 +1,40 @@
+import { type ErrorCode, LandropicError } from "../../base/errors.ts";
+import type { ErrorMessage, WireError } from "../../protocol/mod.ts";
+import type { PeerLink } from "../link/peer_link.ts";
+
+/** Names the chunking in SyncOpen. */
+export const CHUNKER_ID = 1;
+
+const CODE_OF: { readonly [code in WireError]: ErrorCode } = {
+  failed: "failed",
+  no_such_share: "share_unavailable",
+  not_allowed: "share_unavailable",
+  locked: "locked",
+  storage: "storage",
+  busy: "peer_unreachable",
+  root_missing: "safety_limit",
+  safety_limit: "safety_limit",
+  protocol: "protocol",
+};
+
+/** What the peer says of a session that failed there, in the user's terms. */
+export function errorFromPeer(message: ErrorMessage, peer: string): LandropicError {
+  const hint = message.code === "no_such_share"
+    ? `see "landropic status ${peer}" for what it offers`
+    : undefined;
+  return new LandropicError(CODE_OF[message.code], `"${peer}" says: ${message.message}`, hint);
+}
+
+/** Rejects when the connection has ended. */
+export async function endOf(link: PeerLink): Promise<never> {
+  const error = await link.ended;
+  throw error ?? new LandropicError("peer_unreachable", "The peer closed the connection");
+}
+
+/** Rejects with the signal's reason when it is aborted; costs a listener until then. */
+export function abortOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}

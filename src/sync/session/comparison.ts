@@ -1,0 +1,166 @@
+import type { Logger } from "../../base/log.ts";
+import { decodePage } from "../../base/tree.ts";
+import { type Message, ProtocolError, type Request, type SyncAccept } from "../../protocol/mod.ts";
+import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
+import type { DuplexStream } from "../link/transport.ts";
+import type { ScanProblem, Snapshot } from "../scan/snapshot.ts";
+import type { OpenShare } from "../share/open_share.ts";
+import { RemoteShare } from "../transfer/remote_share.ts";
+import { type ComparisonResult, TreeComparison } from "../verify/tree_comparison.ts";
+import { abortOf, CHUNKER_ID, endOf, errorFromPeer } from "./asking_side.ts";
+
+/** What a {@linkcode ComparisonSession} works with. */
+export interface ComparisonOptions {
+  /** "" for the peer's default or only share. */
+  readonly share: string;
+  readonly peerName: string;
+  readonly run: string;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** What a comparison of two folders came to. */
+export interface Comparison extends ComparisonResult {
+  /** The share's name at the peer. */
+  readonly share: string;
+  /** Files and bytes here. */
+  readonly files: number;
+  readonly bytes: number;
+  /** What could not be read here. */
+  readonly problems: readonly ScanProblem[];
+  /** How many paths could not be read there. */
+  readonly remoteProblems: number;
+}
+
+/**
+ * The asking side of a session in which nothing moves: both sides put the digest of every file into their
+ * pages, reading those that they don't know, and the pages that differ are fetched.
+ */
+export class ComparisonSession implements LinkHandler {
+  readonly #options: ComparisonOptions;
+  readonly #session: number;
+  readonly #accepted = Promise.withResolvers<SyncAccept>();
+  readonly #acked = Promise.withResolvers<void>();
+  readonly #failed = Promise.withResolvers<never>();
+
+  /** @param session Unique on its connection. */
+  constructor(session: number, options: ComparisonOptions) {
+    this.#session = session;
+    this.#options = options;
+    for (const waiting of [this.#accepted, this.#acked, this.#failed]) {
+      waiting.promise.catch(() => {});
+    }
+  }
+
+  handleMessage(message: Message): void {
+    switch (message.type) {
+      case "sync-accept":
+        return this.#accepted.resolve(message);
+      case "sync-ack":
+        return this.#acked.resolve();
+      case "error":
+        return this.#failed.reject(errorFromPeer(message, this.#options.peerName));
+      case "changed":
+      case "go-away":
+        return;
+      default:
+        throw new ProtocolError(`Message ${message.type} is not for the comparing side`);
+    }
+  }
+
+  handleRequest(_request: Request, _stream: DuplexStream): Promise<void> {
+    return Promise.reject(new ProtocolError("Nothing is served in a comparison"));
+  }
+
+  /**
+   * Runs the session to its end.
+   *
+   * @param share Opened as a source.
+   * @throws {LandropicError} what keeps the whole session from going on.
+   */
+  async run(link: PeerLink, share: OpenShare): Promise<Comparison> {
+    const failure = Promise.race([
+      this.#failed.promise,
+      endOf(link),
+      abortOf(this.#options.signal),
+    ]);
+    failure.catch(() => {});
+    const during = <T>(work: Promise<T>): Promise<T> => Promise.race([work, failure]);
+    await during(this.#open(link));
+    const scanning = share.scan({ checksum: true, filters: [] });
+    scanning.catch(() => {});
+    const [snapshot, accept] = await during(Promise.all([scanning, this.#accepted.promise]));
+    const comparison = await during(this.#compare(link, snapshot, accept));
+    await during(this.#finish(link));
+    return {
+      ...comparison,
+      share: accept.share,
+      files: snapshot.files,
+      bytes: snapshot.bytes,
+      problems: snapshot.problems.filter(({ isHarmless }) => !isHarmless),
+      remoteProblems: accept.scanErrors,
+    };
+  }
+
+  async #open(link: PeerLink): Promise<void> {
+    const { share, run } = this.#options;
+    await link.send({
+      type: "sync-open",
+      session: this.#session,
+      share,
+      mode: "compare",
+      checksum: true,
+      run,
+      chunker: CHUNKER_ID,
+      versions: 0,
+      compress: true,
+      dryRun: true,
+      watch: false,
+      rateLimit: 0,
+    });
+  }
+
+  async #compare(
+    link: PeerLink,
+    snapshot: Snapshot,
+    accept: SyncAccept,
+  ): Promise<ComparisonResult> {
+    const comparison = new TreeComparison(
+      (path) => ({
+        entries: [...snapshot.entriesOf(path)!.values()],
+        opaque: snapshot.dirs.get(path)!.opaque,
+      }),
+      { local: snapshot.shape, remote: accept.shape },
+    );
+    const remote = new RemoteShare(link, this.#session);
+    for (let wanted; (wanted = comparison.pollWanted()).length > 0;) {
+      const answers = await remote.getDirs(wanted);
+      for (const [i, answer] of answers.entries()) {
+        // It serves what its snapshot holds, and that does not change during a session.
+        if (typeof answer === "number") throw new ProtocolError("Peer lacks a directory it named");
+        comparison.handleDir(wanted[i]!.path, {
+          entries: decodePage(answer.page),
+          opaque: answer.opaque,
+        });
+      }
+    }
+    return comparison.finish();
+  }
+
+  async #finish(link: PeerLink): Promise<void> {
+    await link.send({
+      type: "sync-result",
+      session: this.#session,
+      ok: true,
+      files: 0,
+      bytesSent: 0,
+      bytesReceived: 0,
+      bytesReused: 0,
+      deleted: 0,
+      renamed: 0,
+      conflicts: 0,
+      errors: 0,
+    });
+    await this.#acked.promise;
+  }
+}

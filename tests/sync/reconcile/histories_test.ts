@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { equalBytes } from "../../../src/base/bytes.ts";
+import type { SyncDirection } from "../../../src/sync/reconcile/mod.ts";
 import { Device, picture, type SessionOptions, sync, Users } from "./model.ts";
 
 /** Histories a run; the soak entry of the environment makes it as long as wanted. */
@@ -67,11 +68,36 @@ Deno.test("Reconciler brings devices together and loses no version that nobody m
   );
 });
 
+Deno.test("Reconciler brings devices together whatever sessions they had before", () => {
+  const direction = fc.oneof(
+    fc.record({ kind: fc.constantFrom("push", "pull"), deletes: fc.boolean() }),
+    fc.record({
+      kind: fc.constant("two-way"),
+      conflicts: fc.constantFrom("keep-both", "newer", "local", "remote"),
+    }),
+  ) as fc.Arbitrary<SyncDirection>;
+  const directions = fc.array(direction, { minLength: 1, maxLength: 8 });
+  fc.assert(
+    fc.property(history, directions, ({ devices: count, steps, isRough }, directions) => {
+      const devices = Array.from({ length: count }, (_, i) => new Device("abcd"[i]!));
+      const users = new Users();
+      for (const [index, step] of (steps as Step[]).entries()) {
+        const direction = directions[index % directions.length]!;
+        if (step.do === "edit") apply(users, devices, step);
+        else runSession(users, devices, step, isRough, direction);
+      }
+      converge(devices);
+    }),
+    { numRuns: HISTORIES / 2 },
+  );
+});
+
 function runSession(
   users: Users,
   devices: Device[],
   step: Step & { do: "sync" },
   isRough: boolean,
+  direction?: SyncDirection,
 ): void {
   const from = devices[step.from % devices.length]!;
   const to = devices[step.to % devices.length]!;
@@ -91,7 +117,7 @@ function runSession(
         { meanwhile: () => apply(users, devices, step.edit as Step & { do: "edit" }) }),
     }
     : { sideFirst: () => draw() % 2 === 0 };
-  const { failed } = sync(from, to, options);
+  const { failed } = sync(from, to, direction === undefined ? options : { ...options, direction });
   if (!isRough) assert.deepEqual(failed, [], "every operation of an undisturbed session works");
 }
 

@@ -56,12 +56,15 @@ export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
 
 export const IPPROTO_IP = 0;
+export const IP_PKTINFO = 8;
 export const IP_MTU_DISCOVER = 10;
 export const IP_MTU = 14;
 export const IPPROTO_IPV6 = 41;
 export const IPV6_MTU_DISCOVER = 23;
 export const IPV6_MTU = 24;
 export const IPV6_V6ONLY = 26;
+export const IPV6_RECVPKTINFO = 49;
+export const IPV6_PKTINFO = 50;
 /** Always set "don't fragment"; report what is too large for the path as EMSGSIZE. */
 export const PMTUDISC_DO = 2;
 

@@ -1,6 +1,14 @@
 import { LandropicError } from "../base/errors.ts";
 import { parseIpAddress } from "../base/ip_address.ts";
 import { checkHostPort, formatHostPort, type HostPort, isLoopback } from "./address.ts";
+import {
+  encodeLocalMessage,
+  LOCAL_MESSAGE_BYTES_MAX,
+  readControl,
+  type ReceivedControl,
+  SEGMENT_MESSAGE_BYTES,
+  writeSegmentMessage,
+} from "./control_messages.ts";
 import { QuicError } from "./errors.ts";
 import * as c from "./linux_libc.ts";
 import {
@@ -24,6 +32,8 @@ import {
 /** An address in the form that `sendmsg` takes. */
 interface LinuxAddress extends UdpAddress {
   readonly sockaddr: Uint8Array;
+  /** The control message that sends from the address it wrote to; undefined: as the route has it. */
+  readonly localMessage: Uint8Array | undefined;
 }
 
 /** Datagrams that the system did not take yet. */
@@ -50,20 +60,21 @@ const ARENA = {
   receiveHeader: 64,
   sendVector: 128, // struct iovec, 16 bytes
   receiveVector: 144,
-  sendControl: 160, // one control message with a 16-bit segment size, 24 bytes
-  receiveControl: 192, // room for several
-  sendName: 320, // struct sockaddr_in6, 28 bytes
-  receiveName: 352,
-  option: 384, // an int and a socklen_t
-  scratch: 400, // an interface name, an eventfd counter
-  bytes: 448,
+  segmentMessage: 160, // control messages: the size of segments,
+  localMessage: 184, // and right behind it the address to send from
+  receiveControl: 224, // room for several
+  sendName: 352, // struct sockaddr_in6, 28 bytes
+  receiveName: 384,
+  option: 416, // an int and a socklen_t
+  scratch: 432, // an interface name, an eventfd counter
+  bytes: 480,
 } as const;
 const RECEIVE_CONTROL_BYTES = 128;
-const SEND_CONTROL_BYTES = 24;
 
 /**
  * UDP on Linux by direct calls into the C library: trains of datagrams in one system call both ways
- * (UDP_SEGMENT, UDP_GRO), large system queues, "don't fragment" set, and the kernel's path MTU.
+ * (UDP_SEGMENT, UDP_GRO), large system queues, "don't fragment" set, and the kernel's path MTU. Bound to
+ * all addresses, it answers from the one that was written to, whatever the routes say.
  */
 export class LinuxUdpSocket implements UdpSocket {
   readonly local: HostPort;
@@ -93,7 +104,9 @@ export class LinuxUdpSocket implements UdpSocket {
   readonly #receiveHeader = new Uint8Array(this.#arena, ARENA.receiveHeader, 56);
   readonly #sendName = new Uint8Array(this.#arena, ARENA.sendName, SOCKADDR_BYTES_MAX);
   readonly #receiveName = new Uint8Array(this.#arena, ARENA.receiveName, SOCKADDR_BYTES_MAX);
-  readonly #receiveNameWords = new Int32Array(this.#arena, ARENA.receiveName, 7);
+  readonly #arenaWords = new Int32Array(this.#arena);
+  readonly #sendLocal = new Uint8Array(this.#arena, ARENA.localMessage, LOCAL_MESSAGE_BYTES_MAX);
+  readonly #receivedControl: ReceivedControl = { segmentBytes: 0, localAt: 0 };
   readonly #receiveBuffer = new Uint8Array(new ArrayBuffer(RECEIVE_BYTES));
   readonly #one = new Uint8Array(new ArrayBuffer(UDP_PAYLOAD_BYTES_MAX));
   readonly #slabPointer: bigint;
@@ -102,8 +115,12 @@ export class LinuxUdpSocket implements UdpSocket {
   readonly #addresses = new Map<string, LinuxAddress>();
   #lastSender: LinuxAddress | undefined;
   readonly #lastSenderWords = new Int32Array(7);
+  readonly #lastLocalWords = new Int32Array(4);
   #sendNameOwner: LinuxAddress | undefined;
   #sendVectorIsSlab = true;
+  #isControlAtLocal = false;
+  readonly #segmentMessagePointer: bigint;
+  readonly #localMessagePointer: bigint;
 
   readonly #segmentViews = new Map<number, Uint8Array[]>();
   #segmentsMax: number = SEGMENTS_MAX;
@@ -132,9 +149,13 @@ export class LinuxUdpSocket implements UdpSocket {
     this.#zones = zoneTable(libc);
     this.#slabPointer = addressOfBuffer(this.slab);
     this.#onePointer = addressOfBuffer(this.#one);
+    const arenaPointer = addressOfBuffer(new Uint8Array(this.#arena));
+    this.#segmentMessagePointer = arenaPointer + BigInt(ARENA.segmentMessage);
+    this.#localMessagePointer = arenaPointer + BigInt(ARENA.localMessage);
     const fd = this.#open(listen);
     this.#fd = fd;
     this.#setOptions(fd);
+    if (isWildcard(listen.host)) this.#askForLocalAddress(fd);
     this.#layOutHeaders();
     this.local = this.#boundAddress(fd);
     this.#wakeFd = libc.eventfd(0, c.EFD_NONBLOCK | c.EFD_CLOEXEC);
@@ -163,7 +184,7 @@ export class LinuxUdpSocket implements UdpSocket {
     if (length === undefined) {
       throw new QuicError("usage", `Cannot dial ${formatHostPort(remote)} from this socket`);
     }
-    return this.#intern(sockaddr.subarray(0, length));
+    return this.#intern(sockaddr.subarray(0, length), 0);
   }
 
   send(to: UdpAddress, byteLength: number, segmentBytes: number): void {
@@ -195,7 +216,12 @@ export class LinuxUdpSocket implements UdpSocket {
       // Any failure ends the batch: nothing there, or an ICMP error that says nothing about the rest.
       if (byteLength < 0) return false;
       this.counters.receiveCalls++;
-      if (byteLength > 0) this.#deliver(sink, byteLength, this.#senderOfLast());
+      const control = this.#receivedControl;
+      const controlEnd = ARENA.receiveControl + view.getUint32(ARENA.receiveHeader + 40, true);
+      readControl(view, ARENA.receiveControl, controlEnd, control);
+      if (byteLength > 0) {
+        this.#deliver(sink, byteLength, control.segmentBytes, this.#senderOfLast(control.localAt));
+      }
       // A sink may close the socket.
       if (this.#isClosed) return false;
     }
@@ -292,6 +318,13 @@ export class LinuxUdpSocket implements UdpSocket {
     if (!this.#setOption(fd, c.SOL_UDP, c.UDP_SEGMENT, 0)) this.#segmentsMax = 1;
   }
 
+  /** So that a machine with several addresses answers from the one its client knows. */
+  #askForLocalAddress(fd: number): void {
+    // On an IPv6 socket this tells of IPv4 too, as `::ffff:a.b.c.d`.
+    if (this.#family === 6) this.#setOption(fd, c.IPPROTO_IPV6, c.IPV6_RECVPKTINFO, 1);
+    else this.#setOption(fd, c.IPPROTO_IP, c.IP_PKTINFO, 1);
+  }
+
   #layOutHeaders(): void {
     const view = this.#arenaView;
     const base = addressOfBuffer(new Uint8Array(this.#arena));
@@ -302,14 +335,12 @@ export class LinuxUdpSocket implements UdpSocket {
       view.setBigUint64(offset + 24, 1n, true);
       view.setBigUint64(offset + 32, at(control), true);
     };
-    header(ARENA.sendHeader, ARENA.sendName, ARENA.sendVector, ARENA.sendControl);
+    header(ARENA.sendHeader, ARENA.sendName, ARENA.sendVector, ARENA.segmentMessage);
     header(ARENA.receiveHeader, ARENA.receiveName, ARENA.receiveVector, ARENA.receiveControl);
     view.setBigUint64(ARENA.sendVector, this.#slabPointer, true);
     view.setBigUint64(ARENA.receiveVector, addressOfBuffer(this.#receiveBuffer), true);
     view.setBigUint64(ARENA.receiveVector + 8, BigInt(RECEIVE_BYTES), true);
-    view.setBigUint64(ARENA.sendControl, 18n, true); // header of 16 bytes and a u16
-    view.setInt32(ARENA.sendControl + 8, c.SOL_UDP, true);
-    view.setInt32(ARENA.sendControl + 12, c.UDP_SEGMENT, true);
+    writeSegmentMessage(view, ARENA.segmentMessage, 0);
   }
 
   /** One `sendmsg`; returns 0 or an error number. */
@@ -318,12 +349,16 @@ export class LinuxUdpSocket implements UdpSocket {
     if (to !== this.#sendNameOwner) {
       this.#sendName.set(to.sockaddr);
       view.setUint32(ARENA.sendHeader + 8, to.sockaddr.length, true);
+      if (to.localMessage) this.#sendLocal.set(to.localMessage);
       this.#sendNameOwner = to;
     }
     view.setUint32(ARENA.sendVector + 8, byteLength, true);
     const isTrain = byteLength > segmentBytes;
-    if (isTrain) view.setUint16(ARENA.sendControl + 16, segmentBytes, true);
-    view.setUint32(ARENA.sendHeader + 40, isTrain ? SEND_CONTROL_BYTES : 0, true);
+    if (isTrain) view.setUint16(ARENA.segmentMessage + 16, segmentBytes, true);
+    const localBytes = to.localMessage?.length ?? 0;
+    this.#pointControlAt(!isTrain && localBytes > 0);
+    const controlBytes = (isTrain ? SEGMENT_MESSAGE_BYTES : 0) + localBytes;
+    view.setUint32(ARENA.sendHeader + 40, controlBytes, true);
     this.counters.sendCalls++;
     if (this.#libc.sendmsg(this.#fd, this.#sendHeader, 0) < 0) {
       return c.errnoOf(this.#libc) || c.EIO;
@@ -347,11 +382,7 @@ export class LinuxUdpSocket implements UdpSocket {
         return this.#enqueue(to, bytes, byteLength, segmentBytes);
       case c.EIO:
       case c.EINVAL:
-        // Segmentation that this route or device cannot do: one by one from now on.
-        if (count > 1) {
-          this.#segmentsMax = 1;
-          return this.#sendSingly(to, bytes.subarray(0, byteLength), segmentBytes);
-        }
+        if (count > 1) return this.#sendSingly(to, bytes.subarray(0, byteLength), segmentBytes);
         break;
       case c.EMSGSIZE:
         this.counters.oversizedDatagrams += count;
@@ -360,11 +391,16 @@ export class LinuxUdpSocket implements UdpSocket {
     this.counters.droppedDatagrams += count;
   }
 
+  /** Sends what was refused as a train. */
   #sendSingly(to: LinuxAddress, bytes: Uint8Array, segmentBytes: number): void {
     const copy = bytes.slice();
+    const sentBefore = this.counters.sentDatagrams;
     for (let offset = 0; offset < copy.length; offset += segmentBytes) {
       this.sendOne(to, copy.subarray(offset, offset + segmentBytes));
     }
+    // What works singly fails for the train's sake: this route or device cannot cut trains. Otherwise
+    // the datagrams are at fault, such as ones larger than the path's MTU.
+    if (this.counters.sentDatagrams > sentBefore) this.#segmentsMax = 1;
   }
 
   #enqueue(to: LinuxAddress, bytes: Uint8Array, byteLength: number, segmentBytes: number): void {
@@ -408,8 +444,19 @@ export class LinuxUdpSocket implements UdpSocket {
     this.#sendVectorIsSlab = slab;
   }
 
-  #deliver(sink: DatagramSink, byteLength: number, from: LinuxAddress): void {
-    const segmentBytes = this.#segmentBytesOfLast();
+  #pointControlAt(localMessage: boolean): void {
+    if (localMessage === this.#isControlAtLocal) return;
+    const pointer = localMessage ? this.#localMessagePointer : this.#segmentMessagePointer;
+    this.#arenaView.setBigUint64(ARENA.sendHeader + 32, pointer, true);
+    this.#isControlAtLocal = localMessage;
+  }
+
+  #deliver(
+    sink: DatagramSink,
+    byteLength: number,
+    segmentBytes: number,
+    from: LinuxAddress,
+  ): void {
     if (segmentBytes === 0 || segmentBytes >= byteLength) {
       this.counters.receivedDatagrams++;
       sink.handleDatagram(this.#receiveBuffer.subarray(0, byteLength), from);
@@ -423,24 +470,6 @@ export class LinuxUdpSocket implements UdpSocket {
       sink.handleDatagram(this.#receiveBuffer.subarray(byteLength - rest, byteLength), from);
     }
     this.counters.receivedDatagrams += whole + (rest > 0 ? 1 : 0);
-  }
-
-  /** The size at which the kernel glued datagrams together; 0 if it did not. */
-  #segmentBytesOfLast(): number {
-    const view = this.#arenaView;
-    const end = ARENA.receiveControl + view.getUint32(ARENA.receiveHeader + 40, true);
-    for (let at: number = ARENA.receiveControl; at + 16 <= end;) {
-      const length = view.getUint32(at, true);
-      if (
-        length >= 20 && view.getInt32(at + 8, true) === c.SOL_UDP &&
-        view.getInt32(at + 12, true) === c.UDP_GRO
-      ) {
-        return view.getInt32(at + 16, true);
-      }
-      if (length < 16) return 0;
-      at += (length + 7) & ~7;
-    }
-    return 0;
   }
 
   /** Ready-made views of the receive buffer: a view per datagram would be garbage per datagram. */
@@ -457,34 +486,50 @@ export class LinuxUdpSocket implements UdpSocket {
     return views;
   }
 
-  /** The sender of the last datagram; the same object as long as the sender is the same. */
-  #senderOfLast(): LinuxAddress {
-    const now = this.#receiveNameWords;
-    const last = this.#lastSenderWords;
-    if (
-      this.#lastSender && now[0] === last[0] && now[1] === last[1] &&
-      (this.#family === 4 || now[2] === last[2] && now[3] === last[3] && now[4] === last[4] &&
-          now[5] === last[5] && now[6] === last[6])
-    ) {
-      return this.#lastSender;
-    }
+  /**
+   * The sender of the last datagram; the same object as long as the sender is the same.
+   *
+   * @param localAt Where in the arena the address lies that it wrote to; 0 if that is not known.
+   */
+  #senderOfLast(localAt: number): LinuxAddress {
+    if (this.#lastSender && this.#isLastSender(localAt)) return this.#lastSender;
     const length = this.#family === 4 ? 16 : 28;
     const name = this.#receiveName.slice(0, length);
     name.fill(0, this.#family === 4 ? 8 : 4, 8);
-    last.set(now);
-    this.#lastSender = this.#intern(name);
+    const words = this.#arenaWords;
+    for (let i = 0; i < 7; i++) this.#lastSenderWords[i] = words[ARENA.receiveName / 4 + i]!;
+    for (let i = 0; i < 4; i++) this.#lastLocalWords[i] = localAt ? words[localAt / 4 + i]! : 0;
+    this.#lastSender = this.#intern(name, localAt);
     return this.#lastSender;
   }
 
-  #intern(sockaddr: Uint8Array): LinuxAddress {
+  #isLastSender(localAt: number): boolean {
+    const words = this.#arenaWords;
+    const isIpv4 = this.#family === 4;
+    for (let i = 0; i < (isIpv4 ? 2 : 7); i++) {
+      if (words[ARENA.receiveName / 4 + i] !== this.#lastSenderWords[i]) return false;
+    }
+    if (localAt === 0) return true;
+    for (let i = 0; i < (isIpv4 ? 1 : 4); i++) {
+      if (words[localAt / 4 + i] !== this.#lastLocalWords[i]) return false;
+    }
+    return true;
+  }
+
+  #intern(sockaddr: Uint8Array, localAt: number): LinuxAddress {
     // Flow label and padding are no part of the address.
     const { host, port } = readSockaddr(sockaddr, this.#zones);
     const key = `${host} ${port}`;
-    let address = this.#addresses.get(key);
+    const local = localAt === 0
+      ? undefined
+      : new Uint8Array(this.#arena, localAt, this.#family === 4 ? 4 : 16);
+    const cacheKey = local ? `${key} ${local.join(".")}` : key;
+    let address = this.#addresses.get(cacheKey);
     if (!address) {
       if (this.#addresses.size >= ADDRESSES_MAX) this.#addresses.clear();
-      address = { host, port, key, sockaddr: sockaddr.slice() };
-      this.#addresses.set(key, address);
+      const localMessage = local && encodeLocalMessage(local, interfaceOf(sockaddr));
+      address = { host, port, key, sockaddr: sockaddr.slice(), localMessage };
+      this.#addresses.set(cacheKey, address);
     }
     return address;
   }
@@ -517,6 +562,16 @@ export class LinuxUdpSocket implements UdpSocket {
 
 function addressOfBuffer(bytes: Uint8Array<ArrayBuffer>): bigint {
   return Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes));
+}
+
+function isWildcard(host: string): boolean {
+  return parseIpAddress(host)!.bytes.every((byte) => byte === 0);
+}
+
+/** The interface that a link-local sender is on; 0 for all others, to let the route decide. */
+function interfaceOf(sockaddr: Uint8Array): number {
+  if (sockaddr.length < 28) return 0;
+  return new DataView(sockaddr.buffer, sockaddr.byteOffset).getUint32(24, true);
 }
 
 function zoneTable(libc: c.Libc): ZoneTable {

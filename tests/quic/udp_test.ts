@@ -7,6 +7,7 @@ import type { UdpAddress, UdpSocket } from "../../src/quic/udp.ts";
 import { patternBytes } from "../support/quic_streams.ts";
 
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
+const ANY_IPV4 = { host: "0.0.0.0", port: 0 };
 
 const IMPLEMENTATIONS: Record<string, (listen?: HostPort) => Promise<UdpSocket>> = {
   DgramUdpSocket: (listen) => DgramUdpSocket.bind(listen),
@@ -207,6 +208,52 @@ Deno.test({
   await receiveCount(far, 40);
   assert.equal(near.counters.sendCalls, 1);
   assert(far.counters.receiveCalls < 40, `${far.counters.receiveCalls} calls`);
+  await near.close();
+  await far.close();
+});
+
+for (const wildcard of ["0.0.0.0", "::"]) {
+  for (const dialled of ["127.0.0.1", "127.0.0.2", "::1"]) {
+    if (dialled === "::1" && wildcard !== "::") continue;
+    Deno.test({
+      name: `LinuxUdpSocket on ${wildcard} answers ${dialled} from there, singly and in trains`,
+      ignore: Deno.build.os !== "linux" || (wildcard === "::" && !ipv6),
+    }, async () => {
+      const near = LinuxUdpSocket.bind({ host: dialled === "::1" ? "::1" : "127.0.0.1", port: 0 });
+      const far = LinuxUdpSocket.bind({ host: wildcard, port: 0 });
+      const to = near.addressOf({ host: dialled, port: far.local.port });
+      near.sendOne(to, new Uint8Array([1]));
+      const [asked] = await receiveCount(far, 1);
+      assert.equal(asked!.from.key, `${near.local.host} ${near.local.port}`);
+      far.sendOne(asked!.from, new Uint8Array([2]));
+      far.send(asked!.from, 2500, 1000);
+      far.sendOne(asked!.from, new Uint8Array([3]));
+      const answers = await receiveCount(near, 5);
+      assert.deepEqual(answers.map(({ bytes }) => bytes.length), [1, 1000, 1000, 500, 1]);
+      for (const { from } of answers) assert.equal(from.key, to.key);
+      await near.close();
+      await far.close();
+    });
+  }
+}
+
+Deno.test({
+  name: "LinuxUdpSocket keeps answers apart when one client writes to two of its addresses",
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  const [near, far] = [LinuxUdpSocket.bind(LOOPBACK), LinuxUdpSocket.bind(ANY_IPV4)];
+  for (const [n, host] of ["127.0.0.1", "127.0.0.2", "127.0.0.1"].entries()) {
+    near.sendOne(near.addressOf({ host, port: far.local.port }), new Uint8Array([n]));
+  }
+  const asked = await receiveCount(far, 3);
+  assert.equal(asked[0]!.from, asked[2]!.from);
+  assert.notEqual(asked[0]!.from, asked[1]!.from);
+  for (const { bytes, from } of asked) far.sendOne(from, bytes);
+  const answers = await receiveCount(near, 3);
+  assert.deepEqual(
+    answers.map(({ bytes, from }) => `${bytes[0]} ${from.host}`),
+    ["0 127.0.0.1", "1 127.0.0.2", "2 127.0.0.1"],
+  );
   await near.close();
   await far.close();
 });

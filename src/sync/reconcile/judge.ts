@@ -49,22 +49,18 @@ const PAIR: Verdict = { type: "pair" };
 const MERGE: Verdict = { type: "merge" };
 const SKIP: Verdict = { type: "skip", reason: undefined };
 
+/** What the filter names, what can't be judged, what may only be unseen: all of it is left alone. */
 function untouchable(item: Item, isIgnored: boolean): Verdict | undefined {
   const { views } = item.parent;
-  const isAbsent = item.on("local") === undefined && item.on("remote") === undefined;
-  for (const side of SIDES) {
-    if (item.on(side) !== undefined) continue;
-    if (views[side].opaque.has(item.name(side))) {
-      return isAbsent ? SKIP : { type: "skip", reason: "not_judged" };
-    }
-  }
-  if (isIgnored) return isAbsent ? FORGET : SKIP;
-  if (item.pair.ancestor === undefined && !isAbsent) return undefined;
-  for (const side of SIDES) {
-    if (item.on(side) !== undefined || !views[side].isIncomplete) continue;
-    return isAbsent ? SKIP : { type: "skip", reason: "incomplete" };
-  }
-  return undefined;
+  const missing = SIDES.filter((side) => item.on(side) === undefined);
+  const isOpaque = missing.some((side) => views[side].opaque.has(item.name(side)));
+  const isIncomplete = item.pair.ancestor !== undefined &&
+    missing.some((side) => views[side].isIncomplete);
+  // Only remembered: what is there on neither side needs no word.
+  if (missing.length === 2) return isOpaque || isIncomplete ? SKIP : FORGET;
+  if (isIgnored) return SKIP;
+  if (isOpaque) return { type: "skip", reason: "not_judged" };
+  return isIncomplete ? { type: "skip", reason: "incomplete" } : undefined;
 }
 
 function byFlow(item: Item): Verdict | undefined {

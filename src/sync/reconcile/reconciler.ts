@@ -257,10 +257,11 @@ export class Reconciler {
   #isFiltered(item: Item): boolean {
     if (this.#options.isIgnored === undefined) return false;
     const { local, remote, ancestor } = item.pair;
+    const isDir = (local ?? remote ?? ancestor)!.kind === "dir";
+    const isDirThere = (remote ?? local ?? ancestor)!.kind === "dir";
     const path = item.shownPath;
-    const isDir = (entry: Entry | undefined) => entry?.kind === "dir";
-    const kinds = new Set([local ?? remote ?? ancestor, remote ?? local ?? ancestor].map(isDir));
-    return [...kinds].some((isDirectory) => this.#isIgnored(path, isDirectory));
+    return this.#isIgnored(path, isDir) ||
+      (isDir !== isDirThere && this.#isIgnored(path, isDirThere));
   }
 
   #askForPair(item: Item): void {

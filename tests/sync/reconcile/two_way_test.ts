@@ -218,6 +218,15 @@ Deno.test("Reconciler neither deletes nor sends what became ignored, and takes i
   assert.deepEqual(lines(planFor(a, b).plan), ["->f log/x", "M<f log/y"]);
 });
 
+Deno.test("Reconciler says nothing of ignored files that the other side does not ignore yet", () => {
+  const { users, a, b } = pair("x.log", "plain");
+  a.opaque.add("x.log");
+  users.write(b, "x.log");
+  const { plan } = sync(a, b, { isIgnored: (path) => path.endsWith(".log") });
+  assert.deepEqual([lines(plan), plan.skipped], [[], []]);
+  assert.ok(a.nodes.has("x.log") && b.nodes.has("x.log"));
+});
+
 Deno.test("Reconciler keeps a deleted directory on the side where ignored things are in it", () => {
   const { users, a, b } = pair("d/", "d/x");
   users.write(b, "d/cache");

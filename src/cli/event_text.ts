@@ -125,9 +125,16 @@ export function peersTable(events: readonly PeerEvent[]): string[] {
 /** Devices of the local network as a table. */
 export function devicesTable(events: readonly DeviceEvent[]): string[] {
   return formatTable(
-    ["NAME", "ID", "ADDRESS", "TRUSTED"],
-    events.map(({ name, id, address, trusted }) =>
-      [name, id, address, trusted ? "yes" : "no"].map(escapeText)
+    ["NAME", "ID", "ADDRESS", "TRUSTED", "PAIRING"],
+    events.map(({ name, id, address, trusted, slot }) =>
+      [
+        name || "-",
+        id,
+        address,
+        trusted ? "yes" : "no",
+        slot === undefined ? "-" : `code ${slot}`,
+      ]
+        .map(escapeText)
     ),
   );
 }

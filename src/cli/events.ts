@@ -210,14 +210,17 @@ export interface ErrorEvent {
   readonly hint: string | null;
 }
 
-/** A device that announces itself (`discover`). */
+/** A device that announces itself (`discover`); nothing of it is proved. */
 export interface DeviceEvent {
   readonly event: "device";
+  /** Of the trusted peer whose id begins like this; else empty. */
   readonly name: string;
   /** As much of the id as it announces. */
   readonly id: string;
   readonly address: string;
   readonly trusted: boolean;
+  /** The public number of its pairing code, while it shows one. */
+  readonly slot?: number;
 }
 
 /** This device's state (`status`). */

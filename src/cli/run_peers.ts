@@ -15,18 +15,19 @@ import type {
 import type { CliContext } from "./handlers.ts";
 import { withOrchestrator } from "./with_orchestrator.ts";
 
-/** Lists the trusted peers. */
-export async function runPeersList(_command: PeersListCommand, context: CliContext): Promise<void> {
-  // deno-lint-ignore require-await
-  await withOrchestrator(context, async ({ trust }) => {
-    const entries = trust.list();
-    for (const entry of entries) emitPeer(context, entry);
+/** Lists the trusted peers, and which of them are there now. */
+export async function runPeersList(command: PeersListCommand, context: CliContext): Promise<void> {
+  const { onlinePeers } = await import("../orchestrator/diagnose/mod.ts");
+  await withOrchestrator(context, async (orchestrator) => {
+    const entries = orchestrator.trust.list();
+    const online = await onlinePeers(orchestrator, context.signal);
+    for (const entry of entries) emitPeer(context, entry, online.get(entry.id));
     if (entries.length === 0) {
       context.reporter.note(
         "no peers yet: pair with one by `landropic pair`, or `landropic peers trust`",
       );
     }
-  });
+  }, { discovery: command.discovery });
 }
 
 /** Trusts a device by its id. */
@@ -74,14 +75,15 @@ export async function runPeersRename(
   });
 }
 
-function emitPeer(context: CliContext, entry: TrustEntry): void {
+/** @param onlineAt Where it was found just now. */
+function emitPeer(context: CliContext, entry: TrustEntry, onlineAt?: string): void {
   context.reporter.emit({
     event: "peer",
     name: entry.alias,
     id: entry.id,
-    address: entry.addresses[0] ?? null,
+    address: onlineAt ?? entry.addresses[0] ?? null,
     lastSeen: entry.lastSeenMs === undefined ? null : new Date(entry.lastSeenMs).toISOString(),
-    online: false,
+    online: onlineAt !== undefined,
   });
 }
 

@@ -39,6 +39,8 @@ export interface OrchestratorOptions {
 export interface DialOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** UDP payload of what is sent; what the path carries if left out. */
+  readonly datagramBytes?: number;
 }
 
 /**

@@ -123,8 +123,12 @@ export class ShareServer implements AsyncDisposable {
   }
 
   #accept(connection: QuicConnection): void {
-    const serving: Promise<void> = this.#serve(connection).catch((error) => {
-      this.#orchestrator.options.logger.log("warn", `session failed: ${messageOf(error)}`);
+    const serving: Promise<void> = this.#serve(connection).catch(async (error) => {
+      await connection.close(CLOSE_CODE.normal);
+      // Who leaves in good order may only have looked whether this device is there.
+      const { by, code } = await connection.closed;
+      const level = by === "peer" && code === CLOSE_CODE.normal ? "debug" : "warn";
+      this.#orchestrator.options.logger.log(level, `session failed: ${messageOf(error)}`);
     }).finally(() => {
       this.#connections.delete(connection);
       this.#serving.delete(serving);

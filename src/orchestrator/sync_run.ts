@@ -4,12 +4,7 @@ import { delay } from "../base/clock.ts";
 import { LandropicError } from "../base/errors.ts";
 import { OWN_FOLDER } from "../base/paths.ts";
 import { shortId, type TrustEntry } from "../identity/mod.ts";
-import {
-  ConnectionLost,
-  type ConnectionStats,
-  formatHostPort,
-  type QuicConnection,
-} from "../quic/mod.ts";
+import { type ConnectionStats, formatHostPort, type QuicConnection } from "../quic/mod.ts";
 import {
   InitiatorSession,
   OpenShare,
@@ -22,6 +17,7 @@ import {
 import { backoffMs } from "./backoff.ts";
 import { isWorthAnotherTry, type ReachOptions, reachPeer } from "./dialer.ts";
 import type { Orchestrator } from "./orchestrator.ts";
+import { explainRefusal } from "./refusal.ts";
 import { openingMessages, rotationTaker } from "./rotation_exchange.ts";
 
 /** Sessions that a run spends on files which change while they are synced. */
@@ -113,7 +109,7 @@ class SyncRun {
           continue;
         }
         if (!isWorthAnotherTry(error) || ++this.#failures > retries) {
-          throw this.#explain(error);
+          throw explainRefusal(this.#orchestrator, this.#entry, error);
         }
         logger.log("warn", `connection with "${this.#entry.alias}" broke, going on where it was`);
         await delay(backoffMs(this.#failures, Math.random()), signal);
@@ -181,20 +177,6 @@ class SyncRun {
     } catch (error) {
       this.#orchestrator.options.logger.log("debug", `peer not noted: ${error}`);
     }
-  }
-
-  /** Says in the user's terms why a peer that was reached turned us away, or we it. */
-  #explain(error: unknown): unknown {
-    // A refusal on this side, of who answered, says already what it is about.
-    if (!(error instanceof ConnectionLost) || error.code !== "peer_untrusted") return error;
-    const { alias } = this.#entry;
-    if (error.info.by === "local") {
-      const why = `"${alias}" was removed from the trusted peers`;
-      return new LandropicError("peer_untrusted", why, undefined, error);
-    }
-    const hint = `run there: landropic peers trust ${this.#orchestrator.identity.id}`;
-    const why = `"${alias}" does not trust this device, or not for what it serves`;
-    return new LandropicError("peer_untrusted", why, hint, error);
   }
 
   #addUp(stats: ConnectionStats): void {

@@ -1,0 +1,239 @@
+import { delay } from "../../base/clock.ts";
+import { LandropicError, messageOf } from "../../base/errors.ts";
+import { parsePeerAddress, type TrustEntry } from "../../identity/mod.ts";
+import {
+  formatHostPort,
+  type HostPort,
+  type QuicConnection,
+  resolveAddress,
+  StreamStopped,
+} from "../../quic/mod.ts";
+import { AddressRace } from "../address_race.ts";
+import type { Orchestrator } from "../orchestrator.ts";
+import { PeerSearch } from "../peer_search.ts";
+import { PeerVisit } from "../peer_visit.ts";
+import { explainRefusal } from "../refusal.ts";
+import type { Check } from "./check.ts";
+
+/** The smallest datagram that every QUIC path carries. */
+const DATAGRAM_BYTES_MIN = 1200;
+/** First byte of a one-way stream that no peer knows: it is stopped, which is an answer. */
+const KIND_PROBE = 0x3f;
+/** Enough for several datagrams of any size. */
+const PROBE_BYTES = 64 * 1024;
+const PROBE_AGAIN_MS = 10;
+/** How long the answer may take. */
+const PROBE_MS = 3_000;
+
+/** How to look. */
+export interface PeerCheckOptions {
+  readonly address: { readonly host: string; readonly port: number } | undefined;
+  /** For each check. */
+  readonly timeoutMs: number;
+  readonly discovery: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Looks at every way to a peer, then at what the peer says over the best one. */
+export async function* checkPeer(
+  orchestrator: Orchestrator,
+  entry: TrustEntry,
+  options: PeerCheckOptions,
+): AsyncGenerator<Check, void> {
+  const found = options.address ? [] : yield* checkDiscovery(orchestrator, entry, options);
+  const known = options.address ? [options.address] : entry.addresses.map(parsePeerAddress);
+  const connection = yield* checkAddresses(orchestrator, entry, known, found, options);
+  if (connection === undefined) return;
+  const address = connection.remoteAddress;
+  yield* checkWelcome(orchestrator, entry, connection);
+  yield* checkPath(orchestrator, entry, address, options);
+}
+
+async function* checkDiscovery(
+  orchestrator: Orchestrator,
+  entry: TrustEntry,
+  { timeoutMs, discovery, signal }: PeerCheckOptions,
+): AsyncGenerator<Check, readonly HostPort[]> {
+  const name = "discovery";
+  if (!discovery) {
+    yield { name, ok: true, message: "not looked at (--no-discovery)" };
+    return [];
+  }
+  using search = new PeerSearch(orchestrator, entry, 0);
+  const patience = delay(Math.min(timeoutMs, PROBE_MS), signal).catch(() => {});
+  await Promise.race([search.news, search.over, patience]);
+  signal.throwIfAborted();
+  const { addresses } = search;
+  yield addresses.length > 0
+    ? { name, ok: true, message: `it announces ${addresses.map(formatHostPort).join(", ")}` }
+    : {
+      name,
+      ok: false,
+      message: "it does not announce itself on the local network",
+      hint: 'run "landropic serve" there; across routers, give its address by --address',
+    };
+  return addresses;
+}
+
+/** One line an address; the first one that answered is gone on with. */
+async function* checkAddresses(
+  orchestrator: Orchestrator,
+  entry: TrustEntry,
+  known: readonly HostPort[],
+  found: readonly HostPort[],
+  { timeoutMs, signal }: PeerCheckOptions,
+): AsyncGenerator<Check, QuicConnection | undefined> {
+  const { clock } = orchestrator.options;
+  const addresses = new Map<string, HostPort>();
+  for (const { host, port } of [...known, ...found]) {
+    try {
+      for (const one of await resolveAddress(host, port)) addresses.set(formatHostPort(one), one);
+    } catch (error) {
+      const hint = error instanceof LandropicError ? error.hint : undefined;
+      yield { name: host, ok: false, message: messageOf(error), ...(hint && { hint }) };
+    }
+  }
+  const dials = [...addresses].map(async ([name, address]) => {
+    const startMs = clock.nowMs();
+    try {
+      const connection = await dialOne(orchestrator, entry, address, { timeoutMs, signal });
+      return { name, connection, tookMs: clock.nowMs() - startMs };
+    } catch (error) {
+      return { name, error };
+    }
+  });
+  const results = await Promise.all(dials);
+  signal.throwIfAborted();
+  const best = results.find(({ connection }) => connection !== undefined)?.connection;
+  for (const { name, connection, error, tookMs } of results) {
+    if (connection) {
+      yield { name, ok: true, message: `answers after ${tookMs.toFixed(1)} ms` };
+      if (connection !== best) await connection.close(0);
+    } else if (best) {
+      yield { name, ok: true, message: `of no use now: ${messageOf(error)}` };
+    } else {
+      const hint = (error instanceof LandropicError ? error.hint : undefined) ??
+        'check that "landropic serve" runs there, and that no firewall stops UDP';
+      yield { name, ok: false, message: messageOf(error), hint };
+    }
+  }
+  if (addresses.size === 0) {
+    yield {
+      name: "addresses",
+      ok: false,
+      message: `no address of "${entry.alias}" is known`,
+      hint: "give one: --address HOST:PORT",
+    };
+  }
+  return best;
+}
+
+async function dialOne(
+  orchestrator: Orchestrator,
+  entry: TrustEntry,
+  address: HostPort,
+  { timeoutMs, signal, datagramBytes }: {
+    readonly timeoutMs: number;
+    readonly signal: AbortSignal;
+    readonly datagramBytes?: number;
+  },
+): Promise<QuicConnection> {
+  const options = { timeoutMs, ...(datagramBytes !== undefined && { datagramBytes }) };
+  const race = new AddressRace(
+    (address, stop) => orchestrator.dial(entry, address, { ...options, signal: stop }),
+    signal,
+  );
+  race.add([address], 0);
+  race.complete();
+  try {
+    return await race.winner;
+  } catch (error) {
+    throw error instanceof AggregateError ? error.errors[0] : error;
+  }
+}
+
+async function* checkWelcome(
+  orchestrator: Orchestrator,
+  entry: TrustEntry,
+  connection: QuicConnection,
+): AsyncGenerator<Check, void> {
+  try {
+    await using visit = await PeerVisit.open(orchestrator, connection);
+    yield { name: "trust", ok: true, message: `"${entry.alias}" trusts this device` };
+    const shares = await visit.shares();
+    const listed = shares.map(({ name, writable }) => writable ? name : `${name} (read only)`);
+    yield shares.length > 0 ? { name: "shares", ok: true, message: listed.join(", ") } : {
+      name: "shares",
+      ok: false,
+      message: "it offers nothing to this device",
+      hint: "name a folder there: landropic serve DIR",
+    };
+  } catch (error) {
+    const told = explainRefusal(orchestrator, entry, error);
+    const hint = told instanceof LandropicError ? told.hint : undefined;
+    yield { name: "trust", ok: false, message: messageOf(told), ...(hint && { hint }) };
+  }
+}
+
+/** Sends datagrams of full size; on a path that swallows them, smaller ones still get through. */
+async function* checkPath(
+  orchestrator: Orchestrator,
+  entry: TrustEntry,
+  address: HostPort,
+  { timeoutMs, signal }: PeerCheckOptions,
+): AsyncGenerator<Check, void> {
+  const name = "path";
+  for (const datagramBytes of [undefined, DATAGRAM_BYTES_MIN]) {
+    const limits = { timeoutMs, signal, ...(datagramBytes !== undefined && { datagramBytes }) };
+    const connection = await dialOne(orchestrator, entry, address, limits).catch(() => undefined);
+    if (connection === undefined) break;
+    const isCarried = await carries(connection);
+    const { datagramBytes: used, lostPackets } = connection.stats();
+    await connection.close(0);
+    if (!isCarried) continue;
+    const message = `carries ${used} bytes in a datagram, ${lostPackets} lost`;
+    yield datagramBytes === undefined ? { name, ok: true, message } : {
+      name,
+      ok: false,
+      message: `${message}; larger ones vanish`,
+      hint:
+        "a tunnel or router on the way drops what it can't carry: lower the MTU of the interface",
+    };
+    return;
+  }
+  yield {
+    name,
+    ok: false,
+    message: "data does not get through after the handshake",
+    hint: "look for a firewall between the devices that lets only some UDP through",
+  };
+}
+
+/** Whether the peer reacts to a stream of full datagrams. */
+async function carries(connection: QuicConnection): Promise<boolean> {
+  const bytes = new Uint8Array(PROBE_BYTES);
+  bytes[0] = KIND_PROBE;
+  const stop = new AbortController();
+  const probing = (async () => {
+    const stream = await connection.openUni();
+    try {
+      await stream.write(bytes);
+      // It fitted into the windows; the answer comes with the next write.
+      for (;;) {
+        await delay(PROBE_AGAIN_MS, stop.signal);
+        await stream.write(bytes.subarray(1, 2));
+      }
+    } catch (error) {
+      return error instanceof StreamStopped;
+    }
+  })();
+  const timer = setTimeout(() => {
+    stop.abort();
+    void connection.close(0);
+  }, PROBE_MS);
+  try {
+    return await probing;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -3,6 +3,7 @@ import { escapePath, escapeText } from "./escape.ts";
 import type {
   BenchEvent,
   CheckEvent,
+  ComparedEvent,
   ConflictEvent,
   DeviceEvent,
   FileErrorEvent,
@@ -196,11 +197,29 @@ export function peerStatusLines(event: PeerStatusEvent): string[] {
 }
 
 /** The end of `verify`. */
-export function verifiedText({ files, bytes, errors, seconds }: VerifiedEvent): string {
+export function verifiedText(event: VerifiedEvent): string {
+  const { files, bytes, errors, seconds, learned } = event;
   const found = errors === 0 ? "all as synced" : `${errors} not as synced`;
-  return `${formatCount(files, "file")}, ${formatBytes(bytes)}: ${found}, in ${
+  const more = learned === 0 ? "" : ` (${learned} read for the first time)`;
+  return `${formatCount(files, "file")}, ${formatBytes(bytes)}: ${found}${more}, in ${
     formatSeconds(seconds)
   }.`;
+}
+
+/** The end of `verify PEER`. */
+export function comparedLines(event: ComparedEvent): string[] {
+  const { files, bytes, differences, errors, seconds } = event;
+  const unread = errors > 0 ? `, ${errors} unreadable` : "";
+  const found = differences === 0 && errors === 0
+    ? "the same on both sides"
+    : `${formatCount(differences, "difference")}${unread}`;
+  return [
+    ...keyValueLines([
+      ["This folder", event.root],
+      [`${event.peer}:${event.share}`, event.peerRoot],
+    ]),
+    `${formatCount(files, "file")}, ${formatBytes(bytes)}: ${found}, in ${formatSeconds(seconds)}.`,
+  ];
 }
 
 /** One check of `doctor`, and what to do where it failed. */

@@ -18,11 +18,13 @@ export type CliEvent =
   | ConflictEvent
   | FileErrorEvent
   | SummaryEvent
+  | SkippedEvent
   | ErrorEvent
   | DeviceEvent
   | StatusEvent
   | PeerStatusEvent
   | VerifiedEvent
+  | ComparedEvent
   | CheckEvent
   | BenchEvent;
 
@@ -35,6 +37,9 @@ export interface IdEvent {
   readonly fingerprint: string;
   /** Where this device may be reached, `HOST:PORT` each. */
   readonly addresses: readonly string[];
+  /** The id it is moving to, and from when on (RFC 3339), while its key changes. */
+  readonly nextId?: string;
+  readonly nextFrom?: string;
 }
 
 /** A code and an invitation are open (`pair`). */
@@ -112,6 +117,8 @@ export interface ConnectedEvent {
 /** What a sync is going to do. Numbers of entries, and bytes of files to move. */
 export interface PlanEvent {
   readonly event: "plan";
+  /** Whom it is about, where a run syncs with several peers. */
+  readonly peer?: string;
   readonly send: number;
   readonly receive: number;
   readonly delete: number;
@@ -128,6 +135,8 @@ export type ItemAction = "+" | "M" | "m" | "R" | "-" | "C" | "!" | "s";
 /** One change, planned (dry run) or done. */
 export interface ItemEvent {
   readonly event: "item";
+  /** Whom it is about, where a run syncs with several peers. */
+  readonly peer?: string;
   readonly action: ItemAction;
   /** After a rename, the new path. */
   readonly path: EventPath;
@@ -146,6 +155,8 @@ export interface ItemEvent {
 /** How far a sync is; totals grow while folders are still being compared. */
 export interface ProgressEvent {
   readonly event: "progress";
+  /** Whom it is about, where a run syncs with several peers. */
+  readonly peer?: string;
   readonly files: number;
   readonly totalFiles: number;
   readonly bytes: number;
@@ -157,6 +168,8 @@ export interface ProgressEvent {
 /** Both sides changed a path. */
 export interface ConflictEvent {
   readonly event: "conflict";
+  /** Whom it is about, where a run syncs with several peers. */
+  readonly peer?: string;
   readonly path: EventPath;
   /** Whose version stays under `path`, or that both versions were kept. */
   readonly kept: "both" | "local" | "remote";
@@ -167,6 +180,8 @@ export interface ConflictEvent {
 /** One file could not be synced, or verified; the others go on. */
 export interface FileErrorEvent {
   readonly event: "file-error";
+  /** Whom it is about, where a run syncs with several peers. */
+  readonly peer?: string;
   readonly path: EventPath;
   /** Short and stable, say `changed` or `denied`. */
   readonly code: string;
@@ -200,11 +215,23 @@ export interface SummaryFields {
 /** The end of a sync; the last event of `sync`. */
 export interface SummaryEvent extends SummaryFields {
   readonly event: "summary";
+  /** Whom it is about, where a run syncs with several peers. */
+  readonly peer?: string;
+}
+
+/** A peer that `sync --all` left out, since it was not to be reached. */
+export interface SkippedEvent {
+  readonly event: "skipped";
+  readonly peer: string;
+  readonly code: ErrorCode;
+  readonly message: string;
 }
 
 /** Why a command failed. */
 export interface ErrorEvent {
   readonly event: "error";
+  /** Whom it is about, where a run syncs with several peers. */
+  readonly peer?: string;
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint: string | null;
@@ -257,6 +284,27 @@ export interface VerifiedEvent {
   readonly ok: boolean;
   readonly files: number;
   readonly bytes: number;
+  readonly errors: number;
+  readonly seconds: number;
+  /** Files of which no digest was known: read, and remembered for the next time. */
+  readonly learned: number;
+}
+
+/** The end of `verify PEER`; each path that differs was a `file-error`. */
+export interface ComparedEvent {
+  readonly event: "compared";
+  readonly ok: boolean;
+  readonly peer: string;
+  readonly share: string;
+  /** Digests of names and contents in hex: this device's folder, and the peer's. */
+  readonly root: string;
+  readonly peerRoot: string;
+  /** Files and their bytes here. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Paths that differ. */
+  readonly differences: number;
+  /** Paths that could not be read, on either side. */
   readonly errors: number;
   readonly seconds: number;
 }

@@ -2,6 +2,7 @@ import type { HandlerTable } from "./handlers.ts";
 
 /** The handlers of this build, each in a module of its own that is loaded when it is called. */
 export const HANDLERS: HandlerTable = {
+  bench: async () => (await import("./run_bench.ts")).runBench,
   completions: async () => (await import("./run_completions.ts")).runCompletions,
   discover: async () => (await import("./run_discover.ts")).runDiscover,
   doctor: async () => (await import("./run_doctor.ts")).runDoctor,
@@ -14,4 +15,5 @@ export const HANDLERS: HandlerTable = {
   serve: async () => (await import("./run_serve.ts")).runServe,
   status: async () => (await import("./run_status.ts")).runStatus,
   sync: async () => (await import("./run_sync.ts")).runSync,
+  verify: async () => (await import("./run_verify.ts")).runVerify,
 };

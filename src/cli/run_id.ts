@@ -1,22 +1,26 @@
 import { networkInterfaces } from "node:os";
 import { toHex } from "../base/bytes.ts";
-import { formatPeerAddress } from "../identity/mod.ts";
+import { beginRotation, formatPeerAddress, loadNextIdentity } from "../identity/mod.ts";
 import type { IdCommand } from "./commands/id.ts";
 import type { CliContext } from "./handlers.ts";
+import { rfc3339 } from "./units.ts";
 import { PORT_DEFAULT } from "./values/host_port.ts";
 import { withOrchestrator } from "./with_orchestrator.ts";
 
-/** Prints who this device is. */
-export async function runId(_command: IdCommand, context: CliContext): Promise<void> {
-  await withOrchestrator(context, ({ identity, deviceName }) => {
-    context.reporter.emit({
+/** Prints who this device is, and who it will be where its key changes. */
+export async function runId({ rotate }: IdCommand, context: CliContext): Promise<void> {
+  const { paths: { configDir: folder }, clock, logger, reporter } = context;
+  await withOrchestrator(context, async ({ identity, deviceName }) => {
+    const options = { folder, clock, logger };
+    const next = rotate ? await beginRotation(options) : await loadNextIdentity(options);
+    reporter.emit({
       event: "id",
       id: identity.id,
       name: deviceName,
       fingerprint: toHex(identity.fingerprint),
       addresses: ownAddresses(),
+      ...(next && { nextId: next.identity.id, nextFrom: rfc3339(next.switchAtMs) }),
     });
-    return Promise.resolve();
   });
 }
 

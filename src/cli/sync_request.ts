@@ -1,5 +1,6 @@
 /** What `sync` asks of the orchestrator, and how what it hears becomes events. */
-import type { SyncRunOptions } from "../orchestrator/mod.ts";
+import { LandropicError } from "../base/errors.ts";
+import type { SyncRunOptions, SyncRunSummary } from "../orchestrator/mod.ts";
 import type { SyncRequest } from "../sync/mod.ts";
 import type { SyncCommand } from "./commands/sync.ts";
 import { toIgnoreLines } from "./filter_rules.ts";
@@ -32,6 +33,38 @@ export async function syncRequestOf(
     filters,
     run,
   };
+}
+
+/**
+ * Everything that a run of `sync` needs but the address of its peer.
+ *
+ * @param request Where it was made already: standard input is read only once.
+ */
+export async function syncOptionsOf(
+  command: SyncCommand,
+  context: CliContext,
+  request?: SyncRequest,
+): Promise<Omit<SyncRunOptions, "address">> {
+  return {
+    request: request ?? await syncRequestOf(command, context),
+    retries: command.retries,
+    timeoutMs: command.timeoutMs,
+    waitMs: command.waitMs,
+    signal: context.signal,
+    dir: command.dir,
+    lockWaitMs: command.lockWaitMs,
+    observer: syncObserverOf(context),
+  };
+}
+
+/** Why a sync that ran to its end was less than a success. */
+export function shortfallOf({ errors, conflicts }: SyncRunSummary): LandropicError | undefined {
+  if (errors > 0) return new LandropicError("partial", `${errors} paths could not be synced`);
+  if (conflicts > 0) {
+    const why = `${conflicts} conflicts are left; both versions are kept`;
+    return new LandropicError("conflicts", why);
+  }
+  return undefined;
 }
 
 /** Passes on everything a run tells as events. */

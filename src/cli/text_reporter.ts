@@ -4,6 +4,7 @@ import { escapeLines, escapeText } from "./escape.ts";
 import {
   benchLines,
   checkLines,
+  comparedLines,
   conflictText,
   devicesTable,
   fileErrorText,
@@ -57,6 +58,8 @@ export class TextReporter implements Reporter {
   /** Rows of a table that is printed once its last row is known. */
   #peers: PeerEvent[] = [];
   #devices: DeviceEvent[] = [];
+  /** The peer under whose heading lines go now. */
+  #headed: string | undefined;
 
   constructor(options: TextReporterOptions) {
     this.#options = options;
@@ -66,6 +69,7 @@ export class TextReporter implements Reporter {
     const { style, dryRun, itemize } = this.#options;
     if (event.event === "progress") return this.#drawBar(event);
     if (event.event !== "peer" && event.event !== "device") this.#endTables();
+    if (HAS_HEADING.has(event.event)) this.#head((event as { peer?: string }).peer);
     switch (event.event) {
       case "id":
         return this.#lines(idLines(event));
@@ -116,6 +120,10 @@ export class TextReporter implements Reporter {
       case "summary":
         this.#options.output.status("");
         return this.#remark(summaryLines(event, dryRun, style.stdout));
+      case "skipped":
+        return this.#remark([
+          `${escapeText(event.peer)} is left out: ${escapeText(event.message)}`,
+        ]);
       case "status":
         return this.#lines(statusLines(event));
       case "peer-status":
@@ -123,6 +131,9 @@ export class TextReporter implements Reporter {
       case "verified":
         this.#options.output.status("");
         return this.#remark([verifiedText(event)]);
+      case "compared":
+        this.#options.output.status("");
+        return this.#lines(comparedLines(event));
       case "check":
         return this.#lines(checkLines(event, style.stdout));
       case "bench":
@@ -168,6 +179,13 @@ export class TextReporter implements Reporter {
     if (line !== undefined) output.status(line);
   }
 
+  /** Where several peers are synced with: says whose lines follow. */
+  #head(peer: string | undefined): void {
+    if (peer === undefined || peer === this.#headed) return;
+    this.#headed = peer;
+    this.#remark([this.#options.style.stdout.bold(`${escapeText(peer)}:`)]);
+  }
+
   /** What was asked for. */
   #lines(lines: readonly string[]): void {
     for (const line of lines) this.#options.output.out(`${line}\n`);
@@ -190,11 +208,12 @@ export function failureLines(message: string, hint: string | undefined, style: S
   return hint === undefined ? first : `${first}${style.bold("hint:")} ${escapeText(hint)}\n`;
 }
 
-function idLines({ id, name, fingerprint, addresses }: IdEvent): string[] {
+function idLines({ id, name, fingerprint, addresses, nextId, nextFrom }: IdEvent): string[] {
   return keyValueLines([
     ["Device id", id],
     ["Name", name],
     ["Fingerprint", fingerprint],
+    ...(nextId === undefined ? [] : [["Next id", `${nextId} (from ${nextFrom})`] as const]),
     ...addresses.map((address) => ["Address", address] as const),
   ]);
 }
@@ -202,3 +221,6 @@ function idLines({ id, name, fingerprint, addresses }: IdEvent): string[] {
 function withPort(address: string, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
+
+/** Events whose lines stand under the name of a peer, where there are several. */
+const HAS_HEADING: ReadonlySet<string> = new Set(["plan", "item", "summary"]);

@@ -8,6 +8,9 @@
 export * from "./orchestrator.ts";
 export * from "./dialer.ts";
 export * from "./share_server.ts";
+export * from "./sync_all.ts";
 export * from "./sync_run.ts";
+export * from "./bench_run.ts";
+export * from "./verify_run.ts";
 export type { DiscoveredPeer } from "./peer_watch.ts";
 export { PeerVisit } from "./peer_visit.ts";

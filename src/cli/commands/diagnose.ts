@@ -2,6 +2,7 @@
 import { UsageError } from "../../base/errors.ts";
 import type { CommandInput, CommandSpec } from "../command_spec.ts";
 import { valueFlag } from "../flags.ts";
+import { BadValue } from "../values/bad_value.ts";
 import { parsePositiveDuration } from "../values/duration.ts";
 import type { HostPort } from "../values/host_port.ts";
 import { parsePeerRef } from "../values/names.ts";
@@ -45,7 +46,8 @@ export interface BenchCommand {
   readonly discovery: boolean;
 }
 
-const TIMEOUT = valueFlag(
+/** `--timeout` of commands that look at a peer. */
+export const TIMEOUT = valueFlag(
   "timeout",
   "DURATION",
   "how long to try to reach the peer (default 10s)",
@@ -54,8 +56,8 @@ const TIMEOUT = valueFlag(
 const DURATION = valueFlag(
   "duration",
   "DURATION",
-  "how long to measure in each direction (default 5s)",
-  parsePositiveDuration,
+  "how long to measure in each direction, up to 1m (default 5s)",
+  parseMeasuringTime,
 );
 
 /** The command `status`. */
@@ -133,5 +135,14 @@ function timeout({ flags }: CommandInput): number {
   return flags.get(TIMEOUT) ?? TIMEOUT_MS_DEFAULT;
 }
 
-const TIMEOUT_MS_DEFAULT = 10_000;
+function parseMeasuringTime(text: string): number {
+  const durationMs = parsePositiveDuration(text);
+  if (durationMs > DURATION_MS_MAX) throw new BadValue("longer than a minute");
+  return durationMs;
+}
+
+/** The default of {@linkcode TIMEOUT}. */
+export const TIMEOUT_MS_DEFAULT = 10_000;
 const DURATION_MS_DEFAULT = 5_000;
+/** What peers take part in at most (BENCH_MS_MAX). */
+const DURATION_MS_MAX = 60_000;

@@ -33,7 +33,7 @@ export type SyncTarget =
     /** `undefined` for `default`, or the peer's only share. */
     readonly share: string | undefined;
   }
-  /** Every trusted peer, one after the other. */
+  /** Every trusted peer that is reachable. */
   | { readonly kind: "all" };
 
 /** What becomes of a file that both sides changed. */
@@ -78,7 +78,10 @@ export interface SyncCommand {
 
 const CONFLICT_POLICIES = ["keep-both", "newer", "local", "remote"] as const;
 
-const ALL = switchFlag("all", "sync with every trusted peer in turn; there is no PEER then");
+const ALL = switchFlag(
+  "all",
+  "sync with every trusted peer that is reachable; there is no PEER then",
+);
 const PUSH = switchFlag("push", "make the share equal to DIR");
 const PULL = switchFlag("pull", "make DIR equal to the share");
 const DELETE = switchFlag("delete", "with --push or --pull: delete what the source does not have");

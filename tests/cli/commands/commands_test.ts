@@ -21,7 +21,8 @@ Deno.test("each command builds its options from operands and flags", async () =>
     versions: undefined,
   };
   const cases: [string, unknown][] = [
-    ["id", { command: "id" }],
+    ["id", { command: "id", rotate: false }],
+    ["id --rotate", { command: "id", rotate: true }],
     ["peers", { command: "peers list", discovery: true }],
     ["peers list --json --no-discovery", { command: "peers list", discovery: false }],
     [`peers trust ${DEVICE_ID}`, {

@@ -125,6 +125,8 @@ export interface BuildOptions {
   /** The text of config.json. */
   readonly config?: string;
   readonly stdin?: string;
+  /** The current folder; `/work` if left out. */
+  readonly cwd?: string;
 }
 
 /** Parses and builds one line, without running it. */
@@ -143,6 +145,12 @@ export async function build(line: string | string[], options: BuildOptions = {})
   const { operands } = parsed;
   const readLine = () => Promise.resolve(options.stdin ?? "");
   return await spec.build(
-    commandInput(spec, { operands, flags, environment, cwd: "/work", readLine }),
+    commandInput(spec, {
+      operands,
+      flags,
+      environment,
+      cwd: options.cwd ?? "/work",
+      readLine,
+    }),
   );
 }

@@ -212,6 +212,15 @@ Deno.test("TextReporter draws the bar on a terminal and clears it before the sum
   assert.equal(textOf({ ...progress, rate: 1 }).err, "");
 });
 
+const COMPARED = {
+  event: "compared",
+  peer: "nas",
+  share: "photos",
+  files: 2,
+  bytes: 3,
+  seconds: 1,
+} as const;
+
 Deno.test("TextReporter has words for every other event", () => {
   const session = { peer: "nas", share: "photos", direction: "push", watch: false } as const;
   const cases: [CliEvent, RegExp][] = [
@@ -281,8 +290,20 @@ Deno.test("TextReporter has words for every other event", () => {
       shares: [{ name: "p", access: "read" }],
     }, /1\.50 ms\n.*1472 bytes\n.*1 lost \(0\.5%\)\n.*p \(read only\)\n$/],
     [
-      { event: "verified", ok: false, files: 2, bytes: 3, errors: 1, seconds: 1 },
-      /^2 files, 3 B: 1 not as synced/,
+      { event: "verified", ok: false, files: 2, bytes: 3, errors: 1, learned: 0, seconds: 1 },
+      /^2 files, 3 B: 1 not as synced, in 1\.0 s\.\n$/,
+    ],
+    [
+      { event: "verified", ok: true, files: 2, bytes: 3, errors: 0, learned: 2, seconds: 1 },
+      /^2 files, 3 B: all as synced \(2 read for the first time\), in/,
+    ],
+    [
+      { ...COMPARED, ok: true, root: "aa", peerRoot: "aa", differences: 0, errors: 0 },
+      /^This folder: {3}aa\nnas:photos: {4}aa\n2 files, 3 B: the same on both sides, in 1\.0 s\.\n$/,
+    ],
+    [
+      { ...COMPARED, ok: false, root: "aa", peerRoot: "bb", differences: 1, errors: 2 },
+      /\n2 files, 3 B: 1 difference, 2 unreadable, in/,
     ],
     [
       { event: "check", name: "udp", ok: false, message: "blocked", hint: "open it" },

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { COMMANDS } from "../../../src/cli/commands/all.ts";
 import type { PairCommand } from "../../../src/cli/commands/pair.ts";
+import type { VerifyCommand } from "../../../src/cli/commands/verify.ts";
 import { environmentName, oppositeName } from "../../../src/cli/flags.ts";
 import { GLOBAL_FLAGS } from "../../../src/cli/global_flags.ts";
 import { build } from "../support.ts";
@@ -19,6 +20,13 @@ Deno.test("each command builds its options from operands and flags", async () =>
     metrics: undefined,
     once: false,
     versions: undefined,
+  };
+  const verify = {
+    command: "verify",
+    dir: "/work",
+    with: undefined,
+    timeoutMs: 10_000,
+    discovery: true,
   };
   const cases: [string, unknown][] = [
     ["id", { command: "id", rotate: false }],
@@ -77,8 +85,20 @@ Deno.test("each command builds its options from operands and flags", async () =>
       timeoutMs: 10_000,
       discovery: true,
     }],
-    ["verify", { command: "verify", dir: "/work" }],
-    ["verify x/", { command: "verify", dir: "/work/x" }],
+    ["verify", verify],
+    ["verify x/", { ...verify, dir: "/work/x" }],
+    ["verify ..", { ...verify, dir: "/" }],
+    ["verify nas --timeout 1s", {
+      ...verify,
+      with: { peer: "nas", share: undefined, address: undefined },
+      timeoutMs: 1_000,
+    }],
+    ["verify nas:photos x --address nas --no-discovery", {
+      ...verify,
+      dir: "/work/x",
+      with: { peer: "nas", share: "photos", address: NAS },
+      discovery: false,
+    }],
     ["bench nas --duration 500ms", {
       command: "bench",
       probe: { peer: "nas", address: undefined },
@@ -105,6 +125,9 @@ Deno.test("commands refuse operands and flags that make no sense", async () => {
     ["serve . --listen 9876", /bad value "9876" for --listen/],
     ["status --address nas", /--address needs PEER/],
     ["bench", /missing argument PEER/],
+    ["bench nas --duration 61s", /bad value "61s" for --duration: longer than a minute/],
+    ["verify . --address nas", /--address needs PEER/],
+    ["verify ./x /y", /that is a path, not a peer/],
     ["completions tcsh", /bad value "tcsh" for bash\|zsh\|fish: expected bash, zsh or fish/],
     ["pair --address nas", /--address is where a code or an invitation is tried/],
   ];
@@ -173,4 +196,17 @@ Deno.test("no flag shares a key of the config file with a command", () => {
   assert.deepEqual(flags.filter((name) => commands.has(name)), []);
   // LANDROPIC_HOME, LANDROPIC_CODE and LANDROPIC_INVITATION mean something else.
   for (const name of ["home", "code", "invitation"]) assert.ok(!flags.includes(name), name);
+});
+
+Deno.test("verify takes the name of an existing folder for a folder, not for a peer", async () => {
+  const cwd = Deno.makeTempDirSync();
+  try {
+    Deno.mkdirSync(`${cwd}/nas`);
+    const alone = await build("verify nas", { cwd }) as VerifyCommand;
+    assert.deepEqual([alone.dir, alone.with], [`${cwd}/nas`, undefined]);
+    const other = await build("verify other", { cwd }) as VerifyCommand;
+    assert.deepEqual([other.dir, other.with?.peer], [cwd, "other"]);
+  } finally {
+    Deno.removeSync(cwd, { recursive: true });
+  }
 });

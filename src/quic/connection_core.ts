@@ -38,6 +38,7 @@ export interface ConnectionCoreOptions {
   readonly verify: VerifyPeer;
   readonly datagramBytes: number;
   /** On the endpoint's clock. */
+  readonly nowMs: number;
   readonly handshakeDeadlineMs: number;
   readonly logger: Logger;
 }
@@ -58,6 +59,8 @@ export class ConnectionCore implements DatagramSource {
   isQueued = false;
   /** True if the last attempt to send left something unsent. */
   hasUnsent = false;
+  /** When the peer was last heard of, on the endpoint's clock; told at each turn. */
+  heardAtMs: number;
   /** When `handleTimeout()` is due, on the endpoint's clock. */
   deadlineMs = Infinity;
 
@@ -74,6 +77,7 @@ export class ConnectionCore implements DatagramSource {
   readonly #receiveInfo: NativeRecvInfo;
   readonly #handshakeDeadlineMs: number;
   #nativeDeadlineMs = Infinity;
+  #wasHeard = false;
   readonly #closeSent = Promise.withResolvers<void>();
   #closingDatagram: Uint8Array | undefined;
   #datagramsWhileClosing = 0;
@@ -83,6 +87,7 @@ export class ConnectionCore implements DatagramSource {
     this.role = options.role;
     this.remote = options.remote;
     this.datagramBytes = options.datagramBytes;
+    this.heardAtMs = options.nowMs;
     this.#host = options.host;
     this.#alpns = options.alpns;
     this.#verify = options.verify;
@@ -122,6 +127,7 @@ export class ConnectionCore implements DatagramSource {
    */
   handleDatagram(datagram: Uint8Array): Uint8Array | undefined {
     if (this.#closingDatagram) return this.#answerWhileClosing();
+    this.#wasHeard = true;
     try {
       this.native.recv(datagram, this.#receiveInfo);
     } catch (error) {
@@ -142,6 +148,8 @@ export class ConnectionCore implements DatagramSource {
    */
   serve(nowMs: number, mayWrite: boolean): boolean {
     if (this.lost) return false;
+    if (this.#wasHeard) this.heardAtMs = nowMs;
+    this.#wasHeard = false;
     if (!this.peer && !this.#establish()) return false;
     return this.streams.serve(nowMs, mayWrite && !this.hasUnsent);
   }

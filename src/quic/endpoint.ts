@@ -12,6 +12,13 @@ import { DatagramSender } from "./datagram_sender.ts";
 import { ConnectionLost, QuicError } from "./errors.ts";
 import { GarbageMeter } from "./garbage.ts";
 import type { Role, VerifyPeer } from "./handshake.ts";
+import { DEFAULT_LISTEN_LIMITS, Doorkeeper, type ListenLimits, type Place } from "./doorkeeper.ts";
+import type {
+  ConnectOptions,
+  EndpointCounters,
+  EndpointOptions,
+  ListenOptions,
+} from "./endpoint_options.ts";
 import { openUdpSocket } from "./open_socket.ts";
 import {
   CONNECTION_ID_BYTES,
@@ -32,68 +39,10 @@ import {
   type TlsIdentity,
   type TransportProfile,
 } from "./profile.ts";
-import { DeadlineTimer, systemTimers, type Timers } from "./timers.ts";
-import type { DatagramSink, UdpAddress, UdpCounters, UdpKind, UdpSocket } from "./udp.ts";
+import { RetryTokens } from "./retry_tokens.ts";
+import { DeadlineTimer, systemTimers } from "./timers.ts";
+import type { DatagramSink, UdpAddress, UdpCounters, UdpSocket } from "./udp.ts";
 
-/** How an endpoint is made. */
-export interface EndpointOptions {
-  /** Where to receive; without it any port on all addresses, which is enough to dial. */
-  readonly listen?: HostPort;
-  readonly identity: TlsIdentity;
-  readonly profile?: Partial<TransportProfile>;
-  readonly clock?: Clock;
-  readonly timers?: Timers;
-  readonly logger?: Logger;
-  readonly udp?: UdpKind;
-  /** For tests: a QUIC core and a socket to use instead of the real ones. */
-  readonly binding?: QuicBinding;
-  readonly socket?: UdpSocket;
-}
-
-/** How to dial. */
-export interface ConnectOptions {
-  readonly alpn: string;
-  readonly verify: VerifyPeer;
-  /** Until the handshake is complete; default is the profile's. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
-  /** UDP payload of outgoing datagrams, 1200 to 16383; default is what the path carries. */
-  readonly datagramBytes?: number;
-}
-
-/** How to accept. */
-export interface ListenOptions {
-  /** What is offered to a client that arrives now; none turns it away silently. */
-  readonly alpns: () => readonly string[];
-  readonly verify: VerifyPeer;
-  /** Gets each connection once, verified. */
-  readonly onConnection: (connection: QuicConnection) => void;
-  readonly limits?: Partial<ListenLimits>;
-}
-
-/** What an endpoint accepts at most. */
-export interface ListenLimits {
-  /** Connections that are not verified yet; further clients are ignored. */
-  readonly handshakesMax: number;
-  /** Accepted connections of any state. */
-  readonly connectionsMax: number;
-}
-
-/** What an endpoint has seen since it was bound. */
-export interface EndpointCounters {
-  /** Clients and servers turned down by a verifier. */
-  refusedPeers: number;
-  /** Datagrams that belong to no connection and open none. */
-  strayDatagrams: number;
-  /** Datagrams of a known connection from an address that is not its peer's. */
-  misaddressedDatagrams: number;
-  /** Clients ignored because a limit was reached. */
-  shedClients: number;
-  /** Handshakes that did not finish in time. */
-  handshakeTimeouts: number;
-}
-
-const DEFAULT_LIMITS: ListenLimits = { handshakesMax: 64, connectionsMax: 256 };
 /** Receive operations in one turn, each of up to 64 KiB: more means fewer acknowledgements, but longer turns. */
 const RECEIVE_CALLS_PER_TURN = 32;
 /** Bytes that one connection sends before the next one gets its turn. */
@@ -115,14 +64,22 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
   readonly #table = new ConnectionTable<ConnectionCore>();
   readonly #cores = new Set<ConnectionCore>();
   readonly #configs = new Map<string, NativeConfig>();
+  readonly #doorkeeper = new Doorkeeper();
+  /** Of those whose handshake is under way. */
+  readonly #places = new Map<ConnectionCore, Place>();
+  readonly #peerKeys = new Map<ConnectionCore, string>();
+  readonly #tokens = new RetryTokens(randomBytes(32));
   readonly #counters: EndpointCounters = {
     refusedPeers: 0,
     strayDatagrams: 0,
     misaddressedDatagrams: 0,
     shedClients: 0,
+    retries: 0,
+    badTokens: 0,
+    surplusConnections: 0,
     handshakeTimeouts: 0,
   };
-  #listener: (ListenOptions & { readonly limits: ListenLimits }) | undefined;
+  #listener: ActiveListener | undefined;
   #queue: ConnectionCore[] = [];
   #isScheduled = false;
   #isInTurn = false;
@@ -217,7 +174,7 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
   listen(options: ListenOptions): void {
     this.#checkOpen();
     if (this.#listener) throw new TypeError("the endpoint is already listening");
-    this.#listener = { ...options, limits: { ...DEFAULT_LIMITS, ...options.limits } };
+    this.#listener = { ...options, limits: { ...DEFAULT_LISTEN_LIMITS, ...options.limits } };
   }
 
   /** Accepts no more connections; those that exist go on. */
@@ -274,8 +231,13 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
   onVerified(core: ConnectionCore): void {
     const listener = this.#listener;
     if (core.role === "client") return;
+    this.#endHandshake(core);
     if (!listener) return void core.close(CLOSE_CODE.normal);
     try {
+      if (!this.#makeRoomForPeer(core, listener)) {
+        this.#counters.surplusConnections++;
+        return void core.close(CLOSE_CODE.normal);
+      }
       listener.onConnection(new QuicConnection(core, core.peer!));
     } catch (error) {
       this.#logger.log("error", "connection handler failed", { error: messageOf(error) });
@@ -392,28 +354,79 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     }
     const alpns = listener.alpns();
     if (alpns.length === 0) return undefined;
-    if (!this.#hasRoom(listener.limits)) {
-      this.#counters.shedClients++;
-      return undefined;
+    const nowMs = this.#clock.nowMs();
+    let originalId: Uint8Array | undefined;
+    if (header.token.length > 0) {
+      const claim = { client: from, retrySourceId: header.destinationId };
+      originalId = this.#tokens.open(header.token, claim, nowMs);
+      // A client obeys one Retry only (RFC 9000 section 17.2.5.2): another would not help it.
+      if (!originalId) return void this.#counters.badTokens++;
+    }
+    const isProven = originalId !== undefined;
+    switch (this.#doorkeeper.admit(from, isProven, listener.limits, nowMs)) {
+      case "ignore":
+        return void this.#counters.shedClients++;
+      case "retry":
+        return this.#sendRetry(header, from, nowMs);
+      case "accept":
     }
     const core = this.#addCore("server", from, alpns, listener.verify, {
       timeoutMs: this.#profile.handshakeTimeoutMs,
       datagramBytes: undefined,
+      afterRetry: originalId && { originalId, id: header.destinationId.slice() },
     });
+    this.#places.set(core, this.#doorkeeper.enter(from));
     // Until the client knows the id chosen here it uses its own.
-    this.#addId(core, header.destinationId.slice());
+    if (!isProven) this.#addId(core, header.destinationId.slice());
     return core;
   }
 
-  #hasRoom({ handshakesMax, connectionsMax }: ListenLimits): boolean {
-    let handshakes = 0;
-    let connections = 0;
-    for (const { role, peer } of this.#cores) {
-      if (role !== "server") continue;
-      connections++;
-      if (!peer) handshakes++;
+  /** Asks a client to come back with a token: nothing is kept of it until then. */
+  #sendRetry(header: LongHeader, from: UdpAddress, nowMs: number): undefined {
+    const retrySourceId = randomBytes(CONNECTION_ID_BYTES);
+    const originalId = header.destinationId;
+    const token = this.#tokens.issue(originalId, { client: from, retrySourceId }, nowMs);
+    const packet = new Uint8Array(RETRY_BYTES_MAX);
+    const byteLength = this.#binding.retry(
+      header.sourceId.slice(),
+      originalId.slice(),
+      retrySourceId,
+      token,
+      QUIC_VERSION,
+      packet,
+    );
+    this.#counters.retries++;
+    this.#socket.sendOne(from, packet.subarray(0, byteLength));
+  }
+
+  #endHandshake(core: ConnectionCore): void {
+    const place = this.#places.get(core);
+    if (!place) return;
+    this.#places.delete(core);
+    this.#doorkeeper.endHandshake(place);
+  }
+
+  /** False if the peer has as many connections as it may, and all of them are alive. */
+  #makeRoomForPeer(core: ConnectionCore, { peerKey, limits }: ActiveListener): boolean {
+    if (!peerKey) return true;
+    const key = peerKey(core.peer!);
+    const others = new Set<string>();
+    const own: ConnectionCore[] = [];
+    for (const [other, otherKey] of this.#peerKeys) {
+      if (other.lost) continue;
+      if (otherKey === key) own.push(other);
+      else others.add(otherKey);
     }
-    return handshakes < handshakesMax && connections < connectionsMax;
+    if (own.length === 0 && others.size >= limits.peersMax) return false;
+    if (own.length >= limits.connectionsPerPeerMax) {
+      // A device that was switched off and is back has connections that only look alive.
+      const silent = own.reduce((a, b) => a.heardAtMs <= b.heardAtMs ? a : b);
+      if (this.#clock.nowMs() - silent.heardAtMs < SILENT_MS) return false;
+      this.#counters.surplusConnections++;
+      void silent.close(CLOSE_CODE.normal);
+    }
+    this.#peerKeys.set(core, key);
+    return true;
   }
 
   #addCore(
@@ -421,7 +434,14 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     remote: UdpAddress,
     alpns: readonly string[],
     verify: VerifyPeer,
-    { timeoutMs, datagramBytes }: { timeoutMs: number; datagramBytes: number | undefined },
+    { timeoutMs, datagramBytes, afterRetry }: {
+      readonly timeoutMs: number;
+      readonly datagramBytes: number | undefined;
+      /** The ids of a client that proved its address. */
+      readonly afterRetry?:
+        | { readonly originalId: Uint8Array; readonly id: Uint8Array }
+        | undefined;
+    },
   ): ConnectionCore {
     const size = datagramBytes ?? this.#profile.datagramBytes ??
       datagramBytesFor(this.#socket, remote);
@@ -431,13 +451,14 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     const config = this.#configFor(alpns);
     // Copied by the connection that is made next.
     config.setMaxSendUdpPayloadSize(size);
-    const id = randomBytes(CONNECTION_ID_BYTES);
+    const id = afterRetry?.id ?? randomBytes(CONNECTION_ID_BYTES);
     const local = this.#localFor(remote);
     const nativeRemote = withoutZone(remote);
     const { Connection } = this.#binding;
     const native = role === "client"
       ? Connection.connect(null, id, local, nativeRemote, config)
-      : Connection.accept(id, null, local, nativeRemote, config);
+      : Connection.accept(id, afterRetry?.originalId ?? null, local, nativeRemote, config);
+    const nowMs = this.#clock.nowMs();
     const core = new ConnectionCore({
       native,
       host: this,
@@ -447,7 +468,8 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
       alpns,
       verify: (peer) => this.#verify(verify, peer),
       datagramBytes: size,
-      handshakeDeadlineMs: this.#clock.nowMs() + timeoutMs,
+      nowMs,
+      handshakeDeadlineMs: nowMs + timeoutMs,
       logger: this.#logger,
     });
     this.#cores.add(core);
@@ -477,6 +499,9 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
   #remove(core: ConnectionCore): void {
     for (const id of core.ids) this.#table.delete(id);
     this.#cores.delete(core);
+    this.#peerKeys.delete(core);
+    this.#endHandshake(core);
+    if (core.role === "server") this.#doorkeeper.leave();
   }
 
   #configFor(alpns: readonly string[]): NativeConfig {
@@ -501,8 +526,15 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
   }
 }
 
+/** How it accepts, with the limits filled in. */
+type ActiveListener = ListenOptions & { readonly limits: ListenLimits };
+
 /** Sets of protocols for which settings are kept. */
 const CONFIGS_MAX = 16;
+/** Room for a Retry packet: two ids of up to 20 bytes, a token with a third, and its check. */
+const RETRY_BYTES_MAX = 256;
+/** Silence after which a peer's connection may make room for its next one: longer than any pause of one at work. */
+const SILENT_MS = 5000;
 
 function randomBytes(byteLength: number): Uint8Array {
   return crypto.getRandomValues(new Uint8Array(byteLength));

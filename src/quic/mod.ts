@@ -15,14 +15,14 @@ export {
   STREAM_CODE,
 } from "./close_codes.ts";
 export type { ConnectionStats, QuicConnection } from "./connection.ts";
-export {
-  type ConnectOptions,
-  type EndpointCounters,
-  type EndpointOptions,
-  type ListenLimits,
-  type ListenOptions,
-  QuicEndpoint,
-} from "./endpoint.ts";
+export { DEFAULT_LISTEN_LIMITS, type ListenLimits } from "./doorkeeper.ts";
+export { QuicEndpoint } from "./endpoint.ts";
+export type {
+  ConnectOptions,
+  EndpointCounters,
+  EndpointOptions,
+  ListenOptions,
+} from "./endpoint_options.ts";
 export {
   ConnectionLost,
   HandshakeRefused,

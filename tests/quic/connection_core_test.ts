@@ -24,6 +24,7 @@ function makeCore(verify: VerifyPeer = () => {}, role: "client" | "server" = "se
     alpns: ["landropic-test/1"],
     verify,
     datagramBytes: 1200,
+    nowMs: 0,
     handshakeDeadlineMs: 10_000,
     logger: silentLogger,
     host: {

@@ -241,8 +241,20 @@ export class FakeBinding implements QuicBinding {
   readonly connections: FakeConnection[] = [];
   readonly Config = { withBoringSslCtx: () => fakeConfig() };
   readonly Connection = { connect: () => this.#make(), accept: () => this.#make() };
-  retry(): never {
-    throw new Error("not faked");
+  /** Tokens handed out, in order. */
+  readonly retryTokens: { readonly token: Uint8Array; readonly id: Uint8Array }[] = [];
+
+  retry(
+    _source: Uint8Array,
+    _destination: Uint8Array,
+    id: Uint8Array,
+    token: Uint8Array,
+    _version: number,
+    into: Uint8Array,
+  ): number {
+    this.retryTokens.push({ token: token.slice(), id: id.slice() });
+    into.set(token);
+    return token.length;
   }
 
   #make(): FakeConnection {

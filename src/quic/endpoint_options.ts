@@ -1,0 +1,71 @@
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/log.ts";
+import type { HostPort } from "./address.ts";
+import type { QuicBinding } from "./binding.ts";
+import type { QuicConnection } from "./connection.ts";
+import type { ListenLimits } from "./doorkeeper.ts";
+import type { HandshakePeer, VerifyPeer } from "./handshake.ts";
+import type { TlsIdentity, TransportProfile } from "./profile.ts";
+import type { Timers } from "./timers.ts";
+import type { UdpKind, UdpSocket } from "./udp.ts";
+
+/** How an endpoint is made. */
+export interface EndpointOptions {
+  /** Where to receive; without it any port on all addresses, which is enough to dial. */
+  readonly listen?: HostPort;
+  readonly identity: TlsIdentity;
+  readonly profile?: Partial<TransportProfile>;
+  readonly clock?: Clock;
+  readonly timers?: Timers;
+  readonly logger?: Logger;
+  readonly udp?: UdpKind;
+  /** For tests: a QUIC core and a socket to use instead of the real ones. */
+  readonly binding?: QuicBinding;
+  readonly socket?: UdpSocket;
+}
+
+/** How to dial. */
+export interface ConnectOptions {
+  readonly alpn: string;
+  readonly verify: VerifyPeer;
+  /** Until the handshake is complete; default is the profile's. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  /** UDP payload of outgoing datagrams, 1200 to 16383; default is what the path carries. */
+  readonly datagramBytes?: number;
+}
+
+/** How to accept. */
+export interface ListenOptions {
+  /** What is offered to a client that arrives now; none turns it away silently. */
+  readonly alpns: () => readonly string[];
+  readonly verify: VerifyPeer;
+  /**
+   * Tells peers apart for the limits on connections per peer, by what does not change with a new
+   * certificate; without it there are no such limits. Called after `verify`.
+   */
+  readonly peerKey?: (peer: HandshakePeer) => string;
+  /** Gets each connection once, verified. */
+  readonly onConnection: (connection: QuicConnection) => void;
+  readonly limits?: Partial<ListenLimits>;
+}
+
+/** What an endpoint has seen since it was bound. */
+export interface EndpointCounters {
+  /** Clients and servers turned down by a verifier. */
+  refusedPeers: number;
+  /** Datagrams that belong to no connection and open none. */
+  strayDatagrams: number;
+  /** Datagrams of a known connection from an address that is not its peer's. */
+  misaddressedDatagrams: number;
+  /** Clients ignored because a limit was reached. */
+  shedClients: number;
+  /** Clients asked to prove their address. */
+  retries: number;
+  /** Address tokens that were expired, altered or someone else's. */
+  badTokens: number;
+  /** Verified connections closed because their peer, or all peers, had too many. */
+  surplusConnections: number;
+  /** Handshakes that did not finish in time. */
+  handshakeTimeouts: number;
+}

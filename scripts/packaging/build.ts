@@ -1,16 +1,19 @@
 /** Builds executables from a checkout. */
 import { Buffer } from "node:buffer";
 import { QUICHE_VERSION } from "../../src/cli/version.ts";
-import { readBuildFacts } from "./build_facts.ts";
+import { type BuildFacts, readBuildFacts } from "./build_facts.ts";
 import { bundleProgram } from "./bundle.ts";
 import { packExecutable } from "./executable.ts";
-import { readNative } from "./natives.ts";
+import { readPackageFile } from "./package_file.ts";
 import { BUILDER_VERSION, type Target } from "./target.ts";
 
 /** One finished executable. */
 export interface BuiltExecutable {
   readonly target: Target;
   readonly bytes: Uint8Array;
+  readonly facts: BuildFacts;
+  /** Absolute paths of the files that its bundled modules come from. */
+  readonly sources: readonly string[];
 }
 
 /**
@@ -27,13 +30,13 @@ export async function* buildExecutables(
     throw new Error(`this is Deno ${Deno.version.deno}; build with \`${command}\``);
   }
   const facts = await readBuildFacts(root);
-  const { modules } = await bundleProgram(root, facts);
+  const { modules, sources } = await bundleProgram(root, facts);
   for (const target of targets) {
-    const runtime = await readNative(target.runtime);
-    const addon = await readNative(target.addon);
+    const runtime = await readPackageFile(target.runtime);
+    const addon = await readPackageFile(target.addon);
     checkQuiche(addon, target.name);
     const parts = { version: facts.version, target, modules, runtime, addon };
-    yield { target, bytes: await packExecutable(parts) };
+    yield { target, bytes: await packExecutable(parts), facts, sources };
   }
 }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # landropic @VERSION@ for @TARGET@: this script, then a gzipped tar of the runtime and the program. The
 # first start unpacks it into the user's cache; later starts check what lies there and become it.
-# POSIX sh. Needs tar gzip tail ls mv mkdir chmod rm id uname mktemp mkfifo find: every base system's.
+# POSIX sh. Needs tar gzip tail ls mv mkdir chmod rm id uname env printf mktemp mkfifo find: any base system.
 set -u
 id=@ID@ skip=@SKIP@ sum=@SUM@ megabytes=@MEGABYTES@
 files='@FILES@'
@@ -68,7 +68,7 @@ verified=
 verify() {
   [ -z "$verified" ] || return 0
   system="$(uname -s) $(uname -m)"
-  [ "$system" = '@UNAME@' ] || die 1 "this file is for @UNAME@, not for $system"
+  [ "$system" = '@UNAME@' ] || die 1 "this file is for @TARGET@, and this system is $system"
   [ -e '@LOADER@' ] || die 1 'this system has no glibc' 'glibc 2.34 or later is needed; musl will not do'
   [ -r "$self" ] || die 1 "Cannot read $self"
   if command -v sha256sum >/dev/null 2>&1; then got=$(tail -c +"$skip" -- "$self" | sha256sum)
@@ -116,7 +116,7 @@ launch() {
   case $(set) in
     *DENO* | *NODE_*)
       for name in $(env | while IFS= read -r line; do
-        case $line in DENO_[A-Z]*=* | OTEL_DENO*=* | NODE_[A-Z]*=*) printf '%s\n' "${line%%=*}" ;; esac
+        case $line in (DENO_[A-Z]*=* | OTEL_DENO*=* | NODE_[A-Z]*=*) printf '%s\n' "${line%%=*}" ;; esac
       done); do unset "$name"; done 2>/dev/null ;;
   esac
   DENO_DIR=$dir/.deno DENO_NO_UPDATE_CHECK=1 DENO_NO_PROMPT=1

@@ -1,14 +1,5 @@
 /** The platforms an executable can be built for, and the native files inside it. */
-
-/** A file inside an npm package that goes into the executable as it is. */
-export interface NativeFile {
-  readonly package: string;
-  readonly version: string;
-  /** In the package. */
-  readonly path: string;
-  /** Of the file, in hex. A build that finds other bytes stops. */
-  readonly sha256: string;
-}
+import type { PackageFile } from "./package_file.ts";
 
 /** One platform. */
 export interface Target {
@@ -18,8 +9,8 @@ export interface Target {
   readonly uname: string;
   /** A file that every system has on which the native files run, if there is one to look for. */
   readonly loader?: string;
-  readonly runtime: NativeFile;
-  readonly addon: NativeFile;
+  readonly runtime: PackageFile;
+  readonly addon: PackageFile;
 }
 
 /** The Deno that bundles; another one bundles to other bytes. */
@@ -68,11 +59,11 @@ export function hostTarget(): Target | undefined {
   return TARGETS.find(({ uname }) => uname === `${system} ${machine}`);
 }
 
-function deno(platform: string, version: string, sha256: string): NativeFile {
+function deno(platform: string, version: string, sha256: string): PackageFile {
   return { package: `@deno/${platform}`, version, path: "deno", sha256 };
 }
 
-function quic(platform: string, sha256: string): NativeFile {
+function quic(platform: string, sha256: string): PackageFile {
   const version = QUIC_VERSION;
   return { package: `@matrixai/quic-${platform}`, version, path: "node.napi.node", sha256 };
 }

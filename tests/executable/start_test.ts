@@ -158,8 +158,13 @@ exeTest("the executable starts from any path and by any way of naming it", async
   await box.works({ ...byPath, env: { PATH: `${folder}:${box.bin}`, HOME: box.folder("home 4") } });
 });
 
-for (const shell of ["dash", "bash", "busybox", "mksh", "yash", "zsh"]) {
-  const command = shell === "busybox" ? [shell, "sh"] : [shell];
+for (
+  const [shell, ...flags] of [
+    ...[["dash"], ["bash", "--posix"], ["busybox", "sh"], ["mksh"], ["yash"]],
+    ["zsh", "--emulate", "sh"],
+  ] as [string, ...string[]][]
+) {
+  const command = [shell, ...flags];
   exeTest(`the executable's head runs under ${shell}`, async () => {
     using box = new Sandbox();
     await box.works({ wrapper: command });

@@ -431,13 +431,15 @@ class Hands {
     const { device } = this;
     if (operation.op === "remove") return device.note(operation.path, operation.vector, true);
     if (operation.op === "move") {
-      device.index.delete(operation.from);
+      // What moves along keeps its vectors.
+      const vectors = new Map([...device.index].map(([path, row]) => [path, row.vector]));
       for (const path of device.beneath(operation.path)) {
         const old = operation.from + path.slice(operation.path.length);
+        const vector = path === operation.path ? operation.vector : vectors.get(old);
         device.index.delete(old);
-        device.note(path, path === operation.path ? operation.vector : EMPTY_VECTOR, false);
+        device.note(path, vector ?? EMPTY_VECTOR, false);
       }
-      return;
+      return device.note(operation.from, operation.vector, true);
     }
     device.note(operation.path, operation.vector, false);
   }

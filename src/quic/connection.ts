@@ -111,7 +111,7 @@ export class QuicConnection implements AsyncDisposable {
     return {
       rttMs: path?.rtt ?? 0,
       congestionWindowBytes: path?.cwnd ?? 0,
-      datagramBytes: path?.pmtu ?? this.#core.datagramBytes,
+      datagramBytes: Math.min(this.#core.datagramBytes, path?.pmtu ?? Infinity),
       deliveryRate: path?.deliveryRate ?? 0,
       sentPackets: total.sent,
       receivedPackets: total.recv,

@@ -13,6 +13,8 @@ import {
   type Role,
   type VerifyPeer,
 } from "./handshake.ts";
+import { PathWatch } from "./path_watch.ts";
+import { DATAGRAM_BYTES_MIN } from "./profile.ts";
 import { StreamTable } from "./stream_table.ts";
 import type { UdpAddress } from "./udp.ts";
 
@@ -24,6 +26,8 @@ export interface ConnectionHost {
   flush(core: ConnectionCore): void;
   /** The peer has passed verification. */
   onVerified(core: ConnectionCore): void;
+  /** The UDP payload that the system believes the path carries, if it says so. */
+  pathPayloadBytes(core: ConnectionCore): number | undefined;
 }
 
 /** How a connection is made. */
@@ -51,7 +55,8 @@ export class ConnectionCore implements DatagramSource {
   readonly native: NativeConnection;
   readonly role: Role;
   readonly remote: UdpAddress;
-  readonly datagramBytes: number;
+  /** Shrinks when the path turns out to carry less. */
+  datagramBytes: number;
   readonly streams: StreamTable;
   /** Ids under which the endpoint's table knows this connection. */
   readonly ids: Uint8Array[] = [];
@@ -76,6 +81,8 @@ export class ConnectionCore implements DatagramSource {
   readonly #logger: Logger;
   readonly #receiveInfo: NativeRecvInfo;
   readonly #handshakeDeadlineMs: number;
+  readonly #pathWatch: PathWatch;
+  #pathCheckAtMs = -Infinity;
   #nativeDeadlineMs = Infinity;
   #wasHeard = false;
   readonly #closeSent = Promise.withResolvers<void>();
@@ -88,6 +95,7 @@ export class ConnectionCore implements DatagramSource {
     this.remote = options.remote;
     this.datagramBytes = options.datagramBytes;
     this.heardAtMs = options.nowMs;
+    this.#pathWatch = new PathWatch(options.datagramBytes);
     this.#host = options.host;
     this.#alpns = options.alpns;
     this.#verify = options.verify;
@@ -160,6 +168,7 @@ export class ConnectionCore implements DatagramSource {
       if (!this.lost) this.#findEnd();
       this.#closeSent.resolve();
     }
+    if (nowMs - this.#pathCheckAtMs >= PATH_CHECK_INTERVAL_MS) this.#checkPath(false, nowMs);
     const delayMs = this.native.timeout();
     // The native core rounds down: at the moment it names, it may find nothing due.
     this.#nativeDeadlineMs = delayMs === null ? Infinity : nowMs + delayMs + 1;
@@ -173,10 +182,24 @@ export class ConnectionCore implements DatagramSource {
 
   /** Runs what is due. */
   handleTimeout(nowMs: number): void {
-    if (nowMs >= this.#nativeDeadlineMs) this.native.onTimeout();
+    if (nowMs >= this.#nativeDeadlineMs) {
+      this.native.onTimeout();
+      this.#checkPath(true, nowMs);
+    }
     if (!this.peer && !this.lost && nowMs >= this.#handshakeDeadlineMs) {
       this.close(CLOSE_CODE.handshakeTimeout);
     }
+  }
+
+  noteLargeSent(byteLength: number): void {
+    this.#pathWatch.noteSent(byteLength);
+  }
+
+  /** The kernel has learnt that the path carries less. */
+  noteOversized(): void {
+    const pathBytes = this.#host.pathPayloadBytes(this) ?? DATAGRAM_BYTES_MIN;
+    const isNews = pathBytes < this.datagramBytes;
+    this.#shrinkTo(isNews ? Math.max(DATAGRAM_BYTES_MIN, pathBytes) : DATAGRAM_BYTES_MIN);
   }
 
   /** Ends the connection; resolves when the peer has been told. */
@@ -219,6 +242,26 @@ export class ConnectionCore implements DatagramSource {
     return this.lost === undefined;
   }
 
+  #checkPath(hasTimedOut: boolean, nowMs: number): void {
+    if (!this.#pathWatch.isWatching || this.lost) return;
+    this.#pathCheckAtMs = nowMs;
+    const { lost: lostPackets, lostBytes } = this.native.stats();
+    const congestionWindowBytes = this.native.pathStats().find(({ active }) => active)?.cwnd ?? 0;
+    const counters = { lostPackets, lostBytes, congestionWindowBytes };
+    if (this.#pathWatch.check(counters, hasTimedOut, nowMs)) this.#shrinkTo(DATAGRAM_BYTES_MIN);
+  }
+
+  /** The native core writes no more than it is given room for, also of what it sends again. */
+  #shrinkTo(datagramBytes: number): void {
+    if (datagramBytes >= this.datagramBytes) return;
+    this.#logger.log("info", "the path carries smaller datagrams only", {
+      remote: formatHostPort(this.remote),
+      bytes: datagramBytes,
+      before: this.datagramBytes,
+    });
+    this.datagramBytes = datagramBytes;
+  }
+
   #answerWhileClosing(): Uint8Array | undefined {
     // RFC 9000 section 10.2.1: answer ever more rarely.
     const count = ++this.#datagramsWhileClosing;
@@ -249,3 +292,6 @@ export class ConnectionCore implements DatagramSource {
     this.closed.resolve(info);
   }
 }
+
+/** Between looks at the counters, while the path's size is not proven. */
+const PATH_CHECK_INTERVAL_MS = 20;

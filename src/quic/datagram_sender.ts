@@ -1,5 +1,6 @@
 import type { NativeConnection } from "./binding.ts";
 import type { GarbageMeter } from "./garbage.ts";
+import { DATAGRAM_BYTES_MIN } from "./profile.ts";
 import type { UdpAddress, UdpSocket } from "./udp.ts";
 
 /** A source of datagrams for one peer. */
@@ -8,6 +9,10 @@ export interface DatagramSource {
   readonly remote: UdpAddress;
   /** No datagram is larger than this. */
   readonly datagramBytes: number;
+  /** Bytes were sent in datagrams that not every path carries. */
+  noteLargeSent(byteLength: number): void;
+  /** The system refused datagrams as larger than the path carries. */
+  noteOversized(): void;
   /** Sees each datagram before it is sent, if set; may not keep the view. */
   readonly onDatagram?: ((datagram: Uint8Array) => void) | undefined;
 }
@@ -37,6 +42,8 @@ export class DatagramSender {
     const slots = this.#slotsOf(datagramBytes);
     let left = byteLengthMax;
     let calls = 0;
+    let largeBytes = 0;
+    const oversizedBefore = socket.counters.oversizedDatagrams;
     let filled = 0;
     let hasMore = false;
     while (true) {
@@ -50,6 +57,7 @@ export class DatagramSender {
       calls++;
       const byteLength = sent[0];
       left -= byteLength;
+      if (byteLength > DATAGRAM_BYTES_MIN) largeBytes += byteLength;
       onDatagram?.(slot.subarray(0, byteLength));
       if (byteLength === datagramBytes && filled + 1 < slots.length) {
         filled++;
@@ -61,6 +69,8 @@ export class DatagramSender {
     }
     if (filled > 0) socket.send(remote, filled * datagramBytes, datagramBytes);
     this.#garbage.note(calls);
+    if (largeBytes > 0) source.noteLargeSent(largeBytes);
+    if (socket.counters.oversizedDatagrams !== oversizedBefore) source.noteOversized();
     return hasMore;
   }
 

@@ -245,6 +245,11 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     }
   }
 
+  /** For connections. */
+  pathPayloadBytes({ remote }: ConnectionCore): number | undefined {
+    return this.#socket.pathPayloadBytes(remote);
+  }
+
   #enqueue(core: ConnectionCore): void {
     if (core.isQueued) return;
     core.isQueued = true;

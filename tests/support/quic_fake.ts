@@ -3,6 +3,8 @@ import type {
   NativeConfig,
   NativeConnection,
   NativeConnectionError,
+  NativePathStats,
+  NativeStats,
   QuicBinding,
 } from "../../src/quic/binding.ts";
 import type { Timers } from "../../src/quic/timers.ts";
@@ -222,11 +224,24 @@ export class FakeConnection implements NativeConnection {
   localError(): NativeConnectionError | null {
     return this.localCloses;
   }
-  stats(): never {
-    throw new Error("not faked");
+  counters: NativeStats = {
+    recv: 0,
+    sent: 0,
+    lost: 0,
+    retrans: 0,
+    sentBytes: 0,
+    recvBytes: 0,
+    lostBytes: 0,
+    streamRetransBytes: 0,
+    peerMaxUdpPayloadSize: 16_383,
+  };
+  path: NativePathStats = { active: true, rtt: 0, cwnd: 14_720, pmtu: 1472, deliveryRate: 0 };
+
+  stats(): NativeStats {
+    return this.counters;
   }
-  pathStats(): never {
-    throw new Error("not faked");
+  pathStats(): NativePathStats[] {
+    return [this.path];
   }
   sendQuantum(): number {
     return 65_536;

@@ -1,0 +1,81 @@
+import { DATAGRAM_BYTES_MIN } from "./profile.ts";
+
+/** Counters of a connection that the watch needs. */
+export interface PathCounters {
+  readonly lostPackets: number;
+  readonly lostBytes: number;
+  readonly congestionWindowBytes: number;
+}
+
+/**
+ * Notices a path that swallows large datagrams without a word (a "black hole", RFC 8899 section 4.3),
+ * from what can be seen outside the native core, which acknowledges but does not tell.
+ *
+ * What is neither lost nor acknowledged fits the congestion window. So once more large bytes were sent
+ * than were lost and than the window holds, some have arrived, and the path is proven for good. Until
+ * then every loss and every timeout of large datagrams speaks against it.
+ */
+export class PathWatch {
+  readonly #datagramBytes: number;
+  #largeBytes = 0;
+  #largeBytesAtStrike = 0;
+  #lostPackets = 0;
+  #lostBytes = 0;
+  #windowBytesMax = 0;
+  #strikes = 0;
+  #strikeAtMs = -Infinity;
+  #isOver = false;
+
+  /** @param datagramBytes What is sent at most; nothing is watched if every path carries it. */
+  constructor(datagramBytes: number) {
+    this.#datagramBytes = datagramBytes;
+    this.#isOver = datagramBytes <= DATAGRAM_BYTES_MIN;
+  }
+
+  /** True if `check()` has something to find out: asking for counters is not free. */
+  get isWatching(): boolean {
+    return !this.#isOver && this.#largeBytes > 0;
+  }
+
+  /** Bytes were sent in datagrams larger than every path carries. */
+  noteSent(largeBytes: number): void {
+    this.#largeBytes += largeBytes;
+  }
+
+  /**
+   * To be called now and then, and after each timeout of the native core.
+   *
+   * @returns True, once, if the path is to be taken for a black hole.
+   */
+  check(counters: PathCounters, hasTimedOut: boolean, nowMs: number): boolean {
+    if (!this.isWatching) return false;
+    const { lostPackets, lostBytes, congestionWindowBytes } = counters;
+    this.#windowBytesMax = Math.max(this.#windowBytesMax, congestionWindowBytes);
+    const slackBytes = PROBES_MAX * this.#datagramBytes;
+    if (this.#largeBytes - lostBytes > this.#windowBytesMax + slackBytes) {
+      this.#isOver = true;
+      return false;
+    }
+    const newlyLost = lostPackets - this.#lostPackets;
+    const hasLostLarge = newlyLost > 0 &&
+      (lostBytes - this.#lostBytes) / newlyLost > DATAGRAM_BYTES_MIN;
+    this.#lostPackets = lostPackets;
+    this.#lostBytes = lostBytes;
+    const hasSentLarge = this.#largeBytes > this.#largeBytesAtStrike;
+    if (!hasLostLarge && !(hasTimedOut && hasSentLarge)) return false;
+    // One flight that is lost shows several times.
+    if (nowMs - this.#strikeAtMs < STRIKE_INTERVAL_MS) return false;
+    if (nowMs - this.#strikeAtMs > STRIKE_MEMORY_MS) this.#strikes = 0;
+    this.#strikeAtMs = nowMs;
+    this.#largeBytesAtStrike = this.#largeBytes;
+    this.#isOver = ++this.#strikes >= STRIKES_MAX;
+    return this.#isOver;
+  }
+}
+
+/** Probes, two for each timeout, leave whatever the window says. */
+const PROBES_MAX = 16;
+/** Losses in a row that no large datagram's arrival came between. */
+const STRIKES_MAX = 3;
+const STRIKE_INTERVAL_MS = 20;
+const STRIKE_MEMORY_MS = 10_000;

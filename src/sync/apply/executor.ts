@@ -283,23 +283,17 @@ export class Executor {
   }
 
   async #copy(job: Job<CopyFile>): Promise<void> {
-    const { operation } = job;
-    let staged: StagedFile | undefined;
+    const { from, digest, size } = job.operation;
     try {
-      using source = this.#options.root.openFile(operation.from);
-      if (source.size !== operation.size) {
-        return this.#fail(job, "changed", "The file to copy has changed");
-      }
-      staged = this.#options.root.stage();
-      if (!(await staged.cloneFrom(source))) {
-        await staged.copyRangeFrom(source, { sourceOffset: 0, offset: 0, length: source.size });
-      }
-      job.bytesReused = operation.size;
-      this.#addStaged(job, staged);
+      const { atHand } = this.#getter;
+      const staged = await atHand.copy(digest, size) ?? await atHand.copyChecked(from, digest);
+      if (staged === undefined) return this.#fail(job, "changed", "The file to copy has changed");
+      job.bytesReused = size;
+      this.#tryAddStaged(job, staged);
     } catch (error) {
-      staged?.[Symbol.dispose]();
-      this.#failBy(job, error);
+      return this.#failBy(job, error);
     }
+    await this.#pipeline.ready();
   }
 
   /** Gets a file that is worth a look at what is at hand, or requests of its own. */
@@ -389,7 +383,7 @@ export class Executor {
     }
   }
 
-  #tryAddStaged(job: Job<WriteFile>, staged: StagedFile): void {
+  #tryAddStaged(job: Job<WriteFile | CopyFile>, staged: StagedFile): void {
     try {
       this.#addStaged(job, staged);
     } catch (error) {

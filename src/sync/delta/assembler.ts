@@ -253,7 +253,7 @@ export class Assembler {
     await remote.getRanges(version, request.ranges, sink);
     // A file that changes while it is read has wrong chunks, and the peer says so.
     if (sink.failure !== undefined) throw errorOfStatus(sink.failure);
-    this.#bad += sink.bad;
+    this.#bad += sink.missing;
     if (this.#bad >= BAD_CHUNKS_MAX) {
       throw new ProtocolError(
         `Peer sent ${this.#bad} wrong chunks of ${JSON.stringify(wanted.source)}`,

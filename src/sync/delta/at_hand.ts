@@ -1,7 +1,15 @@
-import type { Digest, DigestKey } from "../../base/digest.ts";
-import { digestKey } from "../../base/digest.ts";
+import { type Bytes, equalBytes } from "../../base/bytes.ts";
+import { type Digest, type DigestKey, digestKey } from "../../base/digest.ts";
+import type { RelPath } from "../../base/paths.ts";
 import type { DigestLocation, RootIndex } from "../../index/mod.ts";
-import { type ReadFile, reasonOf, type Root, type StagedFile } from "../../store/mod.ts";
+import {
+  hashFile,
+  isZeros,
+  type ReadFile,
+  reasonOf,
+  type Root,
+  type StagedFile,
+} from "../../store/mod.ts";
 import { copyBytes, copySparse } from "./copy_bytes.ts";
 import { openLocation } from "./source_file.ts";
 
@@ -52,6 +60,35 @@ export class AtHand {
       }
     }
     return undefined;
+  }
+
+  /**
+   * A staged copy of one file, hashed on the way: for contents that no record vouches for.
+   *
+   * @returns `undefined` if it does not have the digest.
+   * @throws {StoreError} if it can't be read, or the copy can't be written.
+   */
+  async copyChecked(path: RelPath, digest: Digest): Promise<StagedFile | undefined> {
+    using file = this.#root.openFile(path);
+    const staged = this.#root.stage();
+    let isGood = false;
+    try {
+      const recipe = await hashFile(
+        (into, at) => {
+          const count = file.readAt(into, at);
+          const piece = into.subarray(0, count) as Bytes;
+          if (!isZeros(piece, 0, count)) staged.writeAt(piece, at);
+          return count;
+        },
+        file.size,
+        { signal: this.#signal },
+      );
+      if (staged.size < file.size) staged.truncate(file.size);
+      isGood = equalBytes(recipe.digest, digest);
+      return isGood ? staged : undefined;
+    } finally {
+      if (!isGood) staged[Symbol.dispose]();
+    }
   }
 
   async #copyWhole(staged: StagedFile, source: ReadFile): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../base/digest.ts";
-import type { PartialFile } from "../../store/mod.ts";
+import { type PartialFile, reasonOf } from "../../store/mod.ts";
 
 /** Bytes that arrive between two entries of a partial file's journal, at least... */
 export const CHECKPOINT_BYTES = 64 * 1024 * 1024;
@@ -59,6 +59,22 @@ export class Checkpoints {
   /** Waits for the one under way; the file may be closed afterwards. */
   async settle(): Promise<void> {
     await this.#running;
+  }
+
+  /**
+   * As {@linkcode settle}, for a file that has to stop: makes an entry of what there is, so that the next
+   * run finds it, even if it then wants another version.
+   */
+  async stop(prefixBytes: number): Promise<void> {
+    await this.#running;
+    const { digest, isSound } = this.#options;
+    if (this.#failure !== undefined || isSound?.() === false) return;
+    try {
+      await this.#partial.checkpoint(prefixBytes, digest);
+    } catch (error) {
+      // What stopped the file may well stop this too. Without an entry nothing is vouched for.
+      if (reasonOf(error) === undefined) throw error;
+    }
   }
 
   /** A flush has failed: whatever was written may be gone. */

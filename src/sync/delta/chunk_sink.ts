@@ -15,8 +15,8 @@ export interface ChunkSinkEvents {
 export class ChunkSink implements FileSink {
   /** Why the answer is not that of the version wanted, once it has ended so. */
   failure: Failure | undefined;
-  /** Chunks that were not what the recipe says. */
-  bad = 0;
+  /** Chunks that have not come, or not as the recipe says. */
+  missing: number;
   readonly #recipe: Recipe;
   readonly #events: ChunkSinkEvents;
   readonly #runs: readonly ChunkRun[];
@@ -32,6 +32,7 @@ export class ChunkSink implements FileSink {
     this.#recipe = recipe;
     this.#events = events;
     this.#runs = runs;
+    this.missing = runs.reduce((sum, { chunkCount }) => sum + chunkCount, 0);
     this.#chunk = runs[0]!.firstChunk;
     this.#offset = runs[0]!.offset;
   }
@@ -68,7 +69,8 @@ export class ChunkSink implements FileSink {
   #take(bytes: Bytes): void {
     if (this.#recipe.isChunk(this.#chunk, bytes)) {
       this.#events.onChunk(this.#chunk, this.#offset, bytes);
-    } else this.bad++;
+      this.missing--;
+    }
     this.#offset += bytes.length;
     this.#chunk++;
     const run = this.#runs[this.#run]!;

@@ -65,17 +65,20 @@ export class ContentGetter implements Disposable {
     const isForDelta = this.#isForDelta(wanted);
     // Before anybody is made to wait for this file, or it would wait for them.
     using _ = isForDelta ? await this.#budget.take(chunksOf(wanted)) : undefined;
-    const known = wanted.digest && await this.#getKnown(wanted.digest, wanted, traffic);
+    let leave = () => {};
+    const shortcut = async (digest: Digest) => {
+      const known = await this.#getKnown(digest, wanted, traffic);
+      if (typeof known !== "function") return known;
+      leave = known;
+      return undefined;
+    };
+    const known = wanted.digest && await shortcut(wanted.digest);
     if (known !== undefined) return known;
-    let leave = this.#enter(wanted.digest);
     try {
       const got = isForDelta
-        ? await new DeltaFile(this.#context, wanted, traffic).get(async ({ digest }) => {
-          if (wanted.digest !== undefined) return undefined;
-          const found = await this.#getKnown(digest, wanted, traffic);
-          if (found === undefined) leave = this.#enter(digest);
-          return found;
-        })
+        ? await new DeltaFile(this.#context, wanted, traffic).get(async ({ digest }) =>
+          wanted.digest === undefined ? await shortcut(digest) : undefined
+        )
         : await new WholeFile(this.#context, wanted, traffic).get();
       return {
         ...got,
@@ -103,12 +106,15 @@ export class ContentGetter implements Disposable {
         this.#context.partialsOf(wanted).length > 0);
   }
 
-  /** Contents that the share holds, or is just getting. */
+  /**
+   * Contents that the share holds, or is just getting. Where it is not, others with the same contents
+   * wait from now on, until the function returned is called.
+   */
   async #getKnown(
     digest: Digest,
     wanted: WantedContent,
     traffic: Traffic,
-  ): Promise<GotContent | undefined> {
+  ): Promise<GotContent | (() => void)> {
     for (;;) {
       const staged = await this.atHand.copy(digest, wanted.size);
       if (staged !== undefined) {
@@ -116,15 +122,13 @@ export class ContentGetter implements Disposable {
         return { staged, digest, close: () => {} };
       }
       const underWay = this.#underWay.get(digestKey(digest));
-      if (underWay === undefined) return undefined;
+      if (underWay === undefined) return this.#enter(digest);
       await underWay.promise;
       this.#context.signal.throwIfAborted();
     }
   }
 
-  /** Lets others with the same contents wait for these; the function returned ends that. */
-  #enter(digest: Digest | undefined): () => void {
-    if (digest === undefined) return () => {};
+  #enter(digest: Digest): () => void {
     const key = digestKey(digest);
     const ended = Promise.withResolvers<void>();
     this.#underWay.set(key, ended);

@@ -80,7 +80,6 @@ export class DeltaFile {
       const recipe = await this.#complete(findings);
       return this.#hand(recipe);
     } catch (error) {
-      await this.#checkpoints?.settle();
       this.#drop();
       throw error;
     }
@@ -155,9 +154,11 @@ export class DeltaFile {
         onBytes,
         signal,
       }).run(steps);
-    } finally {
-      if (this.#traffic.bytesFetched > fetchedBefore) this.#isWorthKeeping = true;
       await this.#checkpoints?.settle();
+    } catch (error) {
+      if (this.#traffic.bytesFetched > fetchedBefore) this.#isWorthKeeping = true;
+      await this.#checkpoints?.stop(progress.prefixBytes);
+      throw error;
     }
     return recipe;
   }

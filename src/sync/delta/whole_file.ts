@@ -94,7 +94,8 @@ export class WholeFile implements FileSink {
   }
 
   async #drop(): Promise<void> {
-    await this.#checkpoints?.settle();
+    if (this.#offset > 0) await this.#checkpoints?.stop(this.#offset);
+    else await this.#checkpoints?.settle();
     this.#staged?.[Symbol.dispose]();
     const isKept = this.#offset > 0 && !(this.#checkpoints?.hasFailed ?? false);
     if (this.#partial !== undefined && !isKept) {

@@ -25,7 +25,7 @@ export async function thirdPartyLicences(input: LicencesInput): Promise<string> 
   const parts = [
     ...(await bundledPackages(input)).map((found) => section(found.title, [found.text])),
     ...nativeParts(target).map(({ title, copyright, licences }) =>
-      section(title, [copyright, ...licences.map((id) => texts[id]!.licenseText)])
+      section(title, [copyright, ...licences.map((id) => withoutBlanks(texts[id]!.licenseText))])
     ),
   ];
   return `landropic is under the MIT licence (LICENSE). Its executable contains the following parts.\n${
@@ -61,6 +61,13 @@ function licenceText(folder: string): string {
   );
   if (files.length === 0) throw new Error(`${folder} has no licence`);
   return files.map((name) => Deno.readTextFileSync(`${folder}/${name}`).trim()).join("\n\n");
+}
+
+/** Without the lines to be filled in with a name, which stands above. */
+function withoutBlanks(text: string): string {
+  return text.split("\n").filter((line) => !/<(year|owner|copyright holders)>/.test(line)).join(
+    "\n",
+  );
 }
 
 interface NativePart {
@@ -102,16 +109,16 @@ function nativeParts({ runtime, addon }: Target): NativePart[] {
       licences: ["BSD-2-Clause"],
     },
     {
-      title: "BoringSSL (OpenSSL and ISC), in the addon and the runtime",
+      title: "BoringSSL (OpenSSL and ISC), in the addon",
       copyright: "Copyright (c) 1998-2011 The OpenSSL Project. All rights reserved.\n" +
         "Copyright (C) 1995-1998 Eric Young (eay@cryptsoft.com). All rights reserved.\n" +
         "Copyright (c) 2014, Google Inc.",
       licences: ["OpenSSL", "ISC"],
     },
     {
-      title: "ring (ISC and OpenSSL), in the addon and the runtime",
+      title: "ring (ISC and OpenSSL), in the addon",
       copyright: "Copyright 2015-2016 Brian Smith.",
-      licences: ["ISC"],
+      licences: ["ISC", "OpenSSL"],
     },
   ];
 }

@@ -144,7 +144,7 @@ case $cache in
       while [ ! -d "$near" ] && [ -n "$near" ]; do near=${near%/*}; done
       if [ ! -O "${near:-/}" ]; then refused="$base: it is not this user's"
       elif verify; why=$(unpack "$base/$id"); then
-        ready "$base/$id" || refused="$base: programs may not be started from there"
+        ready "$base/$id" || refused="$base: it forbids programs, or is open to others"
       else refused="$base: $why"; fi
     fi
     if [ -z "$refused" ]; then
@@ -169,7 +169,7 @@ for top in "${TMPDIR:-/tmp}" /tmp /var/tmp /dev/shm; do
   trap 'exit 130' INT
   trap 'exit 143' TERM
   if why=$(unpack "$own/app"); then
-    why='programs may not be started from there'
+    why='it forbids programs, or is open to others'
     if ready "$own/app" && mkfifo -m 600 "$own/alive"; then
       (trap '' HUP INT TERM QUIT; cd / && read -r _ <"$own/alive"; rm -rf -- "$own") </dev/null >/dev/null 2>&1 &
       alive=$own/alive

@@ -1,0 +1,69 @@
+/** Bundles of a program that is small enough to see through. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { bundleProgram } from "../../scripts/packaging/bundle.ts";
+import { temporaryFolder, type TreeSpec, writeTree } from "../support/tree.ts";
+import { exeTest } from "./sandbox.ts";
+
+const FACTS = { version: "1.2.3", commit: "0123456789ab" };
+
+const PROGRAM: TreeSpec = {
+  "deno.json": "{}",
+  "main.ts": `
+    const { start } = await import("./src/lanes/start.ts");
+    console.log(await start(), Deno.env.get("HOME"), Deno.env.get("DENO_DIR"));
+    Deno.exit(0);`,
+  src: {
+    quic: { "native_packed.ts": "export default 1;" },
+    base: { "shared.ts": `export const double = (value: number) => value * 2;` },
+    lanes: {
+      "start.ts": `
+        import { BUILD } from "#build";
+        import { double } from "../base/shared.ts";
+        export function start(): Promise<string> {
+          const url = new URL("../workers/lane_worker.ts", import.meta.url);
+          const worker = new Worker(url, { type: "module" });
+          worker.postMessage(double(10));
+          return new Promise((resolve) => worker.onmessage = ({ data }) => resolve(BUILD.version + " " + data));
+        }`,
+    },
+    workers: {
+      "lane_worker.ts": `
+        /// <reference lib="deno.worker" />
+        import { double } from "../base/shared.ts";
+        self.onmessage = ({ data }) => self.postMessage(double(data));`,
+    },
+  },
+};
+
+exeTest("bundleProgram() makes a bundle of each worker, started by its URL", async () => {
+  using folder = temporaryFolder();
+  const root = join(folder.path, "checkout");
+  writeTree(root, PROGRAM);
+  const { modules, sources } = await bundleProgram(root, FACTS);
+  assert.ok(modules.has("lane_worker.mjs") && modules.has("start.mjs"));
+  assert.ok(sources.includes(join(root, "src/workers/lane_worker.ts")));
+  const target = join(folder.path, "bundle");
+  writeTree(target, Object.fromEntries(modules));
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-config", "--cached-only", "-A", join(target, "main.mjs")],
+    env: { LANDROPIC_CALLER_HOME: "/users/the caller", DENO_DIR: join(folder.path, "deno") },
+  }).output();
+  const decoder = new TextDecoder();
+  assert.equal(decoder.decode(stderr), "");
+  assert.equal(decoder.decode(stdout), "1.2.3 40 /users/the caller undefined\n");
+});
+
+exeTest("bundleProgram() refuses a worker that nothing starts", async () => {
+  using folder = temporaryFolder();
+  const src = PROGRAM["src"] as TreeSpec;
+  writeTree(folder.path, { ...PROGRAM, src: { ...src, "idle_worker.ts": "self.close();" } });
+  await assert.rejects(bundleProgram(folder.path, FACTS), /no module starts idle_worker\.ts/);
+});
+
+exeTest("bundleProgram() refuses a bundle with a path of this machine in it", async () => {
+  using folder = temporaryFolder();
+  const main = `${PROGRAM["main.ts"]}\nconsole.log("${folder.path}/x");`;
+  writeTree(folder.path, { ...PROGRAM, "main.ts": main });
+  await assert.rejects(bundleProgram(folder.path, FACTS), /the bundle program\.mjs names/);
+});

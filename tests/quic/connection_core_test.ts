@@ -34,6 +34,7 @@ function makeCore(verify: VerifyPeer = () => {}, role: "client" | "server" = "se
         drain();
       },
       onVerified: () => events.push("verified"),
+      pathPayloadBytes: () => undefined,
     },
   });
   return { native, core, events, drain, setNow: (ms: number) => nowMs = ms };

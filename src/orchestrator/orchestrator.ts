@@ -39,8 +39,6 @@ export interface OrchestratorOptions {
 export interface DialOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  /** UDP payload of what is sent; what the path carries if left out. */
-  readonly datagramBytes?: number;
 }
 
 /**

@@ -15,8 +15,6 @@ import { PeerVisit } from "../peer_visit.ts";
 import { explainRefusal } from "../refusal.ts";
 import type { Check } from "./check.ts";
 
-/** The smallest datagram that every QUIC path carries. */
-const DATAGRAM_BYTES_MIN = 1200;
 /** First byte of a one-way stream that no peer knows: it is stopped, which is an answer. */
 const KIND_PROBE = 0x3f;
 /** Enough for several datagrams of any size. */
@@ -132,15 +130,10 @@ async function dialOne(
   orchestrator: Orchestrator,
   entry: TrustEntry,
   address: HostPort,
-  { timeoutMs, signal, datagramBytes }: {
-    readonly timeoutMs: number;
-    readonly signal: AbortSignal;
-    readonly datagramBytes?: number;
-  },
+  { timeoutMs, signal }: Pick<PeerCheckOptions, "timeoutMs" | "signal">,
 ): Promise<QuicConnection> {
-  const options = { timeoutMs, ...(datagramBytes !== undefined && { datagramBytes }) };
   const race = new AddressRace(
-    (address, stop) => orchestrator.dial(entry, address, { ...options, signal: stop }),
+    (address, stop) => orchestrator.dial(entry, address, { timeoutMs, signal: stop }),
     signal,
   );
   race.add([address], 0);
@@ -175,38 +168,38 @@ async function* checkWelcome(
   }
 }
 
-/** Sends datagrams of full size; on a path that swallows them, smaller ones still get through. */
+/** Sends datagrams of full size; a connection whose path swallows them goes on with smaller ones. */
 async function* checkPath(
   orchestrator: Orchestrator,
   entry: TrustEntry,
   address: HostPort,
-  { timeoutMs, signal }: PeerCheckOptions,
+  options: PeerCheckOptions,
 ): AsyncGenerator<Check, void> {
   const name = "path";
-  for (const datagramBytes of [undefined, DATAGRAM_BYTES_MIN]) {
-    const limits = { timeoutMs, signal, ...(datagramBytes !== undefined && { datagramBytes }) };
-    const connection = await dialOne(orchestrator, entry, address, limits).catch(() => undefined);
-    if (connection === undefined) break;
-    const isCarried = await carries(connection);
-    const { datagramBytes: used, lostPackets } = connection.stats();
-    await connection.close(0);
-    if (!isCarried) continue;
-    const message = `carries ${used} bytes in a datagram, ${lostPackets} lost`;
-    yield datagramBytes === undefined ? { name, ok: true, message } : {
+  const connection = await dialOne(orchestrator, entry, address, options).catch(() => undefined);
+  const before = connection?.stats().datagramBytes ?? 0;
+  const isCarried = connection !== undefined && await carries(connection);
+  const { datagramBytes, lostPackets } = connection?.stats() ??
+    { datagramBytes: 0, lostPackets: 0 };
+  await connection?.close(0);
+  const message = `carries ${datagramBytes} bytes in a datagram, ${lostPackets} lost`;
+  if (isCarried && datagramBytes === before) {
+    yield { name, ok: true, message };
+  } else if (isCarried) {
+    yield {
       name,
       ok: false,
-      message: `${message}; larger ones vanish`,
-      hint:
-        "a tunnel or router on the way drops what it can't carry: lower the MTU of the interface",
+      message: `${message}; those of ${before} bytes vanish`,
+      hint: "a tunnel or router on the way drops what it can't carry: lower the interface's MTU",
     };
-    return;
+  } else {
+    yield {
+      name,
+      ok: false,
+      message: "data does not get through after the handshake",
+      hint: "look for a firewall between the devices that lets only some UDP through",
+    };
   }
-  yield {
-    name,
-    ok: false,
-    message: "data does not get through after the handshake",
-    hint: "look for a firewall between the devices that lets only some UDP through",
-  };
 }
 
 /** Whether the peer reacts to a stream of full datagrams. */

@@ -5,6 +5,7 @@
  *
  * @module
  */
+export { KeepAlive } from "./link/keep_alive.ts";
 export * from "./link/peer_link.ts";
 export type { DuplexStream, ReceiveSide, SendSide, Transport } from "./link/transport.ts";
 export type { DeleteLimit } from "./plan/safety.ts";
@@ -13,7 +14,10 @@ export { measureThroughput, type Throughput } from "./session/bench.ts";
 export * from "./session/comparison.ts";
 export * from "./session/initiator.ts";
 export * from "./session/responder.ts";
+export { SessionRouter } from "./session/session_router.ts";
 export type { ServedSums } from "./session/served_tally.ts";
 export * from "./share/open_share.ts";
 export type { Difference } from "./verify/tree_comparison.ts";
 export * from "./verify/verifier.ts";
+export { FolderWatches } from "./watch/folder_watches.ts";
+export { ShareWatch } from "./watch/share_watch.ts";

@@ -11,6 +11,7 @@ import {
 } from "../../protocol/mod.ts";
 import { sendOperations } from "../apply/apply_stream.ts";
 import { Executor, type ExecutorOptions } from "../apply/executor.ts";
+import type { Operation } from "../apply/operation.ts";
 import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
 import { type DuplexStream, URGENCY } from "../link/transport.ts";
 import { type Agreement, peerFolder, storeAgreement, writeAgreement } from "../plan/agreement.ts";
@@ -102,6 +103,8 @@ export interface InitiatorOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  /** Hears of each operation on the own folder, before any is begun. */
+  readonly onOperation?: (operation: Operation) => void;
   /** For tests, which break off at a step of a commit. */
   readonly onStep?: ExecutorOptions["onStep"];
 }
@@ -317,6 +320,7 @@ export class InitiatorSession implements LinkHandler {
     try {
       const work: Promise<void>[] = [];
       for (const operation of plan.local) {
+        this.#options.onOperation?.(operation);
         if (operation.op === "move") this.#provider!.addMove(operation.from, operation.path);
       }
       if (plan.remote.length > 0) {

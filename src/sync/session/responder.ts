@@ -29,6 +29,8 @@ import { peerFolder, readAgreement, storeAgreement } from "../plan/agreement.ts"
 import { Provider } from "../transfer/provider.ts";
 import { RateLimiter } from "../transfer/rate_limiter.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
+import type { FolderWatches } from "../watch/folder_watches.ts";
+import { ShareWatch } from "../watch/share_watch.ts";
 import { serveBench } from "./bench.ts";
 import { type ServedSums, ServedTally } from "./served_tally.ts";
 
@@ -74,6 +76,8 @@ export interface ResponderOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly events: ResponderEvents;
+  /** Watches shares for peers that ask for it; without it nobody is told of changes. */
+  readonly watches?: FolderWatches;
   readonly signal: AbortSignal;
   /** For tests, which break off at a step of a commit. */
   readonly onStep?: ExecutorOptions["onStep"];
@@ -88,6 +92,8 @@ export class Responder implements LinkHandler, AsyncDisposable {
   readonly #options: ResponderOptions;
   readonly #sessions = new Map<number, ResponderSession>();
   readonly #closing = new Set<Promise<void>>();
+  /** Shares that this peer wants to hear of, by name. */
+  readonly #watches = new Map<string, ShareWatch>();
   #link: PeerLink | undefined;
   #ended = 0;
   #isMeasuring = false;
@@ -147,6 +153,8 @@ export class Responder implements LinkHandler, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const id of [...this.#sessions.keys()]) this.#end(id, undefined);
     await Promise.all(this.#closing);
+    for (const watch of this.#watches.values()) watch[Symbol.dispose]();
+    this.#watches.clear();
   }
 
   #open(open: SyncOpen): void {
@@ -169,7 +177,10 @@ export class Responder implements LinkHandler, AsyncDisposable {
         `Share "${share.name}" is read-only for you`,
       );
     }
-    const session = new ResponderSession(open, share, role, this.#link!, this.#options);
+    const session = new ResponderSession(open, share, role, this.#link!, {
+      ...this.#options,
+      watchOf: () => this.#watchOf(share, open.watch),
+    });
     this.#sessions.set(open.session, session);
     this.#options.events.sessionStart(session.running);
     session.start().catch((error) => {
@@ -178,6 +189,22 @@ export class Responder implements LinkHandler, AsyncDisposable {
       this.#refuse(open.session, code, message);
       this.#end(open.session, undefined);
     });
+  }
+
+  /** The watch over a share, from the first session on that asks for one. */
+  #watchOf(share: ServedShare, isWanted: boolean): ShareWatch | undefined {
+    const { watches, logger } = this.#options;
+    const known = this.#watches.get(share.name);
+    if (known || !isWanted || watches === undefined) return known;
+    const watch = new ShareWatch({
+      watches,
+      path: share.path,
+      filters: [],
+      logger,
+      onChange: () => this.#send({ type: "changed", share: share.name }),
+    });
+    this.#watches.set(share.name, watch);
+    return watch;
   }
 
   #finish(result: SyncResult): void {
@@ -218,13 +245,18 @@ export class Responder implements LinkHandler, AsyncDisposable {
   }
 }
 
+interface SessionOptions extends ResponderOptions {
+  /** The watch over the session's share; to be asked for when the folder is known to be there. */
+  readonly watchOf: () => ShareWatch | undefined;
+}
+
 /** One session of the serving side. */
 class ResponderSession implements AsyncDisposable {
   readonly #open: SyncOpen;
   readonly #served: ServedShare;
   readonly #role: ShareRole;
   readonly #link: PeerLink;
-  readonly #options: ResponderOptions;
+  readonly #options: SessionOptions;
   readonly #abort = new AbortController();
   readonly #signal: AbortSignal;
   readonly #startMs: number;
@@ -233,6 +265,7 @@ class ResponderSession implements AsyncDisposable {
   #share: OpenShare | undefined;
   #snapshot: Snapshot | undefined;
   #provider: Provider | undefined;
+  #watch: ShareWatch | undefined;
   #applying: Promise<void> | undefined;
   #starting: Promise<void> = Promise.resolve();
 
@@ -241,7 +274,7 @@ class ResponderSession implements AsyncDisposable {
     served: ServedShare,
     role: ShareRole,
     link: PeerLink,
-    options: ResponderOptions,
+    options: SessionOptions,
   ) {
     this.#open = open;
     this.#served = served;
@@ -308,6 +341,7 @@ class ResponderSession implements AsyncDisposable {
     this.#abort.abort(new LandropicError("interrupted", "Session ended"));
     await Promise.allSettled([this.#starting, this.#applying]);
     this.#share?.[Symbol.dispose]();
+    this.#watch?.sessionEnd(this.#share?.index);
     this.#share = undefined;
   }
 
@@ -324,6 +358,8 @@ class ResponderSession implements AsyncDisposable {
       clock,
       signal: this.#signal,
     });
+    this.#watch = this.#options.watchOf();
+    this.#watch?.sessionStart();
     const snapshot = await share.scan({ checksum: this.#open.checksum, filters: [] });
     this.#snapshot = snapshot;
     this.#tally.begin(snapshot.files);
@@ -392,6 +428,7 @@ class ResponderSession implements AsyncDisposable {
   async *#note(operations: AsyncIterable<Operation>): AsyncGenerator<Operation> {
     for await (const operation of operations) {
       this.#tally.handleOperation(operation);
+      this.#watch?.handleOperation(operation);
       if (operation.op === "move") this.#provider!.addMove(operation.from, operation.path);
       yield operation;
     }

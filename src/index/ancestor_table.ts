@@ -29,6 +29,8 @@ export interface Ancestor {
 export interface AncestorInfo extends Ancestor {
   readonly peer: DeviceId;
   readonly share: string;
+  /** The epoch that the peer's index has for its folder. */
+  readonly epoch: string;
 }
 
 /**
@@ -101,12 +103,14 @@ export class AncestorTable {
 
   /** All that are recorded, also those that no longer count. */
   list(): AncestorInfo[] {
-    return this.#database.all<[DeviceId, string, Digest, number, number]>(
-      "SELECT peer, share, shape, at_ms, unsafe FROM ancestors WHERE root = ? ORDER BY peer, share",
+    return this.#database.all<[DeviceId, string, string, Digest, number, number]>(
+      `SELECT peer, share, peer_epoch, shape, at_ms, unsafe FROM ancestors WHERE root = ?
+        ORDER BY peer, share`,
       this.#root.id,
-    ).map(([peer, share, shape, atMs, unsafe]) => ({
+    ).map(([peer, share, epoch, shape, atMs, unsafe]) => ({
       peer,
       share,
+      epoch,
       shape,
       atMs,
       unsafe: unsafe !== 0,

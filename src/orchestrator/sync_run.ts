@@ -143,11 +143,12 @@ class SyncRun {
       this.#orchestrator.background(this.#greet(link, connection));
       const role = roleOfInitiator(request.mode, request.dryRun);
       return await session.run(link, {
-        isNew: role !== "source" && !existsSync(join(dir, OWN_FOLDER)),
+        isNew: !request.dryRun && !existsSync(join(dir, OWN_FOLDER)),
         open: async () =>
           await OpenShare.open({
             path: dir,
             role,
+            untouched: request.dryRun,
             create: role === "target",
             index: await this.#orchestrator.index(),
             deviceId: this.#orchestrator.identity.id,

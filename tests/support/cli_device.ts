@@ -12,9 +12,21 @@ export interface CommandResult {
   readonly events: Record<string, unknown>[];
 }
 
+/** What a test changes about a process. */
+export interface ProcessOptions {
+  /** Its whole standard input; empty if left out. */
+  readonly stdin?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** One device as its user sees it: a state folder, and commands run in processes of their own. */
 export class CliDevice {
-  constructor(readonly name: string, readonly home: string) {}
+  /** @param within What runs its commands, such as `nsenter` with a namespace. */
+  constructor(
+    readonly name: string,
+    readonly home: string,
+    readonly within: readonly string[] = [],
+  ) {}
 
   /** The command line that starts the program: the executable under test, or the sources. */
   static program(): string[] {
@@ -32,7 +44,12 @@ export class CliDevice {
 
   /** Runs one command to its end, without a terminal. */
   async run(...args: string[]): Promise<CommandResult> {
-    const child = this.spawn(args);
+    return await this.runWith({}, ...args);
+  }
+
+  /** As {@linkcode run}, with standard input or environment variables. */
+  async runWith(options: ProcessOptions, ...args: string[]): Promise<CommandResult> {
+    const child = this.spawn(args, options);
     const { code, stdout, stderr } = await child.output();
     const decoder = new TextDecoder();
     return resultOf(code, decoder.decode(stdout), decoder.decode(stderr));
@@ -71,20 +88,28 @@ export class CliDevice {
   }
 
   /** Starts a command and leaves it to the caller. */
-  spawn(args: string[]): Deno.ChildProcess {
-    const [program, ...before] = CliDevice.program();
-    return new Deno.Command(program!, {
+  spawn(args: string[], { stdin = "", env = {} }: ProcessOptions = {}): Deno.ChildProcess {
+    const [program, ...before] = [...this.within, ...CliDevice.program()];
+    const child = new Deno.Command(program!, {
       args: [...before, ...args],
       env: {
         LANDROPIC_HOME: this.home,
         NO_COLOR: "1",
         // Tests keep to loopback: nothing is to be sent on a real network.
         LANDROPIC_NO_DISCOVERY: "1",
+        ...env,
       },
-      stdin: "null",
+      stdin: stdin === "" ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
+    if (stdin !== "") void new Blob([stdin]).stream().pipeTo(child.stdin).catch(() => {});
+    return child;
+  }
+
+  /** Starts a command that tells events, such as `pair`, and goes on beside it. */
+  start(args: string[], options: ProcessOptions = {}): ServingDevice {
+    return new ServingDevice(this.spawn([...args, "--json"], options));
   }
 }
 
@@ -100,7 +125,7 @@ export async function trustingPair(folder: string): Promise<[CliDevice, CliDevic
   return [a, b];
 }
 
-/** A `serve` that runs; disposing it stops it as Ctrl-C would. */
+/** A `serve`, or another command with events, that runs; disposing it stops it as Ctrl-C would. */
 export class ServingDevice implements AsyncDisposable {
   readonly events: Record<string, unknown>[] = [];
   readonly #child: Deno.ChildProcess;
@@ -143,13 +168,20 @@ export class ServingDevice implements AsyncDisposable {
         if (event !== undefined) return event;
         const ended = this.#ended.then(async () => {
           const late = this.events.find(matches);
-          if (late === undefined) throw new Error(`serve ended:\n${await this.#stderr}`);
+          if (late === undefined) throw new Error(`the command ended:\n${await this.#stderr}`);
         });
         await Promise.race([this.#wake.promise, timeout.promise, ended]);
       }
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Waits for it to end by itself. */
+  async end(): Promise<CommandResult> {
+    const { code } = await this.#child.status;
+    await this.#ended;
+    return { code, stdout: "", stderr: await this.#stderr, events: this.events };
   }
 
   /** Sends a signal and waits for the end. */
@@ -159,9 +191,7 @@ export class ServingDevice implements AsyncDisposable {
     } catch {
       // It has ended by itself.
     }
-    const { code } = await this.#child.status;
-    await this.#ended;
-    return { code, stdout: "", stderr: await this.#stderr, events: this.events };
+    return await this.end();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

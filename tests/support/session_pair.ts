@@ -110,6 +110,7 @@ export async function runSession(
     OpenShare.open({
       path: folderA,
       role: roleOfInitiator(request.mode, request.dryRun),
+      untouched: request.dryRun,
       create: request.mode === "pull",
       index: indexA,
       deviceId: a.id,

@@ -44,10 +44,11 @@ export interface Agreement {
   readonly stamps: readonly VersionStamp[];
 }
 
-/** Names the peer's folder in the index: by its mark and its memory, whatever it calls the share. */
+/** Names the peer's folder in the index: by its mark and its memory, whatever the peer calls the share. */
 export function peerFolder(peer: DeviceId, rootId: Uint8Array): PeerFolder {
   const hex = toHex(rootId);
-  return { peer, share: "", folderId: hex.slice(0, 32), epoch: hex.slice(32) };
+  const folderId = hex.slice(0, 32);
+  return { peer, share: folderId, folderId, epoch: hex.slice(32) };
 }
 
 /**

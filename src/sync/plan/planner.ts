@@ -2,7 +2,12 @@ import type { Digest } from "../../base/digest.ts";
 import type { DeviceId } from "../../base/ids.ts";
 import { type DirPath, joinPath, type RelPath } from "../../base/paths.ts";
 import { decodePage } from "../../base/tree.ts";
-import { decodeVector, vectorMember, type VersionVector } from "../../base/version_vector.ts";
+import {
+  decodeVector,
+  type VectorMember,
+  vectorMember,
+  type VersionVector,
+} from "../../base/version_vector.ts";
 import type { RootIndex } from "../../index/mod.ts";
 import {
   type DirAnswer,
@@ -58,6 +63,7 @@ export async function planSync(options: PlanOptions): Promise<Plan> {
     direction: directionOf(options),
     checksum: options.checksum,
     isIgnored: ignoreRules(options),
+    shortIdOf: authors(options),
   });
   for (let needs; !(needs = reconciler.pollNeeds()).isDone;) {
     const { dirs, digests } = needs;
@@ -83,7 +89,7 @@ function localTree({ share, snapshot, shortIdOf, mode }: PlanOptions) {
       losesModes: features && !features.modes,
       losesLinks: features && !features.symlinks,
     } satisfies SideTraits,
-    dir: (path: DirPath) => localView(path, snapshot, mode === "two-way" ? share.index : undefined),
+    dir: (path: DirPath) => localView(path, snapshot, share.index),
   };
 }
 
@@ -100,8 +106,7 @@ function remoteTree({ accept, peer, shortIdOf }: PlanOptions) {
   };
 }
 
-function ancestorOf({ share, accept, peer, mode }: PlanOptions): AncestorTree | undefined {
-  if (mode !== "two-way") return undefined;
+function ancestorOf({ share, accept, peer }: PlanOptions): AncestorTree | undefined {
   const ancestor = share.index.ancestor(peerFolder(peer.id, accept.rootId));
   if (ancestor === undefined || ancestor.unsafe) return undefined;
   return {
@@ -119,14 +124,14 @@ function directionOf({ mode, deleteExtra, conflict }: PlanOptions): SyncDirectio
     : { kind: mode, deletes: deleteExtra };
 }
 
-function localView(path: DirPath, snapshot: Snapshot, index: RootIndex | undefined): DirView {
+function localView(path: DirPath, snapshot: Snapshot, index: RootIndex): DirView {
   const dir = snapshot.dirs.get(path);
   if (dir === undefined) {
     throw new Error(`directory ${JSON.stringify(path)} is not in the snapshot`);
   }
   const versions = new Map<string, VersionVector>();
   const tombstones = new Map<string, VersionVector>();
-  const record = index?.getDir(path);
+  const record = index.getDir(path);
   for (const { name, vector } of record?.entries ?? []) if (vector) versions.set(name, vector);
   for (const { name, vector } of record?.tombstones ?? []) tombstones.set(name, vector);
   return {
@@ -202,6 +207,15 @@ async function localDigest(
   if (entry.kind === "dir") return await digestOfDir(path, snapshot, share.content);
   const answer = await share.content.digestOf(path, entry);
   return typeof answer === "number" ? undefined : answer.digest;
+}
+
+/** The short ids behind members of version vectors, as far as this device has met their folders. */
+function authors({ share, shortIdOf }: PlanOptions): (member: VectorMember) => string | undefined {
+  const known = share.index.ancestors().map(({ peer, epoch }) =>
+    [vectorMember(peer, epoch), shortIdOf(peer)] as const
+  );
+  const byMember = new Map(known);
+  return (member) => byMember.get(member);
 }
 
 /** The rules in force at any path, by the initiator's command line and ignore files. */

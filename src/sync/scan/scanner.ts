@@ -151,11 +151,11 @@ class Scanner {
     } as const;
     // Without a digest there is nothing to compare a second reading with.
     if (isUnchanged(known, stat) && (!known.racy || known.digest === undefined)) {
-      dir.keep(known);
       const digest = this.#options.checksum
         ? known.digest ?? await this.#digest(dir, path, stat)
         : undefined;
-      if (known.digest === undefined && digest !== undefined) dir.replace({ ...known, digest });
+      if (known.digest === undefined && digest !== undefined) dir.change({ ...known, digest });
+      else dir.keep(known);
       dir.entries.push(digest ? { ...entry, digest } : entry);
       return;
     }
@@ -173,7 +173,7 @@ class Scanner {
     } else if (isSuspect && digest !== undefined) {
       // Contents differ under the same size and time. The old record stays, so that the next scan says so
       // again until a sync has taken it up.
-      dir.keep({ ...known, racy: true });
+      dir.change({ ...known, racy: true, vector: dir.bumped(name) });
       dir.entries.push({ ...entry, digest });
     } else {
       dir.note(stat, { digest, vector: dir.bumped(name) });
@@ -356,9 +356,8 @@ class DirWalk {
     this.#records.push(record);
   }
 
-  /** As {@linkcode keep}, with something learned. */
-  replace(record: EntryRecord): void {
-    this.#records.pop();
+  /** As {@linkcode keep}, with something learned that is to be remembered. */
+  change(record: EntryRecord): void {
     this.#records.push(record);
     this.#isChanged = true;
   }

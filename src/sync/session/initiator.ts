@@ -189,7 +189,9 @@ export class InitiatorSession implements LinkHandler {
         await carryingOut.catch(() => {});
         throw error;
       });
-      if (request.mode === "two-way") {
+      // A pair that only ever syncs one way pays for no common memory.
+      const folder = peerFolder(this.#options.peer.id, accept.rootId);
+      if (request.mode === "two-way" || share.index.ancestor(folder) !== undefined) {
         await during(this.#remember(plan, outcomes, { link, share, snapshot, accept }));
       }
     }
@@ -216,12 +218,12 @@ export class InitiatorSession implements LinkHandler {
   }
 
   #provide(share: OpenShare, snapshot: Snapshot): void {
-    const { request: { mode, compress, rateLimit }, clock, signal } = this.#options;
+    const { request: { compress, rateLimit }, clock, signal } = this.#options;
     this.#provider = new Provider({
       root: share.root,
       snapshot,
       content: share.content,
-      versionsOf: mode === "two-way" ? (dir) => versionsOf(share.index, dir) : () => [],
+      versionsOf: (dir) => versionsOf(share.index, dir),
       compress,
       limiter: rateLimit ? new RateLimiter(rateLimit, { clock, signal }) : undefined,
     });

@@ -317,7 +317,7 @@ class ResponderSession implements AsyncDisposable {
 
   /** Takes over what both sides agree on; ending the stream says that it is on the disk. */
   async #remember(stream: DuplexStream): Promise<void> {
-    if (this.#role !== "both") throw new ProtocolError("Nothing to agree on in a one-way session");
+    if (this.#open.dryRun) throw new ProtocolError("Nothing to agree on in a dry run");
     const records = new RecordReader(new BlockReader((into) => stream.recv.read(into)));
     const agreement = await readAgreement(records);
     await this.#applying;
@@ -350,6 +350,7 @@ class ResponderSession implements AsyncDisposable {
     const share = this.#share = await OpenShare.open({
       path: this.#served.path,
       role: this.#role,
+      untouched: this.#open.dryRun || this.#open.mode === "compare" || !this.#served.writable,
       index,
       deviceId,
       lockFolder,
@@ -370,7 +371,7 @@ class ResponderSession implements AsyncDisposable {
       root: share.root,
       snapshot,
       content: share.content,
-      versionsOf: this.#open.mode === "two-way" ? (dir) => versionsOf(share.index, dir) : () => [],
+      versionsOf: (dir) => versionsOf(share.index, dir),
       compress: this.#open.compress,
       limiter: this.#open.rateLimit > 0
         ? new RateLimiter(this.#open.rateLimit, { clock, signal: this.#signal })

@@ -14,6 +14,7 @@ import {
   lockRoot,
   openRoot,
   readFolderId,
+  reasonOf,
   type Root,
   sweepTemporary,
 } from "../../store/mod.ts";
@@ -29,6 +30,11 @@ export type ShareRole = "source" | "target" | "both";
 export interface OpenShareOptions {
   readonly path: string;
   readonly role: ShareRole;
+  /**
+   * Leave the folder as it is, without a mark: for dry runs and read-only shares. A target is always
+   * marked. What is remembered of a folder without a mark counts only as long as it has none.
+   */
+  readonly untouched?: boolean;
   /** Create the folder if there is none. */
   readonly create?: boolean;
   readonly index: Index;
@@ -42,7 +48,7 @@ export interface OpenShareOptions {
   readonly signal: AbortSignal;
 }
 
-/** A folder without a mark of its own, which only ever was a source. */
+/** A folder without a mark of its own: it was only ever read. */
 const UNMARKED = "0".repeat(32);
 
 /** A folder opened for one session: locked, with what is remembered of it. */
@@ -139,10 +145,17 @@ function refuseLostMark(root: Root, options: OpenShareOptions): void {
   );
 }
 
-/** Finds the folder's mark, or makes one; a mere source is left as it is. */
+/** Finds the folder's mark, or makes one. A mere source that can't be written to does without. */
 async function identify(root: Root, options: OpenShareOptions): Promise<string> {
-  if (options.role === "source") return readFolderId(root) ?? UNMARKED;
-  return await ensureFolderId(root);
+  if (options.role !== "source") return await ensureFolderId(root);
+  if (options.untouched) return readFolderId(root) ?? UNMARKED;
+  try {
+    return await ensureFolderId(root);
+  } catch (error) {
+    const reason = reasonOf(error);
+    if (reason !== "denied" && reason !== "read_only") throw error;
+    return readFolderId(root) ?? UNMARKED;
+  }
 }
 
 /**

@@ -213,3 +213,29 @@ Deno.test("three devices in a ring converge and do not multiply conflict copies"
   assertSameTree(left, third);
   assert.equal(fs.readdirSync(left).filter((name) => name.startsWith("f")).length, 2);
 });
+
+Deno.test("what a push brought and the other side edited comes back without a conflict", async () => {
+  for (const before of ["nothing", "a two-way sync"]) {
+    const { folder, left, right, sync } = setUp();
+    using _ = folder;
+    writeTree(left, { f: "base", g: "stays" });
+    if (before !== "nothing") await sync();
+    write(`${left}/f`, "pushed");
+    await sync({ mode: "push" });
+    write(`${right}/f`, "edited over there");
+    const { summary } = await sync();
+    assert.equal(summary.conflicts, 0, `after ${before}`);
+    assertSameTree(left, right);
+    assert.equal(fs.readFileSync(`${left}/f`, "utf8"), "edited over there");
+  }
+});
+
+Deno.test("contents that change under the same size and time travel all the same", async () => {
+  const { folder, left, right, sync } = setUp();
+  using _ = folder;
+  writeTree(left, { f: "first" });
+  await sync();
+  writeTree(left, { f: "other" });
+  for (let i = 0; i < 2; i++) await sync({ mode: "push", checksum: i === 1 });
+  assertSameTree(left, right);
+});

@@ -62,6 +62,22 @@ exeTest(
   namespaces,
 );
 
+exeTest("two devices pair by a code and find each other without an address", async () => {
+  await using pair = await DevicePair.create({ trusting: false });
+  writeTree(pair.left, { file: "x" });
+  const waiting = pair.start("b", ["pair", "--json", "--name", "left", "--timeout", "60s"]);
+  const { code } = await waiting.event(({ event }) => event === "pairing");
+  const joined = await pair.run("a", ["pair", code as string, "--json", "--name", "right"]);
+  assert.equal(joined.code, 0, joined.stderr);
+  assert.equal(await waiting.ended, 0);
+  await using _server = await pair.serve({ discovery: true });
+  const { events } = await pair.run("a", ["discover", "--json"]);
+  assert.ok(events.some(({ name, trusted }) => name === "right" && trusted === true), `${events}`);
+  const synced = await pair.run("a", ["sync", "right", pair.left, "--json"]);
+  assert.equal(synced.code, 0, synced.stderr);
+  assertSameTree(pair.right, pair.left);
+}, namespaces);
+
 exeTest("a device that nobody trusts is turned away with exit 11", async () => {
   await using pair = await DevicePair.create();
   writeTree(pair.left, { secret: "x" });
@@ -79,7 +95,7 @@ exeTest("a device that nobody trusts is turned away with exit 11", async () => {
 
 type Event = Readonly<Record<string, unknown>>;
 
-/** Hosts a and b joined by one cable, each with a device; they trust each other. */
+/** Hosts a and b joined by one cable, each with a device. */
 class DevicePair implements AsyncDisposable {
   readonly left: string;
   readonly right: string;
@@ -89,10 +105,12 @@ class DevicePair implements AsyncDisposable {
     this.right = boxes.b.folder("right");
   }
 
-  static async create(): Promise<DevicePair> {
+  /** Makes both; they trust each other unless told otherwise. */
+  static async create({ trusting = true } = {}): Promise<DevicePair> {
     const pair = new DevicePair({ a: await Sandbox.warm(), b: await Sandbox.warm() });
     try {
       await makeHosts();
+      if (!trusting) return pair;
       for (const [host, other, name] of [["a", "b", "right"], ["b", "a", "left"]] as const) {
         const { events } = await pair.run(other, ["id", "--json"]);
         const id = events[0]!["id"] as string;
@@ -132,9 +150,10 @@ class DevicePair implements AsyncDisposable {
   }
 
   /** Serves the right folder on a free port of host b. */
-  async serve() {
+  async serve({ discovery = false } = {}) {
     const run = this.start("b", [
-      ...["serve", this.right, "--listen", `${PORT_HOST}:0`, "--no-discovery", "--json"],
+      ...["serve", this.right, "--json", "--listen", `${PORT_HOST}:0`],
+      ...(discovery ? [] : ["--no-discovery"]),
     ]);
     const { port } = await run.event(({ event }) => event === "listening");
     const stop = async (signal: Deno.Signal) => {

@@ -64,6 +64,8 @@ export const ASKING_ONLY: LinkHandler = {
 export interface OwnFolderOptions {
   readonly dir: string;
   readonly role: ShareRole;
+  /** Leave no mark in it. */
+  readonly untouched?: boolean;
   /** What others are told who find it locked: `sync with "nas"`. */
   readonly activity: string;
   readonly lockWaitMs: number;
@@ -73,11 +75,12 @@ export interface OwnFolderOptions {
 /** Opens a folder for one session of this device with a peer. @throws {StoreError} */
 export async function openOwnFolder(
   orchestrator: Orchestrator,
-  { dir, role, activity, lockWaitMs, signal }: OwnFolderOptions,
+  { dir, role, untouched, activity, lockWaitMs, signal }: OwnFolderOptions,
 ): Promise<OpenShare> {
   return await OpenShare.open({
     path: dir,
     role,
+    untouched: untouched ?? false,
     create: role === "target",
     index: await orchestrator.index(),
     deviceId: orchestrator.identity.id,

@@ -36,6 +36,7 @@ export async function runVerify(
   using share = await openOwnFolder(orchestrator, {
     dir,
     role: "source",
+    untouched: true,
     activity: "verify",
     lockWaitMs: 0,
     signal,
@@ -63,6 +64,7 @@ export async function runCompare(
   using folder = await openOwnFolder(orchestrator, {
     dir,
     role: "source",
+    untouched: true,
     activity: `comparison with "${entry.alias}"`,
     lockWaitMs: 0,
     signal,

@@ -70,9 +70,13 @@ export class ByteReader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** Offset of the next byte. */
+  /** Offset of the next byte. Set it only to where it was before, to read something again. */
   get offset(): number {
     return this.#offset;
+  }
+
+  set offset(offset: number) {
+    this.#offset = offset;
   }
 
   /** Bytes left. */
@@ -130,6 +134,8 @@ export class ByteReader {
   }
 }
 
+const encoder = new TextEncoder();
+
 /** Writes bytes front to back into a buffer that grows; the counterpart of {@linkcode ByteReader}. */
 export class ByteWriter {
   #buffer: Bytes;
@@ -154,8 +160,13 @@ export class ByteWriter {
   /** Big-endian. */
   u32(value: number): this {
     this.#grow(4);
-    new DataView(this.#buffer.buffer).setUint32(this.#length, value);
-    this.#length += 4;
+    const buffer = this.#buffer;
+    const at = this.#length;
+    buffer[at] = value >>> 24;
+    buffer[at + 1] = value >>> 16;
+    buffer[at + 2] = value >>> 8;
+    buffer[at + 3] = value;
+    this.#length = at + 4;
     return this;
   }
 
@@ -179,6 +190,18 @@ export class ByteWriter {
     return this.varint(bytes.length).raw(bytes);
   }
 
+  /** A varint length, then the text in UTF-8; lone surrogates become U+FFFD. */
+  text(text: string): this {
+    const lengthBytes = varintLength(text.length);
+    this.#grow(8 + text.length * 3);
+    const start = this.#length + lengthBytes;
+    const end = this.#ascii(text, start);
+    if (end < 0) return this.lv(encoder.encode(text));
+    writeVarint(this.#buffer, this.#length, text.length);
+    this.#length = end;
+    return this;
+  }
+
   /** What was written, as a copy of exactly its length. */
   finish(): Bytes {
     return this.#buffer.slice(0, this.#length);
@@ -192,6 +215,17 @@ export class ByteWriter {
   /** Forgets what was written and keeps the buffer. */
   clear(): void {
     this.#length = 0;
+  }
+
+  /** Most names and paths need no encoder, whose call costs more than a loop. Negative for the others. */
+  #ascii(text: string, start: number): number {
+    const buffer = this.#buffer;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 0x7f) return -1;
+      buffer[start + i] = code;
+    }
+    return start + text.length;
   }
 
   #grow(more: number): void {

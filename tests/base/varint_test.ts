@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { fromHex } from "../../src/base/bytes.ts";
+import { fromHex, utf8 } from "../../src/base/bytes.ts";
 import {
   ByteReader,
   ByteWriter,
@@ -50,4 +50,26 @@ Deno.test("varints beyond what fits are refused, both ways", () => {
 Deno.test("ByteReader.lv() refuses a length over its limit or past the end", () => {
   assert.throws(() => new ByteReader(fromHex("05 00")).lv(4), RangeError);
   assert.throws(() => new ByteReader(fromHex("05 00")).lv(9), RangeError);
+});
+
+Deno.test("ByteWriter.text() writes what lv() writes of the text in UTF-8", () => {
+  const text = fc.oneof(fc.string(), fc.string({ unit: "binary" }), fc.string({ minLength: 60 }));
+  fc.assert(fc.property(fc.array(text), (texts) => {
+    const plain = new ByteWriter(1);
+    const fast = new ByteWriter(1);
+    for (const text of texts) {
+      plain.lv(utf8(text));
+      fast.text(text);
+    }
+    assert.deepEqual(fast.finish(), plain.finish());
+  }));
+});
+
+Deno.test("ByteReader.offset goes back to read something again", () => {
+  const reader = new ByteReader(fromHex("01 02"));
+  const start = reader.offset;
+  assert.equal(reader.u8(), 1);
+  reader.offset = start;
+  assert.equal(reader.u8(), 1);
+  assert.equal(reader.remaining, 1);
 });

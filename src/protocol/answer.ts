@@ -2,7 +2,7 @@ import { utf8 } from "../base/bytes.ts";
 import { type Digest, DIGEST_BYTES } from "../base/digest.ts";
 import { NAME_BYTES_MAX } from "../base/paths.ts";
 import { DIR_ENTRIES_MAX, unzigzag, zigzag } from "../base/tree.ts";
-import { ByteWriter } from "../base/varint.ts";
+import { type ByteReader, ByteWriter } from "../base/varint.ts";
 import type { BlockWriter } from "./block.ts";
 import { ProtocolError } from "./errors.ts";
 import type { RecordReader } from "./record.ts";
@@ -14,6 +14,18 @@ export const RECIPE_BYTES_MAX = 48 * 1024 * 1024;
 /** Bytes in one version vector: 64 devices. */
 const VERSION_BYTES_MAX = 2048;
 const FLAG_INCOMPLETE = 1;
+/** Status, size, time. */
+const FILE_HEAD_BYTES_MAX = 17;
+/** Status, CRC. */
+const FILE_END_BYTES = 5;
+/** What comes with a file's bytes at most: the head before them, the end behind them. */
+export const FILE_FRAME_BYTES = FILE_HEAD_BYTES_MAX + FILE_END_BYTES;
+
+/** What is there already, or comes with the peer's next bytes. */
+type MaybeLater<T> = T | Promise<T>;
+
+// Short enough for BlockWriter.write() to be done with it on return.
+const scratch = new ByteWriter(64);
 
 /** How a requested thing turned out. */
 export const STATUS = {
@@ -114,29 +126,34 @@ export async function readDigest(from: RecordReader): Promise<DigestAnswer | Exc
 }
 
 /** Writes `status ok | size | time`, the head of a file's bytes. */
-export async function writeFileHead(out: BlockWriter, answer: FileVersion | Status): Promise<void> {
-  if (typeof answer === "number") return await out.write(new Uint8Array([answer]));
-  await out.write(
-    new ByteWriter(32).u8(STATUS.ok).varint(answer.size).varint(zigzag(answer.mtimeMs)).finish(),
-  );
+export function writeFileHead(
+  out: BlockWriter,
+  answer: FileVersion | Status,
+): Promise<void> | undefined {
+  scratch.clear();
+  if (typeof answer === "number") scratch.u8(answer);
+  else scratch.u8(STATUS.ok).varint(answer.size).varint(zigzag(answer.mtimeMs));
+  return out.write(scratch.view());
 }
 
-/** Reads what {@linkcode writeFileHead} wrote. @throws {ProtocolError} */
-export async function readFileHead(from: RecordReader): Promise<FileVersion | Exclude<Status, 0>> {
-  const status = await readStatus(from);
-  return status === STATUS.ok ? await readVersion(from) : status;
+/** Reads what {@linkcode writeFileHead} wrote; at once where it is at hand. @throws {ProtocolError} */
+export function readFileHead(from: RecordReader): MaybeLater<FileVersion | Exclude<Status, 0>> {
+  return from.record(FILE_HEAD_BYTES_MAX, parseFileHead);
 }
 
 /** Writes the end of a file's bytes: `status u8 | CRC-32 of the bytes u32`. */
-export async function writeFileEnd(out: BlockWriter, status: Status, crc: number): Promise<void> {
-  await out.write(new ByteWriter(5).u8(status).u32(crc).finish());
+export function writeFileEnd(
+  out: BlockWriter,
+  status: Status,
+  crc: number,
+): Promise<void> | undefined {
+  scratch.clear();
+  return out.write(scratch.u8(status).u32(crc).view());
 }
 
-/** Reads what {@linkcode writeFileEnd} wrote. @throws {ProtocolError} */
-export async function readFileEnd(from: RecordReader): Promise<{ status: Status; crc: number }> {
-  const status = await readStatus(from);
-  const bytes = await from.take(4);
-  return { status, crc: new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) };
+/** Reads what {@linkcode writeFileEnd} wrote; at once where it is at hand. @throws {ProtocolError} */
+export function readFileEnd(from: RecordReader): MaybeLater<{ status: Status; crc: number }> {
+  return from.record(FILE_END_BYTES, parseFileEnd);
 }
 
 /** Writes a list of groups or chunks, or only a status other than ok. */
@@ -152,10 +169,25 @@ export async function readRecipe(from: RecordReader): Promise<Uint8Array | Exclu
   return status === STATUS.ok ? (await from.lv(RECIPE_BYTES_MAX)).slice() : status;
 }
 
+function parseFileHead(from: ByteReader): FileVersion | Exclude<Status, 0> {
+  const status = statusOf(from.u8());
+  if (status !== STATUS.ok) return status;
+  const size = from.varint();
+  return { size, mtimeMs: unzigzag(from.varint()) };
+}
+
+function parseFileEnd(from: ByteReader): { status: Status; crc: number } {
+  const status = statusOf(from.u8());
+  return { status, crc: from.u32() };
+}
+
 async function readStatus(from: RecordReader): Promise<Status> {
-  const status = await from.u8();
-  if (status > STATUS.io) throw new ProtocolError(`Unknown status ${status}`);
-  return status as Status;
+  return statusOf(await from.u8());
+}
+
+function statusOf(code: number): Status {
+  if (code > STATUS.io) throw new ProtocolError(`Unknown status ${code}`);
+  return code as Status;
 }
 
 async function readVersion(from: RecordReader): Promise<FileVersion> {

@@ -1,5 +1,6 @@
 import { constants, crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import type { Bytes } from "../base/bytes.ts";
+import { looksRandom } from "./compressible.ts";
 import { ProtocolError } from "./errors.ts";
 
 /** Raw bytes in one block. */
@@ -16,6 +17,8 @@ const COMPRESS_BYTES_MIN = 128;
 const GAIN_MIN = 1 / 16;
 /** After blocks that gained nothing, at most this many go by untried. */
 const SKIP_BLOCKS_MAX = 32;
+/** Up to so many bytes given to {@linkcode BlockWriter.write} are the caller's again at once. */
+export const WRITE_BYTES_COPIED = 4096;
 /** Bounds the memory a peer's zstd frame may ask for: a window of 8 MiB (RFC 8878 section 3.1.1.1.2). */
 const WINDOW_LOG_MAX = 23;
 
@@ -32,7 +35,8 @@ export type ReadBytes = (into: Uint8Array) => Promise<number | null>;
  * MiB.
  */
 export class BlockWriter {
-  readonly #buffer: Bytes = new Uint8Array(BLOCK_HEADER_BYTES + BLOCK_BYTES_MAX);
+  // With room for the end mark behind the last block.
+  readonly #buffer: Bytes = new Uint8Array(2 * BLOCK_HEADER_BYTES + BLOCK_BYTES_MAX);
   readonly #write: WriteBytes;
   readonly #compress: boolean;
   #length = 0;
@@ -46,52 +50,72 @@ export class BlockWriter {
 
   /** Free space in the open block, at least one byte; call {@linkcode advance} after filling some. */
   room(): Bytes {
-    return this.#buffer.subarray(BLOCK_HEADER_BYTES + this.#length) as Bytes;
+    const start = BLOCK_HEADER_BYTES + this.#length;
+    return this.#buffer.subarray(start, BLOCK_HEADER_BYTES + BLOCK_BYTES_MAX);
   }
 
-  /** Counts `length` bytes of {@linkcode room} as written; sends the block when it is full. */
-  async advance(length: number): Promise<void> {
+  /**
+   * Counts `length` bytes of {@linkcode room} as written; sends the block when it is full, which is the
+   * only case in which there is something to wait for.
+   */
+  advance(length: number): Promise<void> | undefined {
     this.#length += length;
-    if (this.#length === BLOCK_BYTES_MAX) await this.flush();
+    return this.#length === BLOCK_BYTES_MAX ? this.flush() : undefined;
   }
 
-  /** Appends bytes; sends as many blocks as become full. */
-  async write(bytes: Uint8Array): Promise<void> {
-    let rest = bytes;
-    while (rest.length > 0) {
-      const room = this.room();
-      const part = rest.subarray(0, room.length);
-      room.set(part);
-      // Not awaited unless a block went out: small records are many.
-      this.#length += part.length;
-      if (this.#length === BLOCK_BYTES_MAX) await this.flush();
-      rest = rest.subarray(part.length);
-    }
+  /**
+   * Appends bytes; sends as many blocks as become full, which is the only case in which there is something
+   * to wait for. The bytes are the caller's again when that is done, or at once where they are
+   * {@linkcode WRITE_BYTES_COPIED} or fewer.
+   */
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    // The common case is kept apart, and costs no promise: small records are many.
+    if (!this.fits(bytes.length)) return this.#writeOver(bytes);
+    this.#buffer.set(bytes, BLOCK_HEADER_BYTES + this.#length);
+    this.#length += bytes.length;
+    return undefined;
+  }
+
+  /** True if so many bytes go into the open block, with nothing to wait for. */
+  fits(length: number): boolean {
+    return length < BLOCK_BYTES_MAX - this.#length;
   }
 
   /** Sends the open block, if it holds anything. */
   async flush(): Promise<void> {
-    if (this.#length === 0) return;
-    const raw = this.#buffer.subarray(BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + this.#length);
-    this.#length = 0;
-    const encoded = this.#tryCompress(raw);
-    if (encoded === undefined) {
-      writeHeader(this.#buffer, ENCODING_RAW, raw.length, raw.length, crc32(raw));
-      await this.#write(this.#buffer.subarray(0, BLOCK_HEADER_BYTES + raw.length));
-      return;
-    }
-    const header = new Uint8Array(BLOCK_HEADER_BYTES);
-    writeHeader(header, ENCODING_ZSTD, raw.length, encoded.length, crc32(raw));
-    await this.#write(header);
-    await this.#write(encoded);
+    if (this.#length > 0) await this.#write(this.#buffer.subarray(0, this.#seal()));
   }
 
   /** Sends what is open and the end mark; the stream itself is the caller's to finish. */
   async finish(): Promise<void> {
-    await this.flush();
-    const header = new Uint8Array(BLOCK_HEADER_BYTES);
-    writeHeader(header, ENCODING_END, 0, 0, 0);
-    await this.#write(header);
+    const end = this.#length > 0 ? this.#seal() : 0;
+    writeHeader(this.#buffer, end, { encoding: ENCODING_END, raw: 0, encoded: 0, crc: 0 });
+    await this.#write(this.#buffer.subarray(0, end + BLOCK_HEADER_BYTES));
+  }
+
+  async #writeOver(bytes: Uint8Array): Promise<void> {
+    let rest = bytes.length <= WRITE_BYTES_COPIED ? bytes.slice() : bytes;
+    while (rest.length > 0) {
+      const room = this.room();
+      const part = rest.subarray(0, room.length);
+      room.set(part);
+      rest = rest.subarray(part.length);
+      await this.advance(part.length);
+    }
+  }
+
+  /** Makes the open block ready to be sent, at the front of the buffer. @returns Its length. */
+  #seal(): number {
+    const raw = this.#buffer.subarray(BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + this.#length);
+    this.#length = 0;
+    const crc = crc32(raw);
+    const encoded = this.#tryCompress(raw);
+    const encoding = encoded === undefined ? ENCODING_RAW : ENCODING_ZSTD;
+    const length = encoded === undefined ? raw.length : encoded.length;
+    // Over the raw bytes, which are longer.
+    if (encoded !== undefined) this.#buffer.set(encoded, BLOCK_HEADER_BYTES);
+    writeHeader(this.#buffer, 0, { encoding, raw: raw.length, encoded: length, crc });
+    return BLOCK_HEADER_BYTES + length;
   }
 
   #tryCompress(raw: Uint8Array): Uint8Array | undefined {
@@ -100,6 +124,7 @@ export class BlockWriter {
       this.#skip--;
       return undefined;
     }
+    if (looksRandom(raw)) return undefined;
     const encoded = zstdCompressSync(raw, {
       params: { [constants.ZSTD_c_compressionLevel]: 1 },
     });
@@ -176,16 +201,14 @@ export class BlockReader {
 
 function writeHeader(
   into: Uint8Array,
-  encoding: number,
-  rawLength: number,
-  encodedLength: number,
-  crc: number,
+  at: number,
+  header: { encoding: number; raw: number; encoded: number; crc: number },
 ): void {
-  const view = new DataView(into.buffer, into.byteOffset, BLOCK_HEADER_BYTES);
-  view.setUint8(0, encoding);
-  view.setUint32(1, rawLength);
-  view.setUint32(5, encodedLength);
-  view.setUint32(9, crc);
+  const view = new DataView(into.buffer, into.byteOffset + at, BLOCK_HEADER_BYTES);
+  view.setUint8(0, header.encoding);
+  view.setUint32(1, header.raw);
+  view.setUint32(5, header.encoded);
+  view.setUint32(9, header.crc);
 }
 
 function checkHeader(encoding: number, rawLength: number, encodedLength: number): void {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { zstdCompressSync } from "node:zlib";
 import { concat } from "../../src/base/bytes.ts";
+import { type ByteReader, ByteWriter } from "../../src/base/varint.ts";
 import {
   BLOCK_BYTES_MAX,
   BLOCK_HEADER_BYTES,
@@ -9,6 +10,7 @@ import {
   BlockWriter,
   ProtocolError,
   RecordReader,
+  WRITE_BYTES_COPIED,
 } from "../../src/protocol/mod.ts";
 
 async function encode(parts: Uint8Array[], compress: boolean): Promise<Uint8Array> {
@@ -145,4 +147,93 @@ Deno.test("RecordReader reads fields across block boundaries", async () => {
 Deno.test("RecordReader refuses a field over its limit", async () => {
   const records = new RecordReader(reader(await encode([new Uint8Array([9, 1, 1])], false)));
   await assert.rejects(records.lv(8), ProtocolError);
+});
+
+Deno.test("BlockWriter.write() is done with short bytes on return, also where a block ends in them", async () => {
+  const out: Uint8Array[] = [];
+  const writer = new BlockWriter(async (bytes) => {
+    const copy = bytes.slice();
+    await new Promise((resolve) => setTimeout(resolve));
+    out.push(copy);
+  }, { compress: false });
+  const front = noise(BLOCK_BYTES_MAX - 3);
+  await writer.write(front);
+  const scratch = noise(WRITE_BYTES_COPIED);
+  const meant = scratch.slice();
+  const writing = writer.write(scratch);
+  assert.ok(writing instanceof Promise);
+  scratch.fill(0);
+  await writing;
+  await writer.finish();
+  const expected = concat([front, meant]);
+  assert.deepEqual(await decode(reader(concat(out))), expected);
+});
+
+Deno.test("BlockWriter waits only where a block goes out", async () => {
+  let blocks = 0;
+  const writer = new BlockWriter(() => Promise.resolve(void blocks++), { compress: false });
+  assert.ok(writer.fits(BLOCK_BYTES_MAX - 1));
+  assert.equal(writer.write(new Uint8Array(BLOCK_BYTES_MAX - 1)), undefined);
+  assert.equal(blocks, 0);
+  assert.equal(writer.fits(1), false);
+  await writer.write(new Uint8Array(1));
+  assert.equal(blocks, 1);
+});
+
+const parsePair = (from: ByteReader) => ({ number: from.varint(), text: [...from.lv(50)] });
+
+Deno.test("RecordReader.record() reads records however blocks cut them", async () => {
+  const pair = fc.record({ number: fc.nat(), text: fc.uint8Array({ maxLength: 50 }) });
+  const property = async (
+    pairs: { number: number; text: Uint8Array }[],
+    cut: number,
+    step: number,
+  ) => {
+    const bytes = new ByteWriter();
+    for (const { number, text } of pairs) bytes.varint(number).lv(text);
+    const whole = bytes.finish();
+    const parts: Uint8Array[] = [];
+    const writer = new BlockWriter((bytes) => Promise.resolve(void parts.push(bytes.slice())), {
+      compress: false,
+    });
+    for (let at = 0; at < whole.length; at += cut) {
+      await writer.write(whole.subarray(at, at + cut));
+      await writer.flush();
+    }
+    await writer.finish();
+    const records = new RecordReader(reader(concat(parts), step));
+    for (const { number, text } of pairs) {
+      assert.deepEqual(await records.record(59, parsePair), { number, text: [...text] });
+    }
+    assert.equal(await records.atEnd(), true);
+  };
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(pair),
+      fc.integer({ min: 1, max: 200 }),
+      fc.integer({ min: 1, max: 100 }),
+      property,
+    ),
+  );
+});
+
+Deno.test("RecordReader.record() gives what is at hand without a promise, up to the last byte", async () => {
+  const records = new RecordReader(reader(await encode([new Uint8Array([1, 0, 2, 0])], false)));
+  assert.equal(await records.atEnd(), false);
+  assert.equal(records.hasMoreAtHand, true);
+  assert.deepEqual(records.record(59, parsePair), { number: 1, text: [] });
+  assert.deepEqual(records.record(59, parsePair), { number: 2, text: [] });
+  assert.equal(records.hasMoreAtHand, false);
+});
+
+Deno.test("RecordReader.record() refuses what is cut off, wrong or over its length", async () => {
+  const cases = {
+    "cut off": new Uint8Array([1, 5, 0]),
+    "over its length": new Uint8Array([1, 0x40, 51, ...new Uint8Array(60)]),
+    "over its length, and no more to come": new Uint8Array([1, 0x40, 51]),
+  };
+  for (const [name, bytes] of Object.entries(cases)) {
+    const records = new RecordReader(reader(await encode([bytes], false)));
+    await assert.rejects(async () => await records.record(59, parsePair), ProtocolError, name);
+  }
 });

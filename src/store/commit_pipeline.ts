@@ -53,6 +53,11 @@ export class CommitPipeline implements AsyncDisposable {
     if (this.#filling.isFull) this.#cut();
   }
 
+  /** True if {@linkcode ready} has nothing to wait for, and nothing to throw. */
+  get isReady(): boolean {
+    return this.#waiting <= BATCHES_WAITING_MAX && this.#failure === undefined;
+  }
+
   /**
    * Waits while too much is on its way to the disk; call it between changes.
    *

@@ -8,7 +8,7 @@ import {
   encodeOutcome,
   OPERATION_BYTES_MAX,
 } from "./operation_codec.ts";
-import { ByteWriter } from "../../base/varint.ts";
+import { type ByteReader, ByteWriter } from "../../base/varint.ts";
 
 /** Sends operations and gives back the peer's outcomes as they come; resolves when the last one is in. */
 export async function sendOperations(
@@ -22,10 +22,17 @@ export async function sendOperations(
   ]);
 }
 
-/** The operations that a peer sends, one by one, each checked. */
-export async function* readOperations(stream: DuplexStream): AsyncGenerator<Operation> {
+/** The operations that a peer sends, each checked, as many at once as are at hand. */
+export async function* readOperations(stream: DuplexStream): AsyncGenerator<Operation[]> {
   const records = new RecordReader(new BlockReader((into) => stream.recv.read(into)));
-  while (!(await records.atEnd())) yield decodeOperation(await records.lv(OPERATION_BYTES_MAX));
+  while (!(await records.atEnd())) {
+    const operations: Operation[] = [];
+    do {
+      const coming = records.record(RECORD_BYTES_MAX, readOperation);
+      operations.push(coming instanceof Promise ? await coming : coming);
+    } while (records.hasMoreAtHand);
+    yield operations;
+  }
 }
 
 /** Sends outcomes in the order given, together where several are at hand. */
@@ -58,7 +65,10 @@ export class OutcomeSender {
   async #drain(): Promise<void> {
     const outcomes = this.#queue;
     this.#queue = [];
-    for (const outcome of outcomes) await writeLv(this.#out, encodeOutcome(outcome, this.#writer));
+    for (const outcome of outcomes) {
+      const pending = writeLv(this.#out, encodeOutcome(outcome, this.#writer));
+      if (pending !== undefined) await pending;
+    }
     await this.#out.flush();
   }
 }
@@ -70,7 +80,10 @@ async function writeOperations(
 ): Promise<void> {
   const out = new BlockWriter((bytes) => stream.send.write(bytes), { compress });
   const writer = new ByteWriter(256);
-  for (const operation of operations) await writeLv(out, encodeOperation(operation, writer));
+  for (const operation of operations) {
+    const pending = writeLv(out, encodeOperation(operation, writer));
+    if (pending !== undefined) await pending;
+  }
   await out.finish();
   await stream.send.finish();
 }
@@ -80,10 +93,31 @@ async function readOutcomes(
   onOutcome: (outcome: Outcome) => void,
 ): Promise<void> {
   const records = new RecordReader(new BlockReader((into) => stream.recv.read(into)));
-  while (!(await records.atEnd())) onOutcome(decodeOutcome(await records.lv(OPERATION_BYTES_MAX)));
+  while (!(await records.atEnd())) {
+    do {
+      const coming = records.record(RECORD_BYTES_MAX, readOutcome);
+      onOutcome(coming instanceof Promise ? await coming : coming);
+    } while (records.hasMoreAtHand);
+  }
 }
 
-async function writeLv(out: BlockWriter, bytes: Uint8Array): Promise<void> {
-  await out.write(new ByteWriter(8).varint(bytes.length).finish());
-  await out.write(bytes);
+function readOperation(from: ByteReader): Operation {
+  return decodeOperation(from.lv(OPERATION_BYTES_MAX));
 }
+
+function readOutcome(from: ByteReader): Outcome {
+  return decodeOutcome(from.lv(OPERATION_BYTES_MAX));
+}
+
+/** Something to wait for only where a block went out; the bytes may be a view that changes soon. */
+function writeLv(out: BlockWriter, bytes: Uint8Array): Promise<void> | undefined {
+  length.clear();
+  const pending = out.write(length.varint(bytes.length).view());
+  if (pending === undefined) return out.write(bytes);
+  const copy = bytes.slice();
+  return pending.then(() => out.write(copy));
+}
+
+const length = new ByteWriter(8);
+/** With the length in front. */
+const RECORD_BYTES_MAX = 8 + OPERATION_BYTES_MAX;

@@ -101,17 +101,23 @@ export class Executor {
   }
 
   /**
-   * Takes operations in the order of {@linkcode Operation} until there are no more, and sees them
-   * through. Failures of single operations are outcomes; what is thrown is the end of the session.
+   * Takes operations, in portions of any size, in the order of {@linkcode Operation} until there are no
+   * more, and sees them through. Failures of single operations are outcomes; what is thrown is the end of the session.
    */
-  async run(operations: AsyncIterable<Operation> | Iterable<Operation>): Promise<void> {
+  async run(
+    portions: AsyncIterable<readonly Operation[]> | Iterable<readonly Operation[]>,
+  ): Promise<void> {
     await using _ = this.#pipeline;
     using getter = this.#getter;
     try {
       let index = 0;
-      for await (const operation of operations) {
-        this.#options.signal.throwIfAborted();
-        await this.#take({ index: index++, operation, bytesFetched: 0, bytesReused: 0 });
+      for await (const operations of portions) {
+        for (const operation of operations) {
+          this.#options.signal.throwIfAborted();
+          const job = { index: index++, operation, bytesFetched: 0, bytesReused: 0 };
+          const pending = this.#take(job);
+          if (pending !== undefined) await pending;
+        }
       }
       await this.#settle();
       this.#finishDirs();
@@ -125,11 +131,18 @@ export class Executor {
     }
   }
 
-  async #take(job: Job): Promise<void> {
+  /** Something to wait for only where one kind of operation ends, or too much is under way. */
+  #take(job: Job): Promise<void> | undefined {
+    const { op } = job.operation;
+    if (op === this.#phase && this.#pipeline.isReady) return this.#begin(job);
+    return this.#enterPhase(op).then(() => this.#begin(job));
+  }
+
+  #begin(job: Job): Promise<void> | undefined {
     const { operation } = job;
-    await this.#enterPhase(operation.op);
     if (this.#stopped !== undefined) {
-      return this.#fail(job, this.#stopped.code, this.#stopped.message);
+      this.#fail(job, this.#stopped.code, this.#stopped.message);
+      return undefined;
     }
     switch (operation.op) {
       case "make-dir":
@@ -142,20 +155,21 @@ export class Executor {
           keep: this.#options.keep,
         });
         this.#dirsLast.push(job);
-        return;
+        return undefined;
       case "move":
-        return this.#add(job, {
+        this.#add(job, {
           kind: "move",
           from: operation.from,
           path: operation.path,
           expected: this.#expected(operation, operation.from) as ExpectedState,
         });
+        return undefined;
       case "copy-file":
-        return await this.#start(this.#copy(job as Job<CopyFile>));
+        return this.#start(this.#copy(job as Job<CopyFile>));
       case "write-file":
-        return await this.#enqueue(job as Job<WriteFile>);
+        return this.#enqueue(job as Job<WriteFile>);
       case "make-link":
-        return this.#add(job, {
+        this.#add(job, {
           kind: "link",
           path: operation.path,
           target: operation.target,
@@ -163,19 +177,19 @@ export class Executor {
           expected: this.#expected(operation),
           keep: this.#options.keep,
         });
+        return undefined;
       case "set-attributes":
-        if (operation.before.kind === "dir") {
-          this.#dirsLast.push(job);
-          return;
-        }
-        return this.#addAttributes(job);
+        if (operation.before.kind === "dir") this.#dirsLast.push(job);
+        else this.#addAttributes(job);
+        return undefined;
       case "remove":
-        return this.#add(job, {
+        this.#add(job, {
           kind: "remove",
           path: operation.path,
           expected: this.#expected(operation) as ExpectedState,
           keep: this.#options.keep,
         });
+        return undefined;
     }
   }
 
@@ -255,14 +269,13 @@ export class Executor {
     }
   }
 
-  async #enqueue(job: Job<WriteFile>): Promise<void> {
+  #enqueue(job: Job<WriteFile>): Promise<void> | undefined {
     const wanted = wantedOf(job.operation);
-    if (!this.#getter.isForBatch(wanted)) return await this.#start(this.#get(job, wanted));
+    if (!this.#getter.isForBatch(wanted)) return this.#start(this.#get(job, wanted));
     this.#batch.push(job);
     this.#batchBytes += wanted.size;
-    if (this.#batch.length >= GET_FILES_MAX / 2 || this.#batchBytes >= REQUEST_BYTES_AIM) {
-      await this.#sendBatch();
-    }
+    const isFull = this.#batch.length >= GET_FILES_MAX / 2 || this.#batchBytes >= REQUEST_BYTES_AIM;
+    return isFull ? this.#sendBatch() : undefined;
   }
 
   async #sendBatch(): Promise<void> {
@@ -315,15 +328,15 @@ export class Executor {
     const missing = await this.#copyAtHand(jobs);
     if (missing.length === 0) return;
     using sink = new StagingSink(missing.map(({ operation }) => operation.size), {
-      open: () => this.#options.root.stage(),
+      open: (at) => this.#options.root.stage(missing[at]!.operation.mode),
       onBytes: (at, bytes) => {
         this.#options.signal.throwIfAborted();
         missing[at]!.bytesFetched += bytes;
         this.#options.onBytes(bytes);
       },
-      onStaged: async (at, staged, recipe) => {
+      onStaged: (at, staged, recipe) => {
         this.#takeFetched(missing[at]!, staged, recipe);
-        await this.#pipeline.ready();
+        return this.#pipeline.isReady ? undefined : this.#pipeline.ready();
       },
       onFailed: (at, error) => this.#failBy(missing[at]!, error),
     });

@@ -1,4 +1,4 @@
-import { decodeUtf8, utf8 } from "../../base/bytes.ts";
+import { decodeUtf8 } from "../../base/bytes.ts";
 import { DIGEST_BYTES } from "../../base/digest.ts";
 import {
   LINK_TARGET_BYTES_MAX,
@@ -33,7 +33,7 @@ const MESSAGE_CHARS_MAX = 500;
 /** Encodes one operation: `op u8 | lv path | before | vector | fields of its kind`. */
 export function encodeOperation(operation: Operation, into = new ByteWriter(256)): Uint8Array {
   into.clear();
-  into.u8(OPS.indexOf(operation.op)).lv(utf8(operation.path));
+  into.u8(OPS.indexOf(operation.op)).text(operation.path);
   writeBefore(into, operation.before);
   writeVector(into, operation.vector);
   switch (operation.op) {
@@ -42,18 +42,20 @@ export function encodeOperation(operation: Operation, into = new ByteWriter(256)
       writeOptional(into, operation.mtimeMs, zigzag);
       break;
     case "write-file":
-      into.lv(utf8(operation.source)).varint(operation.mode).varint(operation.size)
+      // Mostly it is the same path on both sides.
+      into.text(operation.source === operation.path ? "" : operation.source).varint(operation.mode)
+        .varint(operation.size)
         .varint(zigzag(operation.mtimeMs)).u8(operation.digest ? 1 : 0);
       if (operation.digest) into.raw(operation.digest);
       break;
     case "make-link":
-      into.lv(utf8(operation.target)).varint(zigzag(operation.mtimeMs));
+      into.text(operation.target).varint(zigzag(operation.mtimeMs));
       break;
     case "move":
-      into.lv(utf8(operation.from));
+      into.text(operation.from);
       break;
     case "copy-file":
-      into.lv(utf8(operation.from)).varint(operation.mode).varint(operation.size)
+      into.text(operation.from).varint(operation.mode).varint(operation.size)
         .varint(zigzag(operation.mtimeMs)).raw(operation.digest);
       break;
     case "set-attributes":
@@ -63,7 +65,7 @@ export function encodeOperation(operation: Operation, into = new ByteWriter(256)
     case "remove":
       break;
   }
-  return into.finish();
+  return into.view();
 }
 
 /** Reads an operation back, as strictly as anything from a peer. @throws {ProtocolError} */
@@ -82,7 +84,7 @@ export function decodeOperation(bytes: Uint8Array): Operation {
         return {
           op,
           ...common,
-          source: readPath(from),
+          source: readSource(from, path),
           mode: readMode(from),
           size: from.varint(),
           mtimeMs: unzigzag(from.varint()),
@@ -120,10 +122,10 @@ export function decodeOperation(bytes: Uint8Array): Operation {
 /** Encodes one outcome: `varint index | result u8 | lv code | lv message | varint fetched | varint reused`. */
 export function encodeOutcome(outcome: Outcome, into = new ByteWriter(64)): Uint8Array {
   into.clear();
-  into.varint(outcome.index).u8(RESULTS.indexOf(outcome.result)).lv(utf8(outcome.code))
-    .lv(utf8(outcome.message.slice(0, MESSAGE_CHARS_MAX))).varint(outcome.bytesFetched)
+  into.varint(outcome.index).u8(RESULTS.indexOf(outcome.result)).text(outcome.code)
+    .text(outcome.message.slice(0, MESSAGE_CHARS_MAX)).varint(outcome.bytesFetched)
     .varint(outcome.bytesReused);
-  return into.finish();
+  return into.view();
 }
 
 /** Reads an outcome back. @throws {ProtocolError} */
@@ -160,7 +162,7 @@ function strictly<T>(bytes: Uint8Array, read: (from: ByteReader) => T): T {
 function writeBefore(into: ByteWriter, before: Before): void {
   into.u8(BEFORE_KINDS.indexOf(before.kind));
   if (before.kind === "file") into.varint(before.size).varint(zigzag(before.mtimeMs));
-  if (before.kind === "link") into.lv(utf8(before.target));
+  if (before.kind === "link") into.text(before.target);
 }
 
 function readBefore(from: ByteReader): Before {
@@ -199,6 +201,12 @@ function readMode(from: ByteReader): number {
 
 function readPath(from: ByteReader): RelPath {
   return parseRelPath(readText(from, PATH_BYTES_MAX));
+}
+
+/** Empty where it is the path itself. */
+function readSource(from: ByteReader, path: RelPath): RelPath {
+  const text = readText(from, PATH_BYTES_MAX);
+  return text === "" ? path : parseRelPath(text);
 }
 
 function readText(from: ByteReader, maxBytes: number): string {

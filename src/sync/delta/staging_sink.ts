@@ -1,5 +1,12 @@
 import type { Bytes } from "../../base/bytes.ts";
-import { isZeros, reasonOf, type Recipe, RecipeBuilder, type StagedFile } from "../../store/mod.ts";
+import {
+  isZeros,
+  reasonOf,
+  type Recipe,
+  RecipeBuilder,
+  recipeOf,
+  type StagedFile,
+} from "../../store/mod.ts";
 import type { Failure, FileSink } from "../transfer/remote_share.ts";
 import { errorOfStatus } from "./content_error.ts";
 
@@ -20,6 +27,7 @@ export class StagingSink implements FileSink, Disposable {
   readonly #sizes: readonly number[];
   readonly #events: StagingEvents;
   #staged: StagedFile | undefined;
+  #recipe: Recipe | undefined;
   #builder: RecipeBuilder | undefined;
   #offset = 0;
   #failure: { error: unknown } | undefined;
@@ -33,27 +41,28 @@ export class StagingSink implements FileSink, Disposable {
   begin(index: number): void {
     this.#offset = 0;
     this.#failure = undefined;
-    this.#attempt(() => {
-      this.#builder = new RecipeBuilder(this.#sizes[index]!);
-      this.#staged = this.#events.open(index);
-    });
+    this.#recipe = undefined;
+    this.#builder = undefined;
+    this.#attempt(() => this.#staged = this.#events.open(index));
   }
 
   bytes(index: number, piece: Uint8Array): void {
     this.#events.onBytes(index, piece.length);
     if (this.#failure !== undefined) return;
     this.#attempt(() => {
-      this.#builder!.update(piece);
+      // Most small files come in one piece.
+      if (piece.length === this.#sizes[index]) this.#recipe = recipeOf(piece);
+      else this.#builderOf(index).update(piece);
       if (!isZeros(piece, 0, piece.length)) this.#staged!.writeAt(piece as Bytes, this.#offset);
       this.#offset += piece.length;
     });
   }
 
-  async end(index: number): Promise<void> {
+  end(index: number): Promise<void> | void {
     let recipe: Recipe | undefined;
     this.#attempt(() => {
       if (this.#failure !== undefined) return;
-      recipe = this.#builder!.finish();
+      recipe = this.#recipe ?? this.#builderOf(index).finish();
       if (this.#staged!.size < this.#offset) this.#staged!.truncate(this.#offset);
     });
     if (this.#failure !== undefined) {
@@ -62,7 +71,7 @@ export class StagingSink implements FileSink, Disposable {
     }
     const staged = this.#staged!;
     this.#staged = undefined;
-    await this.#events.onStaged(index, staged, recipe!);
+    return this.#events.onStaged(index, staged, recipe!);
   }
 
   fail(index: number, status: Failure): void {
@@ -72,6 +81,10 @@ export class StagingSink implements FileSink, Disposable {
 
   [Symbol.dispose](): void {
     this.#drop();
+  }
+
+  #builderOf(index: number): RecipeBuilder {
+    return this.#builder ??= new RecipeBuilder(this.#sizes[index]!);
   }
 
   /** What fails on this side ends one file; its bytes still come, and go nowhere. */

@@ -347,7 +347,7 @@ export class InitiatorSession implements LinkHandler {
           onBytes: (bytes) => tally.received(bytes),
           ...(this.#options.onStep && { onStep: this.#options.onStep }),
         });
-        work.push(executing = executor.run(plan.local));
+        work.push(executing = executor.run([plan.local]));
       }
       await Promise.race([Promise.all(work), abortOf(signal)]);
     } catch (error) {

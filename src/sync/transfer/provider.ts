@@ -6,6 +6,7 @@ import {
   BlockWriter,
   type ByteRange,
   type DigestAnswer,
+  FILE_FRAME_BYTES,
   type GetDigests,
   type GetDirs,
   type GetFiles,
@@ -149,26 +150,27 @@ export class Provider {
       if (entry === undefined || wanted.offset > entry.size) {
         await writeFileHead(out, STATUS.denied);
       } else if (entry.size <= SMALL_FILE_BYTES) {
-        await this.#sendSmall(wanted, entry, { out, scratch });
+        if (!out.fits(entry.size + FILE_FRAME_BYTES)) await out.flush();
+        this.#sendSmall(wanted, entry, { out, scratch });
       } else await this.#sendLarge(wanted, entry, out);
     }
   }
 
-  async #sendSmall(
+  /** Puts a file into the open block, which has room for it. */
+  #sendSmall(
     wanted: WantedFile,
     entry: FileEntry,
     { out, scratch }: { out: BlockWriter; scratch: Bytes },
-  ): Promise<void> {
+  ): void {
     const status = this.#tryPlaces(wanted.path, (path) => {
       const read = this.#options.root.readSmall(path, scratch);
       return read.settled && read.length === entry.size && isVersion(read.stat, entry);
     });
-    if (status !== STATUS.ok) return await writeFileHead(out, status);
+    if (status !== STATUS.ok) return void writeFileHead(out, status);
     const bytes = scratch.subarray(wanted.offset, entry.size);
-    const crc = crc32(bytes);
-    await writeFileHead(out, entry);
-    await out.write(bytes);
-    await writeFileEnd(out, STATUS.ok, crc);
+    void writeFileHead(out, entry);
+    void out.write(bytes);
+    void writeFileEnd(out, STATUS.ok, crc32(bytes));
     this.#fileBytes += bytes.length;
     this.#filesSent++;
   }

@@ -191,13 +191,16 @@ export class RemoteShare {
   }
 }
 
+// A small file is one of hundreds in a block: what is at hand is taken without waiting.
+
 async function readFile(
   records: RecordReader,
   index: number,
   file: WantedVersion,
   sink: FileSink,
 ): Promise<void> {
-  const head = await readFileHead(records);
+  const coming = readFileHead(records);
+  const head = coming instanceof Promise ? await coming : coming;
   if (typeof head === "number") return sink.fail(index, head);
   if (!isVersion(head, file)) {
     // Another version than planned: its bytes still come, and go nowhere.
@@ -218,16 +221,19 @@ async function readBody(
   let crc = 0;
   for (const length of lengths) {
     for (let left = length; left > 0;) {
-      const piece = await records.chunk(left);
+      const coming = records.chunk(left);
+      const piece = coming instanceof Promise ? await coming : coming;
       left -= piece.length;
       crc = crc32(piece, crc);
       const pending = sink.bytes(index, piece);
       if (pending !== undefined) await pending;
     }
   }
-  const end = await readFileEnd(records);
+  const coming = readFileEnd(records);
+  const end = coming instanceof Promise ? await coming : coming;
   // What was read there is not what arrived here: a fault in one of the two programs, or in a memory.
-  if (end.status === STATUS.ok && end.crc !== crc) sink.fail(index, STATUS.io);
-  else if (end.status === STATUS.ok) await sink.end(index);
-  else sink.fail(index, end.status);
+  if (end.status === STATUS.ok && end.crc !== crc) return sink.fail(index, STATUS.io);
+  if (end.status !== STATUS.ok) return sink.fail(index, end.status);
+  const pending = sink.end(index);
+  if (pending !== undefined) await pending;
 }

@@ -426,22 +426,14 @@ class ResponderSession implements AsyncDisposable {
     await outcomes.finish();
   }
 
-<<<<<<< ours
-  async *#note(operations: AsyncIterable<Operation>): AsyncGenerator<Operation> {
-    for await (const operation of operations) {
-      this.#tally.handleOperation(operation);
-      this.#watch?.handleOperation(operation);
-      if (operation.op === "move") this.#provider!.addMove(operation.from, operation.path);
-      yield operation;
-=======
   async *#note(batches: AsyncIterable<Operation[]>): AsyncGenerator<Operation[]> {
     for await (const operations of batches) {
       for (const operation of operations) {
         this.#tally.handleOperation(operation);
+        this.#watch?.handleOperation(operation);
         if (operation.op === "move") this.#provider!.addMove(operation.from, operation.path);
       }
       yield operations;
->>>>>>> theirs
     }
   }
 }

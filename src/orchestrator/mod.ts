@@ -12,5 +12,6 @@ export * from "./sync_all.ts";
 export * from "./sync_run.ts";
 export * from "./bench_run.ts";
 export * from "./verify_run.ts";
+export * from "./watch_run.ts";
 export type { DiscoveredPeer } from "./peer_watch.ts";
 export { PeerVisit } from "./peer_visit.ts";

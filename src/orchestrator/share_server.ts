@@ -9,6 +9,7 @@ import {
 import type { TrustEntry } from "../identity/mod.ts";
 import { ALPN_SYNC, type SyncResult } from "../protocol/mod.ts";
 import {
+  FolderWatches,
   PeerLink,
   Responder,
   type RunningSession,
@@ -65,6 +66,7 @@ export class ShareServer implements AsyncDisposable {
   readonly #serving = new Set<Promise<void>>();
   readonly #done = Promise.withResolvers<void>();
   readonly #stop = new AbortController();
+  readonly #watches: FolderWatches;
   readonly #network = new AsyncDisposableStack();
 
   /** Starts listening. @throws {QuicError} if the address can't be bound. */
@@ -88,6 +90,8 @@ export class ShareServer implements AsyncDisposable {
   ) {
     this.#orchestrator = orchestrator;
     this.#options = options;
+    const { clock, logger } = orchestrator.options;
+    this.#watches = new FolderWatches({ clock, logger });
     orchestrator.guard.start();
   }
 
@@ -100,6 +104,7 @@ export class ShareServer implements AsyncDisposable {
     this.#stop.abort(new LandropicError("interrupted", "The server stops"));
     for (const connection of this.#connections) await connection.close(CLOSE_CODE.normal);
     await Promise.allSettled(this.#serving);
+    this.#watches[Symbol.dispose]();
     await this.#network.disposeAsync();
     this.#done.resolve();
   }
@@ -154,6 +159,7 @@ export class ShareServer implements AsyncDisposable {
       clock,
       logger,
       signal: this.#stop.signal,
+      watches: this.#watches,
       events: {
         sessionStart: (session) => {
           wire.sessionStart();

@@ -1,0 +1,342 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { delay } from "../base/clock.ts";
+import { type ErrorCode, LandropicError, messageOf } from "../base/errors.ts";
+import { OWN_FOLDER } from "../base/paths.ts";
+import { shortId, type TrustEntry } from "../identity/mod.ts";
+import { CLOSE_CODE, ConnectionLost, type QuicConnection } from "../quic/mod.ts";
+import {
+  FolderWatches,
+  InitiatorSession,
+  KeepAlive,
+  type OpenShare,
+  type PeerLink,
+  roleOfInitiator,
+  SessionRouter,
+  ShareWatch,
+  type SyncObserver,
+  type SyncRequest,
+  type SyncSummary,
+} from "../sync/mod.ts";
+import { backoffMs } from "./backoff.ts";
+import { isWorthAnotherTry, type ReachOptions, reachPeer } from "./dialer.ts";
+import type { Orchestrator } from "./orchestrator.ts";
+import { callPeer, type ConnectedPeer, openOwnFolder } from "./peer_call.ts";
+import { explainRefusal } from "./refusal.ts";
+import { RoundReport } from "./round_report.ts";
+import { SessionWire } from "./session_wire.ts";
+import type { SyncRunSummary } from "./sync_run.ts";
+
+/** How often both sides are compared though nobody has told of a change. */
+export const FULL_CHECK_MS = 60_000;
+/** The same where this system tells of no changes. */
+export const UNWATCHED_CHECK_MS = 10_000;
+/** Pause before a folder that another run works on is tried again, on average. */
+const LOCK_RETRY_MS = 500;
+/** A round pauses for as long as it took, so that a big folder costs half a core at most. */
+const PAUSE_MS_MAX = 5_000;
+/** Rounds in a row that may fail for no reason that is known to pass. */
+const FAILURES_MAX = 5;
+
+/** Hears what a watch is doing. */
+export interface WatchObserver extends SyncObserver {
+  /** The peer is there, at first or again. */
+  connected(peer: ConnectedPeer): void;
+  /** The peer is gone; once for each absence. */
+  disconnected(loss: { peer: string; code: ErrorCode; message: string }): void;
+  /** A round is over that changed something or has something to tell; the first one always. */
+  round(summary: SyncRunSummary): void;
+}
+
+/** What a watch is asked to do. */
+export interface WatchRunOptions extends ReachOptions {
+  readonly request: SyncRequest;
+  /** The local folder. */
+  readonly dir: string;
+  readonly observer: WatchObserver;
+  /** For tests. */
+  readonly fullCheckMs?: number;
+}
+
+/**
+ * Syncs a folder with a peer again and again: when files change on this side, when the peer says that they
+ * do on its side, and from time to time anyway. Holds the connection in between. An absent peer is waited
+ * for, however long.
+ *
+ * @throws {LandropicError} for what no waiting cures: a safety limit, a peer that no longer trusts this
+ * device; the signal's reason in the end.
+ */
+export async function runWatch(
+  orchestrator: Orchestrator,
+  entry: TrustEntry,
+  options: WatchRunOptions,
+): Promise<never> {
+  using run = new WatchRun(orchestrator, entry, options);
+  return await run.run();
+}
+
+class WatchRun implements Disposable {
+  readonly #orchestrator: Orchestrator;
+  readonly #options: WatchRunOptions;
+  readonly #report: RoundReport;
+  readonly #watches: FolderWatches;
+  #entry: TrustEntry;
+  #watch: ShareWatch | undefined;
+  #isDirty = true;
+  #wake = Promise.withResolvers<void>();
+  /** The peer was there and is gone. */
+  #isLost = false;
+  #failures = 0;
+  #losses = 0;
+
+  constructor(orchestrator: Orchestrator, entry: TrustEntry, options: WatchRunOptions) {
+    const { clock, logger } = orchestrator.options;
+    this.#orchestrator = orchestrator;
+    this.#entry = entry;
+    this.#options = options;
+    this.#report = new RoundReport(options.observer);
+    this.#watches = new FolderWatches({ clock, logger });
+  }
+
+  async run(): Promise<never> {
+    const { signal } = this.#options;
+    let connection = await reachPeer(this.#orchestrator, this.#entry, this.#options);
+    for (;;) {
+      try {
+        await this.#stay(connection);
+      } catch (error) {
+        signal.throwIfAborted();
+        this.#handleLoss(connection, error);
+      } finally {
+        await connection.close(CLOSE_CODE.normal);
+      }
+      await delay(backoffMs(this.#losses, Math.random()), signal);
+      connection = await this.#reachAgain();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch?.[Symbol.dispose]();
+    this.#watches[Symbol.dispose]();
+  }
+
+  /** As often as it takes; only a bound that the user has set ends it. */
+  async #reachAgain(): Promise<QuicConnection> {
+    const { signal } = this.#options;
+    const options = { ...this.#options, retries: Infinity };
+    for (let failures = 1;; failures++) {
+      this.#entry = this.#orchestrator.trust.get(this.#entry.fingerprint) ?? this.#entry;
+      try {
+        return await reachPeer(this.#orchestrator, this.#entry, options);
+      } catch (error) {
+        signal.throwIfAborted();
+        // Somebody else is where the peer was, for now.
+        const isStranger = error instanceof LandropicError && error.code === "peer_untrusted";
+        if (!isStranger || this.#orchestrator.keysOf(this.#entry).length === 0) throw error;
+        await delay(backoffMs(failures, Math.random()), signal);
+      }
+    }
+  }
+
+  /** Rounds over one connection, until it ends. */
+  async #stay(connection: QuicConnection): Promise<never> {
+    const { clock } = this.#orchestrator.options;
+    const { signal } = this.#options;
+    const router = new SessionRouter(() => this.#noteChange());
+    await using link = await callPeer(this.#orchestrator, this.#entry, connection, {
+      handler: router,
+      onConnected: (peer) => this.#handleConnected(peer),
+    });
+    using alive = new KeepAlive(link);
+    using stop = new Stop(signal);
+    const ended = link.ended.then((error) => stop.abort(error ?? closed()));
+    const wire = new SessionWire(() => connection.stats());
+    // What changed there meanwhile was told to nobody.
+    this.#isDirty = true;
+    try {
+      for (;;) {
+        await this.#untilDirty(stop.signal);
+        this.#isDirty = false;
+        const startMs = clock.nowMs();
+        alive.probe();
+        await this.#round(router, link, { wire, signal: stop.signal });
+        await delay(Math.min(PAUSE_MS_MAX, clock.nowMs() - startMs), stop.signal);
+      }
+    } catch (error) {
+      // What broke in a session because the connection did is told by the connection.
+      if (connection.isClosed) await ended;
+      signal.throwIfAborted();
+      throw stop.signal.aborted ? stop.signal.reason : error;
+    }
+  }
+
+  async #round(
+    router: SessionRouter,
+    link: PeerLink,
+    on: { readonly wire: SessionWire; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const { clock, logger } = this.#orchestrator.options;
+    const startMs = clock.nowMs();
+    using stop = new Stop(on.signal);
+    const { id, session } = router.begin((id) =>
+      new InitiatorSession(id, {
+        request: { ...this.#options.request, watch: true },
+        observer: this.#report.begin(),
+        peer: { id: this.#entry.id, name: this.#entry.alias },
+        shortIdOf: shortId,
+        onOperation: (operation) => this.#watch?.handleOperation(operation),
+        clock,
+        logger,
+        signal: stop.signal,
+      })
+    );
+    on.wire.sessionStart();
+    let share: OpenShare | undefined;
+    try {
+      const summary = await session.run(link, {
+        isNew: this.#isNewFolder,
+        open: async () => share = await this.#openFolder(stop.signal),
+      });
+      this.#failures = 0;
+      this.#losses = 0;
+      this.#watch?.sessionEnd(share?.index);
+      this.#tell(summary, { ...on.wire.sessionEnd(), seconds: (clock.nowMs() - startMs) / 1000 });
+    } catch (error) {
+      on.wire.sessionEnd();
+      this.#watch?.sessionEnd(share?.index);
+      await this.#handleFailure(link, id, error, on.signal);
+    } finally {
+      router.end(id);
+    }
+  }
+
+  async #openFolder(signal: AbortSignal): Promise<OpenShare> {
+    const { dir, request } = this.#options;
+    const share = await openOwnFolder(this.#orchestrator, {
+      dir,
+      role: this.#role,
+      activity: `sync with "${this.#entry.alias}"`,
+      // The peer holds its own folder meanwhile: two that wait for each other would wait for ever.
+      lockWaitMs: 0,
+      signal,
+    });
+    this.#watch ??= new ShareWatch({
+      watches: this.#watches,
+      path: dir,
+      filters: request.filters,
+      logger: this.#orchestrator.options.logger,
+      onChange: () => this.#noteChange(),
+    });
+    this.#watch.sessionStart();
+    return share;
+  }
+
+  get #role(): ReturnType<typeof roleOfInitiator> {
+    return roleOfInitiator(this.#options.request.mode, this.#options.request.dryRun);
+  }
+
+  get #isNewFolder(): boolean {
+    return this.#role !== "source" && !existsSync(join(this.#options.dir, OWN_FOLDER));
+  }
+
+  #tell(
+    summary: SyncSummary,
+    more: Pick<SyncRunSummary, "wireSent" | "wireReceived" | "seconds">,
+  ): void {
+    // Files that changed under the plan are worth another round.
+    if (summary.changed > 0) this.#noteChange();
+    if (!this.#report.end(summary)) return;
+    const ok = summary.errors === 0 && summary.conflicts === 0;
+    this.#options.observer.round({ ...summary, ok, ...more, connections: 1 });
+  }
+
+  /** Returns if the next round may go better; throws what ends the connection, or the watch. */
+  async #handleFailure(
+    link: PeerLink,
+    session: number,
+    error: unknown,
+    signal: AbortSignal,
+  ): Promise<void> {
+    signal.throwIfAborted();
+    const { logger } = this.#orchestrator.options;
+    const code = error instanceof LandropicError ? error.code : undefined;
+    const isOpen = code === "failed" && ++this.#failures <= FAILURES_MAX;
+    if (code !== "locked" && !isOpen) throw error;
+    logger.log(code === "locked" ? "info" : "warn", messageOf(error));
+    // It may not know yet, and holds its folder.
+    const wireCode = code === "locked" ? "locked" : "failed";
+    await link.send({ type: "error", session, code: wireCode, message: messageOf(error) });
+    this.#isDirty = true;
+    const pauseMs = code === "locked"
+      ? LOCK_RETRY_MS * (0.5 + Math.random())
+      : backoffMs(this.#failures, Math.random());
+    await delay(pauseMs, signal);
+  }
+
+  #handleConnected(peer: ConnectedPeer): void {
+    this.#isLost = false;
+    this.#options.observer.connected(peer);
+  }
+
+  /** Says once that the peer is gone. @throws what no waiting cures. */
+  #handleLoss(connection: QuicConnection, error: unknown): void {
+    if (!isPassing(connection, error)) {
+      throw explainRefusal(this.#orchestrator, this.#entry, error);
+    }
+    this.#losses++;
+    if (this.#isLost) return;
+    this.#isLost = true;
+    const code = error instanceof LandropicError ? error.code : "failed";
+    this.#options.observer.disconnected({
+      peer: this.#entry.alias,
+      code: code === "failed" ? "peer_unreachable" : code,
+      message: messageOf(error),
+    });
+  }
+
+  #noteChange(): void {
+    this.#isDirty = true;
+    this.#wake.resolve();
+  }
+
+  async #untilDirty(signal: AbortSignal): Promise<void> {
+    if (this.#isDirty) return signal.throwIfAborted();
+    const { fullCheckMs = FULL_CHECK_MS } = this.#options;
+    const checkMs = this.#watch?.hasEvents
+      ? fullCheckMs
+      : Math.min(fullCheckMs, UNWATCHED_CHECK_MS);
+    this.#wake = Promise.withResolvers();
+    using stop = new Stop(signal);
+    await Promise.race([this.#wake.promise, delay(checkMs, stop.signal)]);
+  }
+}
+
+/** Ends with a block, or with the signal it was made of: what is listening to it is let go either way. */
+class Stop implements Disposable {
+  readonly #controller = new AbortController();
+  readonly signal: AbortSignal;
+
+  constructor(outer: AbortSignal) {
+    this.signal = AbortSignal.any([outer, this.#controller.signal]);
+  }
+
+  abort(reason: unknown): void {
+    this.#controller.abort(reason);
+  }
+
+  [Symbol.dispose](): void {
+    this.#controller.abort(new LandropicError("interrupted", "It is over"));
+  }
+}
+
+/** True if the connection broke for a reason that may pass: nobody has refused anybody. */
+function isPassing(connection: QuicConnection, error: unknown): boolean {
+  if (isWorthAnotherTry(error)) return true;
+  if (!connection.isClosed || !(error instanceof ConnectionLost)) return false;
+  const { isApplication, code } = error.info;
+  return isApplication && code === CLOSE_CODE.normal;
+}
+
+function closed(): LandropicError {
+  return new LandropicError("peer_unreachable", "The peer closed the connection");
+}

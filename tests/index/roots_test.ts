@@ -170,6 +170,7 @@ Deno.test("setAncestor() replaces the one before, also of another epoch, and kee
   assert.deepEqual(root.ancestors(), [{
     peer: PEER.peer,
     share: PEER.share,
+    epoch: next.epoch,
     shape: digestOf(2),
     atMs: temp.clock.ms,
     unsafe: false,

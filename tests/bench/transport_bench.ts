@@ -1,190 +1,144 @@
 /**
- * How fast one connection moves bytes over loopback, and what it costs each end: two processes, one
- * stream, no files. Figures are medians of several runs.
+ * What the transport does and costs, without files: throughput of one stream by datagram size, latency of
+ * requests on an idle and on a busy connection, handshakes, connections at once. Each end is a process of
+ * its own, so that its processor time and peak memory are known.
  *
- *     deno run -A --v8-flags=--expose-gc,--max-semi-space-size=1 tests/bench/transport_bench.ts
+ *     deno task bench:transport
  *
- * Options: `--mib 512` bytes of one run, `--runs 3`, `--sizes 1472,8900,16368` UDP payloads,
- * `--udp linux|dgram`, `--cc bbr|cubic|reno`, `--json`.
+ * Options: `--sizes 1472,8900,16368` UDP payloads, `--seconds 3` of each throughput, `--requests 300`,
+ * `--handshakes 100`, `--connections 100`, `--udp linux|dgram`, `--cc bbr|cubic|reno`, `--json`, and
+ * `--link loopback|lan1g|wan|lossy` for two hosts in network namespaces (root), where the throughput is
+ * measured beside that of TCP.
  */
 import { parseArgs } from "node:util";
-import process from "node:process";
-import { QuicEndpoint, type TransportProfile, type UdpKind } from "../../src/quic/mod.ts";
-import { makeIdentity } from "../support/quic_identity.ts";
+import { type Host, Netlab, parseNetProfile } from "../support/netlab/netlab.ts";
+import type { ConnectionsReport, LatencyReport, PushReport, Usage } from "./transport_end.ts";
 
-const ALPN = "landropic-bench/1";
-const WRITE_BYTES = 1 << 20;
-const READ_BYTES = 1 << 20;
+const END = new URL("./transport_end.ts", import.meta.url).pathname;
+const TCP_END = new URL("./tcp_end.ts", import.meta.url).pathname;
+const V8_FLAGS = "--v8-flags=--expose-gc,--max-semi-space-size=1";
 
-interface Setting {
-  readonly mib: number;
-  readonly datagramBytes: number;
-  readonly udp: UdpKind;
-  readonly profile: Partial<TransportProfile>;
+/** Where the ends run. */
+interface Site {
+  /** The command line of a program on that host. */
+  command(host: Host, program: readonly string[]): readonly string[];
+  address(host: Host): string;
 }
 
-interface EndReport {
-  readonly cpuSeconds: number;
-  readonly counters: Record<string, number>;
+interface Measured<T> {
+  readonly client: T;
+  readonly server: Usage;
 }
 
-interface RunReport {
-  readonly seconds: number;
-  readonly sender: EndReport & { readonly lost: number; readonly rttMs: number };
-  readonly receiver: EndReport;
-}
+const HERE: Site = { command: (_, program) => program, address: () => "127.0.0.1" };
 
 if (import.meta.main) {
   const { values } = parseArgs({
     options: {
-      mib: { type: "string", default: "512" },
-      runs: { type: "string", default: "3" },
-      sizes: { type: "string", default: "1472,8900,16368" },
+      sizes: { type: "string" },
+      seconds: { type: "string", default: "3" },
+      requests: { type: "string", default: "300" },
+      handshakes: { type: "string", default: "100" },
+      connections: { type: "string", default: "100" },
       udp: { type: "string", default: "auto" },
       cc: { type: "string", default: "bbr" },
+      link: { type: "string" },
       json: { type: "boolean", default: false },
-      role: { type: "string" },
-      port: { type: "string" },
     },
   });
-  const settingFor = (datagramBytes: number): Setting => ({
-    mib: Number(values.mib),
-    datagramBytes,
-    udp: values.udp as UdpKind,
-    profile: {
-      datagramBytes,
-      congestionControl: values.cc as TransportProfile["congestionControl"],
-    },
-  });
-  const setting = settingFor(Number(values.sizes.split(",")[0]));
-  if (values.role === "receiver") await receive(setting);
-  else if (values.role === "sender") await send(setting, Number(values.port));
-  else {
-    for (const size of values.sizes.split(",").map(Number)) {
-      const runs: RunReport[] = [];
-      for (let i = 0; i < Number(values.runs); i++) runs.push(await run(settingFor(size), values));
-      console.log(values.json ? JSON.stringify({ size, runs }) : describe(size, setting.mib, runs));
+  const common = [`--udp=${values.udp}`, `--cc=${values.cc}`];
+  const say = (what: string, text: string, report: Measured<object>) =>
+    console.log(
+      values.json
+        ? JSON.stringify({ what, ...report })
+        : `${what.padEnd(38)}${text}, ${costs(report)}`,
+    );
+  const push = async (site: Site, what: string, args: readonly string[]) => {
+    const report = await measure<PushReport>(site, "push", [...common, ...args]);
+    say(what, throughput(report.client), report);
+  };
+  const seconds = `--seconds=${values.seconds}`;
+  if (values.link !== undefined) {
+    const profile = parseNetProfile(values.link);
+    const obstacle = await Netlab.obstacle(profile);
+    if (obstacle !== undefined) {
+      console.log(`skipped: ${obstacle}`);
+      Deno.exit(0);
     }
+    await using lab = await Netlab.up(profile);
+    await push(lab, `QUIC with ${values.cc}, ${profile}`, [seconds]);
+    const tcp = await measure<PushReport>(lab, "push", [seconds], TCP_END);
+    say(`TCP, ${profile}`, throughput(tcp.client), tcp);
+  } else {
+    for (const size of (values.sizes ?? "1472,8900,16368").split(",")) {
+      await push(HERE, `throughput, ${size} B datagrams`, [seconds, `--datagrams=${size}`]);
+    }
+    for (const load of [false, true]) {
+      const args = [...common, `--count=${values.requests}`, ...(load ? ["--load"] : [])];
+      const report = await measure<LatencyReport>(HERE, "latency", args);
+      const { p50Ms, p99Ms } = report.client;
+      const text = `p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms`;
+      say(`requests, ${load ? "four busy streams beside" : "idle"}`, text, report);
+    }
+    const shaken = await measure<ConnectionsReport>(HERE, "handshakes", [
+      ...common,
+      `--count=${values.handshakes}`,
+    ]);
+    const rate = shaken.client.connections / shaken.client.seconds;
+    say("handshakes, one after another", `${rate.toFixed(0)} a second`, shaken);
+    const held = await measure<ConnectionsReport>(HERE, "hold", [
+      ...common,
+      `--count=${values.connections}`,
+    ]);
+    const text = `${held.client.connections} of ${values.connections} served`;
+    say("connections at once", `${text} in ${held.client.seconds.toFixed(2)} s`, held);
   }
 }
 
-async function run(setting: Setting, values: Record<string, unknown>): Promise<RunReport> {
-  const spawn = (role: string, port: number) =>
-    new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "-A",
-        `--v8-flags=${Deno.env.get("BENCH_V8_FLAGS") ?? "--expose-gc,--max-semi-space-size=1"}`,
-        ...(Deno.env.get(`BENCH_${role.toUpperCase()}_ARGS`)?.split(" ") ?? []),
-        import.meta.filename!,
-        `--role=${role}`,
-        `--port=${port}`,
-        `--mib=${setting.mib}`,
-        `--sizes=${setting.datagramBytes}`,
-        `--udp=${values.udp}`,
-        `--cc=${values.cc}`,
-      ],
-      stdout: "piped",
-    }).spawn();
-  const receiver = spawn("receiver", 0);
-  const lines = receiver.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  const port = Number((await lines.read()).value);
-  const sender = spawn("sender", port);
-  const sent = JSON.parse(new TextDecoder().decode((await sender.output()).stdout));
+async function measure<T>(
+  site: Site,
+  role: string,
+  args: readonly string[],
+  program = END,
+): Promise<Measured<T>> {
+  const spawn = (host: Host, roleArgs: readonly string[]) => {
+    const [command, ...rest] = site.command(host, [
+      Deno.execPath(),
+      "run",
+      "-A",
+      "--quiet",
+      V8_FLAGS,
+      program,
+      ...roleArgs,
+      ...args,
+    ]);
+    return new Deno.Command(command!, { args: rest, stdin: "piped", stdout: "piped" }).spawn();
+  };
+  const address = (host: Host) => `--listen=${site.address(host)}`;
+  const server = spawn("b", ["--role=serve", address("b")]);
+  const lines = server.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const { port } = JSON.parse((await lines.read()).value ?? "{}");
+  const remote = `--remote=${site.address("b")}:${port}`;
+  const client = spawn("a", [`--role=${role}`, address("a"), remote]);
+  await client.stdin.close();
+  const { stdout, success } = await client.output();
+  await server.stdin.close();
   let text = "";
   for (let part; !(part = await lines.read()).done;) text += part.value;
-  await receiver.status;
-  return { seconds: sent.seconds, sender: sent, receiver: JSON.parse(text) };
+  await server.status;
+  if (!success) throw new Error(`the measuring end failed: ${role}`);
+  return { client: JSON.parse(new TextDecoder().decode(stdout)), server: JSON.parse(text) };
 }
 
-async function receive({ udp, profile, mib }: Setting): Promise<void> {
-  await using endpoint = await QuicEndpoint.bind({
-    listen: { host: "127.0.0.1", port: 0 },
-    identity: await makeIdentity(),
-    profile,
-    udp,
-  });
-  const done = Promise.withResolvers<void>();
-  endpoint.listen({
-    alpns: () => [ALPN],
-    verify: () => {},
-    onConnection: async (connection) => {
-      const start = process.cpuUsage();
-      const { value: stream } = await connection.incomingBidi.next();
-      const buffer = new Uint8Array(READ_BYTES);
-      let total = 0;
-      for (let n; (n = await stream.recv.read(buffer)) !== null;) total += n;
-      if (total !== mib << 20) throw new Error(`got ${total} bytes`);
-      await stream.send.write(new Uint8Array([1]));
-      await stream.send.finish();
-      await connection.closed;
-      console.log(
-        JSON.stringify({ cpuSeconds: cpuSince(start), counters: socketCounters(endpoint) }),
-      );
-      done.resolve();
-    },
-  });
-  console.log(endpoint.localAddress.port);
-  await done.promise;
+function throughput({ bytes, seconds, lostPackets, sentDatagrams }: PushReport): string {
+  const lost = sentDatagrams > 0
+    ? `, lost ${(100 * lostPackets / sentDatagrams).toFixed(1)} %`
+    : "";
+  return `${(bytes / seconds / 1e6).toFixed(1)} MB/s${lost}`;
 }
 
-async function send({ udp, profile, mib }: Setting, port: number): Promise<void> {
-  await using endpoint = await QuicEndpoint.bind({
-    listen: { host: "127.0.0.1", port: 0 },
-    identity: await makeIdentity(),
-    profile,
-    udp,
-  });
-  await using connection = await endpoint.connect({ host: "127.0.0.1", port }, {
-    alpn: ALPN,
-    verify: () => {},
-  });
-  const payload = new Uint8Array(WRITE_BYTES);
-  for (let at = 0; at < payload.length; at += 65_536) {
-    crypto.getRandomValues(payload.subarray(at, at + 65_536));
-  }
-  const start = process.cpuUsage();
-  const startMs = performance.now();
-  const stream = await connection.openBidi();
-  for (let i = 0; i < mib; i++) await stream.send.write(payload);
-  await stream.send.finish();
-  const answer = new Uint8Array(1);
-  while (await stream.recv.read(answer) !== null);
-  const seconds = (performance.now() - startMs) / 1000;
-  const { lostPackets, rttMs, congestionWindowBytes } = connection.stats();
-  const cpuSeconds = cpuSince(start);
-  const counters = socketCounters(endpoint);
-  console.log(
-    JSON.stringify({
-      seconds,
-      cpuSeconds,
-      lost: lostPackets,
-      rttMs,
-      counters: { ...counters, congestionWindowBytes },
-    }),
-  );
-}
-
-function cpuSince(start: NodeJS.CpuUsage): number {
-  const { user, system } = process.cpuUsage(start);
-  return (user + system) / 1e6;
-}
-
-function socketCounters(endpoint: QuicEndpoint): Record<string, number> {
-  return { ...endpoint.socketCounters };
-}
-
-function describe(size: number, mib: number, runs: readonly RunReport[]): string {
-  const median = (pick: (run: RunReport) => number) =>
-    runs.map(pick).sort((a, b) => a - b)[runs.length >> 1]!;
-  const perGib = (seconds: number) => (seconds * 1024 / mib).toFixed(2);
-  const megabytes = mib * 1.048576;
-  return [
-    `${String(size).padStart(6)} B datagrams: ${
-      (megabytes / median((r) => r.seconds)).toFixed(0).padStart(4)
-    } MB/s`,
-    `sender ${perGib(median((r) => r.sender.cpuSeconds))} CPU s/GiB`,
-    `receiver ${perGib(median((r) => r.receiver.cpuSeconds))} CPU s/GiB`,
-    `lost ${median((r) => r.sender.lost)}`,
-  ].join(", ");
+function costs({ client, server }: Measured<object>): string {
+  const of = ({ cpuSeconds, peakBytes }: Usage) =>
+    `${cpuSeconds.toFixed(2)} CPU s ${(peakBytes / 1e6).toFixed(0)} MB`;
+  return `client ${of(client as Usage)}, server ${of(server)}`;
 }

@@ -267,7 +267,7 @@ Deno.test("TextReporter has words for every other event", () => {
     ],
     [
       { event: "device", name: "nas", id: "A", address: "nas:1", trusted: true },
-      /^NAME +ID +ADDRESS +TRUSTED\nnas +A +nas:1 +yes\n$/,
+      /^NAME +ID +ADDRESS +TRUSTED +PAIRING\nnas +A +nas:1 +yes +-\n$/,
     ],
     [{
       event: "status",

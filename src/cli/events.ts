@@ -19,6 +19,7 @@ export type CliEvent =
   | FileErrorEvent
   | SummaryEvent
   | SkippedEvent
+  | DisconnectedEvent
   | ErrorEvent
   | DeviceEvent
   | StatusEvent
@@ -212,7 +213,7 @@ export interface SummaryFields {
   readonly connections: number;
 }
 
-/** The end of a sync; the last event of `sync`. */
+/** The end of a sync; the last event of `sync`. With `--watch`, the end of a round. */
 export interface SummaryEvent extends SummaryFields {
   readonly event: "summary";
   /** Whom it is about, where a run syncs with several peers. */
@@ -222,6 +223,14 @@ export interface SummaryEvent extends SummaryFields {
 /** A peer that `sync --all` left out, since it was not to be reached. */
 export interface SkippedEvent {
   readonly event: "skipped";
+  readonly peer: string;
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** The peer is gone, and waited for (`sync --watch`); `connected` says that it is back. */
+export interface DisconnectedEvent {
+  readonly event: "disconnected";
   readonly peer: string;
   readonly code: ErrorCode;
   readonly message: string;

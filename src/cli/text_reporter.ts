@@ -120,6 +120,8 @@ export class TextReporter implements Reporter {
       case "summary":
         this.#options.output.status("");
         return this.#remark(summaryLines(event, dryRun, style.stdout));
+      case "disconnected":
+        return this.note(`"${event.peer}" is gone (${event.message}); waiting for it.`);
       case "skipped":
         return this.#remark([
           `${escapeText(event.peer)} is left out: ${escapeText(event.message)}`,

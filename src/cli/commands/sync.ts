@@ -213,7 +213,7 @@ export const syncSpec: CommandSpec<SyncCommand> = {
       rateLimit: rate === 0 ? undefined : rate,
       connections: flags.get(CONNECTIONS),
       compress: !(flags.get(NO_COMPRESS) ?? false),
-      watch: !dryRun && (flags.get(WATCH) ?? false),
+      watch: !dryRun && flags.get(ALL) !== true && (flags.get(WATCH) ?? false),
       retries: flags.get(RETRY) ?? RETRIES_DEFAULT,
       timeoutMs: flags.get(TIMEOUT),
       discovery: !(flags.get(NO_DISCOVERY) ?? false),
@@ -229,6 +229,7 @@ function readTarget(
       throw new UsageError("--all takes the place of PEER", "landropic sync --all [DIR]");
     }
     refuseTyped(flags, ADDRESS, "is the address of one peer, and --all means every peer");
+    refuseTyped(flags, WATCH, "stays with one peer, and --all means every peer");
     return { target: { kind: "all" }, dir: absoluteDir(operands[0] ?? ".", cwd) };
   }
   if (operands.length === 0) {

@@ -105,6 +105,7 @@ Deno.test("syncSpec refuses lines that contradict themselves", async () => {
     ["sync nas a b", /one argument too many: "b"/],
     ["sync --all a b", /--all takes the place of PEER/],
     ["sync --all --address nas:1", /--address is the address of one peer/],
+    ["sync --all --watch", /--watch stays with one peer/],
     ["sync nas --push --pull", /--push and --pull exclude each other/],
     ["sync nas --delete", /--delete needs --push or --pull/],
     ["sync nas --push --conflict newer", /--conflict is for a sync both ways/],

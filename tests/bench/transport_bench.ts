@@ -8,7 +8,7 @@
  * Options: `--sizes 1472,8900,16368` UDP payloads, `--seconds 3` of each throughput, `--requests 300`,
  * `--handshakes 100`, `--connections 100`, `--udp linux|dgram`, `--cc bbr|cubic|reno`, `--json`, and
  * `--link loopback|lan1g|wan|lossy` for two hosts in network namespaces (root), where the throughput is
- * measured beside that of TCP.
+ * measured beside that of TCP with each of `--tcp cubic,reno,bbr`.
  */
 import { parseArgs } from "node:util";
 import { type Host, Netlab, parseNetProfile } from "../support/netlab/netlab.ts";
@@ -43,6 +43,7 @@ if (import.meta.main) {
       udp: { type: "string", default: "auto" },
       cc: { type: "string", default: "bbr" },
       link: { type: "string" },
+      tcp: { type: "string", default: "cubic,reno,bbr" },
       json: { type: "boolean", default: false },
     },
   });
@@ -67,8 +68,14 @@ if (import.meta.main) {
     }
     await using lab = await Netlab.up(profile);
     await push(lab, `QUIC with ${values.cc}, ${profile}`, [seconds]);
-    const tcp = await measure<PushReport>(lab, "push", [seconds], TCP_END);
-    say(`TCP, ${profile}`, throughput(tcp.client), tcp);
+    for (const control of values.tcp.split(",")) {
+      if (!await setTcpControl(lab, control)) {
+        console.log(`skipped: this kernel has no TCP with ${control}`);
+        continue;
+      }
+      const tcp = await measure<PushReport>(lab, "push", [seconds], TCP_END);
+      say(`TCP with ${control}, ${profile}`, throughput(tcp.client), tcp);
+    }
   } else {
     for (const size of (values.sizes ?? "1472,8900,16368").split(",")) {
       await push(HERE, `throughput, ${size} B datagrams`, [seconds, `--datagrams=${size}`]);
@@ -93,6 +100,14 @@ if (import.meta.main) {
     const text = `${held.client.connections} of ${values.connections} served`;
     say("connections at once", `${text} in ${held.client.seconds.toFixed(2)} s`, held);
   }
+}
+
+/** Sets what TCP does on the sending host, which has settings of its own. */
+async function setTcpControl(lab: Netlab, control: string): Promise<boolean> {
+  const file = "/proc/sys/net/ipv4/tcp_congestion_control";
+  const [command, ...args] = lab.command("a", ["sh", "-c", `echo "$1" > ${file}`, "sh", control]);
+  const { success } = await new Deno.Command(command!, { args, stderr: "null" }).output();
+  return success;
 }
 
 async function measure<T>(

@@ -1,4 +1,6 @@
+import { delay } from "../base/clock.ts";
 import { LandropicError, messageOf } from "../base/errors.ts";
+import type { DeviceId } from "../base/ids.ts";
 import {
   CLOSE_CODE,
   formatHostPort,
@@ -21,6 +23,9 @@ import type { Orchestrator } from "./orchestrator.ts";
 import { PeerVisit } from "./peer_visit.ts";
 import { openingMessages, rotationTaker } from "./rotation_exchange.ts";
 import { SessionWire } from "./session_wire.ts";
+
+/** How long a connection may take to answer before it counts as dead. */
+const ANSWER_TIMEOUT_MS = 1_500;
 
 /** What is served, to whom. */
 export interface ServeOptions {
@@ -63,6 +68,10 @@ export class ShareServer implements AsyncDisposable {
   readonly #orchestrator: Orchestrator;
   readonly #options: ServeOptions;
   readonly #connections = new Set<QuicConnection>();
+  readonly #links = new Map<
+    QuicConnection,
+    { readonly peerId: DeviceId; readonly link: PeerLink }
+  >();
   readonly #serving = new Set<Promise<void>>();
   readonly #done = Promise.withResolvers<void>();
   readonly #stop = new AbortController();
@@ -127,6 +136,22 @@ export class ShareServer implements AsyncDisposable {
     return allow.flatMap((entry) => this.#orchestrator.keysOf(entry));
   }
 
+  /** Closes other connections of a peer that do not answer any more: it was killed, or its network is gone. */
+  async #endDead(peerId: DeviceId, current: QuicConnection): Promise<boolean> {
+    const { logger } = this.#orchestrator.options;
+    const others = [...this.#links].filter(([connection, visitor]) =>
+      connection !== current && visitor.peerId === peerId
+    );
+    const ended = await Promise.all(others.map(async ([connection, { link }]) => {
+      const answer = link.ping().then(() => true, () => false);
+      if (await Promise.race([answer, delay(ANSWER_TIMEOUT_MS).then(() => false)])) return false;
+      logger.log("info", "a connection that no longer answers is ended for its peer's next one");
+      await connection.close(CLOSE_CODE.normal);
+      return true;
+    }));
+    return ended.includes(true);
+  }
+
   #accept(connection: QuicConnection): void {
     const serving: Promise<void> = this.#serve(connection).catch(async (error) => {
       await connection.close(CLOSE_CODE.normal);
@@ -136,6 +161,7 @@ export class ShareServer implements AsyncDisposable {
       this.#orchestrator.options.logger.log(level, `session failed: ${messageOf(error)}`);
     }).finally(() => {
       this.#connections.delete(connection);
+      this.#links.delete(connection);
       this.#serving.delete(serving);
     });
     this.#serving.add(serving);
@@ -154,6 +180,7 @@ export class ShareServer implements AsyncDisposable {
       deviceId: this.#orchestrator.identity.id,
       peerId,
       peerName: peer,
+      endDeadSessions: () => this.#endDead(peerId, connection),
       lockFolder: this.#orchestrator.lockFolder,
       versionsMax: this.#options.versionsMax,
       clock,
@@ -178,6 +205,7 @@ export class ShareServer implements AsyncDisposable {
       clock,
       logger,
     });
+    this.#links.set(connection, { peerId, link });
     const { name } = await link.peerHello;
     const address = formatHostPort(connection.remoteAddress);
     // An address that a peer calls from is where its socket was, not where it serves.

@@ -158,3 +158,28 @@ Deno.test("serve --once ends with exit 0 after one session, and SIGTERM ends ser
   const server = await b.serve(right);
   assert.equal((await server.stop("SIGTERM")).code, 143);
 });
+
+Deno.test("a sync that was killed does not keep the next one of the same device out", async () => {
+  const { folder, a, b, left, right } = await setUp();
+  using _ = folder;
+  fs.writeFileSync(`${left}/large`, new Uint8Array(60_000_000).fill(7));
+  await using server = await b.serve(right);
+  const args = [
+    "sync",
+    "b",
+    left,
+    "--push",
+    "--no-compress",
+    "--bwlimit",
+    "20M",
+    "--address",
+    server.address,
+  ];
+  const killed = a.spawn([...args, "--json"]);
+  await server.waitFor(({ event }) => event === "session-start");
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  killed.kill("SIGKILL");
+  await killed.output();
+  await a.succeed(...args.slice(0, 5), "--address", server.address);
+  assertSameTree(right, left);
+});

@@ -82,6 +82,7 @@ export async function runSession(
     deviceId: b.id,
     peerId: a.id,
     peerName: "a",
+    endDeadSessions: () => Promise.resolve(false),
     lockFolder: `${b.home}/locks`,
     versionsMax: 0,
     events: { sessionStart() {}, sessionEnd: ({ sums }) => served = sums },

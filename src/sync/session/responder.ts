@@ -36,6 +36,8 @@ import { type ServedSums, ServedTally } from "./served_tally.ts";
 
 /** Sessions of one peer at once. */
 export const SESSIONS_MAX = 4;
+/** How long a session that is being ended gets to let go of its folder. */
+const TAKEOVER_WAIT_MS = 5_000;
 
 /** A folder that is served. */
 export interface ServedShare {
@@ -71,6 +73,8 @@ export interface ResponderOptions {
   readonly deviceId: DeviceId;
   readonly peerId: DeviceId;
   readonly peerName: string;
+  /** Ends sessions of this very peer that no longer answer; true if there were any. */
+  readonly endDeadSessions: () => Promise<boolean>;
   readonly lockFolder: string;
   readonly versionsMax: number;
   readonly clock: Clock;
@@ -345,9 +349,20 @@ class ResponderSession implements AsyncDisposable {
     this.#share = undefined;
   }
 
-  async #prepare(): Promise<void> {
+  async #openShare(): Promise<OpenShare> {
+    try {
+      return await this.#tryOpenShare(0);
+    } catch (error) {
+      if (!(error instanceof LandropicError) || error.code !== "locked") throw error;
+      // A peer that was killed and comes back finds its own old session in the way.
+      if (!(await this.#options.endDeadSessions())) throw error;
+      return await this.#tryOpenShare(TAKEOVER_WAIT_MS);
+    }
+  }
+
+  #tryOpenShare(lockWaitMs: number): Promise<OpenShare> {
     const { clock, index, deviceId, lockFolder, peerName } = this.#options;
-    const share = this.#share = await OpenShare.open({
+    return OpenShare.open({
       path: this.#served.path,
       role: this.#role,
       untouched: this.#open.dryRun || this.#open.mode === "compare" || !this.#served.writable,
@@ -355,10 +370,14 @@ class ResponderSession implements AsyncDisposable {
       deviceId,
       lockFolder,
       activity: `session with "${peerName}"`,
-      lockWaitMs: 0,
+      lockWaitMs,
       clock,
       signal: this.#signal,
     });
+  }
+
+  async #prepare(): Promise<void> {
+    const share = this.#share = await this.#openShare();
     this.#watch = this.#options.watchOf();
     this.#watch?.sessionStart();
     const snapshot = await share.scan({ checksum: this.#open.checksum, filters: [] });
@@ -374,7 +393,10 @@ class ResponderSession implements AsyncDisposable {
       versionsOf: (dir) => versionsOf(share.index, dir),
       compress: this.#open.compress,
       limiter: this.#open.rateLimit > 0
-        ? new RateLimiter(this.#open.rateLimit, { clock, signal: this.#signal })
+        ? new RateLimiter(this.#open.rateLimit, {
+          clock: this.#options.clock,
+          signal: this.#signal,
+        })
         : undefined,
     });
     await this.#link.send(this.#accept(share, snapshot));

@@ -210,9 +210,8 @@ export class Provider {
     ranges: readonly ByteRange[],
     out: BlockWriter,
   ): Promise<void> {
-    const body = new Body(file, out);
+    const body = new Body(file, out, (bytes) => this.#fileBytes += bytes);
     for (const range of ranges) await body.send(range);
-    this.#fileBytes += body.bytesRead;
     const status = body.status === STATUS.ok && !isVersion(file.stat(), entry)
       ? STATUS.changed
       : body.status;
@@ -259,13 +258,14 @@ export class Provider {
 class Body {
   readonly #file: ReadFile;
   readonly #out: BlockWriter;
+  readonly #onRead: (bytes: number) => void;
   status: Status = STATUS.ok;
   crc = 0;
-  bytesRead = 0;
 
-  constructor(file: ReadFile, out: BlockWriter) {
+  constructor(file: ReadFile, out: BlockWriter, onRead: (bytes: number) => void) {
     this.#file = file;
     this.#out = out;
+    this.#onRead = onRead;
   }
 
   async send({ offset, length }: ByteRange): Promise<void> {
@@ -284,7 +284,7 @@ class Body {
   #fill(part: Bytes, offset: number): number {
     try {
       const count = this.status === STATUS.ok ? this.#file.readAt(part, offset) : 0;
-      this.bytesRead += count;
+      this.#onRead(count);
       if (count > 0) return count;
       if (this.status === STATUS.ok) this.status = STATUS.changed;
     } catch (error) {

@@ -18,7 +18,7 @@ import { CHANGED_PATHS_MAX, type ChangedPaths, type FolderWatches } from "./fold
 
 /** What a {@linkcode ShareWatch} works with. */
 export interface ShareWatchOptions {
-  readonly watches: FolderWatches;
+  readonly watches: Pick<FolderWatches, "watch">;
   /** The folder. */
   readonly path: string;
   /** Ignore rules of the command line. */

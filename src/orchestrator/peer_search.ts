@@ -1,6 +1,6 @@
 import { delay } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
-import type { PeerHint } from "../discovery/mod.ts";
+import type { PeerHint, SearchOptions } from "../discovery/mod.ts";
 import { deviceIdFromFingerprint, type TrustEntry } from "../identity/mod.ts";
 import { formatHostPort, type HostPort } from "../quic/mod.ts";
 import { announcedId } from "./announcement.ts";
@@ -8,6 +8,8 @@ import type { Orchestrator } from "./orchestrator.ts";
 
 /** Addresses remembered of one peer's hints; forged ones can fill them up, and then cost no more. */
 const ADDRESSES_MAX = 128;
+/** How long a search lasts before it begins anew. */
+const ROUND_MS = 5 * 60_000;
 
 /**
  * Searches the local network for one trusted peer until it is disposed. Everything found is a hint:
@@ -65,9 +67,8 @@ export class PeerSearch implements Disposable {
     const { signal } = this.#stop;
     try {
       await delay(delayMs, signal);
-      const discovery = await this.#orchestrator.discovery();
       const wanted = await this.#wanted();
-      for await (const hint of discovery.discover({ ...wanted, timeoutMs: Infinity, signal })) {
+      for await (const hint of hintsInRounds(this.#orchestrator, { ...wanted, signal })) {
         if (isHintFor(this.#orchestrator, this.#entry, hint)) this.#take(hint.addresses);
       }
     } catch (error) {
@@ -100,6 +101,24 @@ export class PeerSearch implements Disposable {
     this.#onFound(fresh);
     this.#news.resolve();
     this.#news = Promise.withResolvers();
+  }
+}
+
+/**
+ * Hints without end. A search remembers only so many announcements; in rounds, what flooded one is
+ * forgotten with it, and everybody who is there comes up again in each.
+ */
+export async function* hintsInRounds(
+  orchestrator: Orchestrator,
+  options: Pick<SearchOptions, "idPrefix"> & { readonly signal: AbortSignal },
+): AsyncGenerator<PeerHint, void> {
+  const { clock } = orchestrator.options;
+  const discovery = await orchestrator.discovery();
+  for (;;) {
+    const startMs = clock.nowMs();
+    yield* discovery.discover({ ...options, timeoutMs: ROUND_MS });
+    // One that ends early finds nothing: there is no discovery.
+    if (clock.nowMs() - startMs < ROUND_MS / 2) return;
   }
 }
 

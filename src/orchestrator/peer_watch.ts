@@ -1,13 +1,16 @@
 import { messageOf } from "../base/errors.ts";
+import type { PeerHint } from "../discovery/mod.ts";
 import type { TrustEntry } from "../identity/mod.ts";
 import { formatHostPort, type HostPort, type QuicConnection } from "../quic/mod.ts";
 import { AddressRace } from "./address_race.ts";
 import { ANSWER_TIMEOUT_MS } from "./dialer.ts";
 import type { Orchestrator } from "./orchestrator.ts";
-import { isHintFor } from "./peer_search.ts";
+import { hintsInRounds, isHintFor } from "./peer_search.ts";
 
 /** Head start of one address over the next. */
 const STAGGER_MS = 50;
+/** Announcements remembered as dealt with; beyond, all are looked at anew. */
+const SETTLED_MAX = 1024;
 
 /** A trusted peer that announces itself, if the hint tells the truth. */
 export interface DiscoveredPeer {
@@ -33,6 +36,8 @@ export class PeerWatch implements Disposable {
   readonly #stop = new AbortController();
   /** Dials under way, by the id of the peer. */
   readonly #races = new Map<string, AddressRace<QuicConnection>>();
+  /** Announcements whose device was connected with. */
+  readonly #settled = new Set<string>();
 
   constructor(orchestrator: Orchestrator, events: PeerWatchEvents) {
     this.#orchestrator = orchestrator;
@@ -48,18 +53,18 @@ export class PeerWatch implements Disposable {
     const { signal } = this.#stop;
     const { logger } = this.#orchestrator.options;
     try {
-      const discovery = await this.#orchestrator.discovery();
-      for await (const hint of discovery.discover({ timeoutMs: Infinity, signal })) {
+      for await (const hint of hintsInRounds(this.#orchestrator, { signal })) {
+        if (this.#settled.has(hint.instance)) continue;
         const entries = this.#orchestrator.trust.list();
         const entry = entries.find((one) => isHintFor(this.#orchestrator, one, hint));
-        if (entry) this.#appear(entry, hint.addresses);
+        if (entry) this.#appear(entry, hint);
       }
     } catch (error) {
       if (!signal.aborted) logger.log("info", `no local discovery: ${messageOf(error)}`);
     }
   }
 
-  #appear(entry: TrustEntry, addresses: readonly HostPort[]): void {
+  #appear(entry: TrustEntry, { instance, addresses }: PeerHint): void {
     if (!this.#orchestrator.hasQuicTransport) {
       return this.#events.onDiscovered({ entry, addresses });
     }
@@ -74,7 +79,11 @@ export class PeerWatch implements Disposable {
     race.add(addresses, STAGGER_MS);
     race.complete();
     race.winner.then(
-      (connection) => this.#events.onConnected(entry, connection),
+      (connection) => {
+        if (this.#settled.size >= SETTLED_MAX) this.#settled.clear();
+        this.#settled.add(instance);
+        this.#events.onConnected(entry, connection);
+      },
       () => {
         if (this.#stop.signal.aborted) return;
         const shown = addresses.map(formatHostPort).join(" ");

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { MemoryNetwork } from "../../src/discovery/mod.ts";
+import { delay, systemClock } from "../../src/base/clock.ts";
+import { MemoryNetwork, type PeerHint } from "../../src/discovery/mod.ts";
 import { announcedId } from "../../src/orchestrator/announcement.ts";
-import { type ReachOptions, reachPeer } from "../../src/orchestrator/mod.ts";
+import { type Orchestrator, type ReachOptions, reachPeer } from "../../src/orchestrator/mod.ts";
+import { PeerWatch } from "../../src/orchestrator/peer_watch.ts";
 import { formatHostPort } from "../../src/quic/mod.ts";
 import { LOOPBACK, OrchestratedDevice, serveNothing } from "../support/orchestrated_device.ts";
 import { temporaryFolder } from "../support/tree.ts";
@@ -143,4 +145,66 @@ Deno.test("a trusted peer that appears is connected by itself, and told of where
   await using connection = await reachPeer(a.orchestrator, entry(), reach({ address: NO_ONE }));
   assert.equal(connection.remoteAddress.port, server.address.port);
   assert.equal(a.orchestrator.appeared.has(entry()), false);
+});
+
+Deno.test("a server notes where trusted peers are, and when it met them", async () => {
+  const { a, b, entry, stack } = await setUp();
+  await using _ = stack;
+  await using server = await serveNothing(b);
+  assert.deepEqual([entry().addresses, entry().lastSeenMs], [[], undefined]);
+  await using _own = await serveNothing(a);
+  const there = `${LOOPBACK}:${server.address.port}`;
+  for (let tries = 0; entry().addresses.length === 0 && tries < 500; tries++) await delay(10);
+  assert.deepEqual(entry().addresses, [there]);
+  assert.ok(entry().lastSeenMs! > 0);
+});
+
+Deno.test("a watch looks at an announcement once it has connected no more, and at others in every round", async () => {
+  const { a, b, c, stack } = await setUp();
+  await using _ = stack;
+  await a.trust(c, "c");
+  await using server = await serveNothing(b, LOOPBACK);
+  const hint = (device: OrchestratedDevice, port: number): PeerHint => ({
+    instance: device.orchestrator.identity.id,
+    idPrefix: announcedId(device.orchestrator.identity.id).slice(0, 8),
+    addresses: [{ host: LOOPBACK, port }],
+  });
+  // b is where it says; somebody else is where c would be.
+  let nowMs = 0;
+  let round = 0;
+  const dialled: number[] = [];
+  const over = Promise.withResolvers<void>();
+  const discovery = {
+    async *discover() {
+      nowMs += 10 * 60_000;
+      if (++round === 4) return over.resolve(void (nowMs -= 10 * 60_000));
+      yield hint(b, server.address.port);
+      yield hint(c, server.address.port);
+      await delay(300);
+    },
+  };
+  const watching = Object.create(a.orchestrator, {
+    discovery: { value: () => Promise.resolve(discovery) },
+    options: {
+      value: { ...a.orchestrator.options, clock: { ...systemClock, nowMs: () => nowMs } },
+    },
+    hasQuicTransport: { value: true },
+    dial: {
+      value: (...args: Parameters<Orchestrator["dial"]>) => {
+        dialled.push(args[0].alias.charCodeAt(0));
+        return a.orchestrator.dial(...args);
+      },
+    },
+  });
+  const connected: string[] = [];
+  using _watch = new PeerWatch(watching, {
+    onDiscovered: () => assert.fail("there is a transport"),
+    onConnected: ({ alias }, connection) => {
+      connected.push(alias);
+      void connection.close(0);
+    },
+  });
+  await over.promise;
+  assert.deepEqual(connected, ["b"]);
+  assert.deepEqual(dialled.map((code) => String.fromCharCode(code)), ["b", "c", "c", "c"]);
 });

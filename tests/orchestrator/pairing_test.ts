@@ -306,6 +306,20 @@ Deno.test("a silent client keeps nobody from pairing", async () => {
   assert.equal(paired.isConfirmed, true);
 });
 
+Deno.test("a code without discovery and without an address is a usage mistake, said at once", async () => {
+  using folder = temporaryFolder();
+  await using e = await OrchestratedDevice.open(folder.path, "e");
+  const joining = joinPairing(e.orchestrator, {
+    ticket: PairingCode.generate(),
+    address: undefined,
+    servePort: PORT,
+    timeoutMs: 60_000,
+    alias: undefined,
+    signal: new AbortController().signal,
+  });
+  await assert.rejects(joining, { code: "usage", hint: /--address/ });
+});
+
 Deno.test("both sides stop when they are told to, and nobody is trusted", async () => {
   const scene = new Scene();
   const [d, e] = [await scene.device("d"), await scene.device("e")];

@@ -297,7 +297,9 @@ const HINT: Partial<Record<PairingFailure, string>> = {
     "The code was mistyped or someone is guessing. Make a new one with: landropic pair",
   busy: "Try again in a moment.",
   rate_limited: "Try again in a minute.",
-  wrong_secret: "Check the code on the other device; each code has three attempts.",
+  wrong_secret:
+    "Check the code on the other device; if it is right, somebody may be between the two. Each code " +
+    "has three attempts.",
   wrong_device: "Something else answers at that address. Make a new invitation.",
   same_device: "Enter the code on the other device, not on the one that shows it.",
   peer_failed: "See what the other device says, then pair again.",

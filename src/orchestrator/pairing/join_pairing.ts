@@ -1,6 +1,6 @@
 import { equalBytes, toHex } from "../../base/bytes.ts";
 import { delay } from "../../base/clock.ts";
-import { messageOf } from "../../base/errors.ts";
+import { messageOf, UsageError } from "../../base/errors.ts";
 import { deviceIdFromFingerprint } from "../../identity/mod.ts";
 import {
   EntererSession,
@@ -134,6 +134,11 @@ class PairingJoin {
       // The certificate must be the invited device's, so all hints are ways to one target.
       this.#aim(isPinned ? "invitation" : hint.instance, hint.addresses);
     }
+    if (this.#targets.size > 0 || signal.aborted) return;
+    throw new UsageError(
+      "Without discovery there is no way to the other device",
+      "say where it is: --address HOST:PORT",
+    );
   }
 
   #aim(key: string, addresses: readonly HostPort[]): void {

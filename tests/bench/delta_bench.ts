@@ -7,6 +7,7 @@
  *
  * Options: `--mib 1024` bytes of the file, `--runs 3`, `--only insert`.
  */
+import process from "node:process";
 import { parseArgs } from "node:util";
 import { memoryTransportPair } from "../support/memory_transport.ts";
 import { type RunOptions, runSession, testDevice } from "../support/session_pair.ts";
@@ -17,6 +18,8 @@ const MIB = 2 ** 20;
 
 interface Result {
   readonly seconds: number;
+  /** Of both ends. On a busy machine the figure to go by. */
+  readonly cpuSeconds: number;
   readonly wireBytes: number;
   readonly fetched: number;
   readonly reused: number;
@@ -96,15 +99,18 @@ async function measure(edit: Edit, mib: number): Promise<{ first: Result; second
     let rss = 0;
     const timer = setInterval(() => rss = Math.max(rss, Deno.memoryUsage().rss), 20);
     const begin = performance.now();
+    const cpu = process.cpuUsage();
     const { summary, errors } = await runSession(a, `${path}/left`, b, `${path}/right`, {
       ...options(),
       transports,
     });
     const seconds = (performance.now() - begin) / 1000;
+    const { user, system } = process.cpuUsage(cpu);
     clearInterval(timer);
     if (errors.length > 0) throw new Error(JSON.stringify(errors));
     return {
       seconds,
+      cpuSeconds: (user + system) / 1e6,
       wireBytes: transports[0].bytesSent + transports[1].bytesSent,
       fetched: summary.bytesSent,
       reused: summary.bytesReused,
@@ -145,7 +151,9 @@ function rewrite(
   Deno.renameSync(`${path}-new`, path);
 }
 
-function describe({ seconds, wireBytes, fetched, reused, rssMib }: Result): string {
-  return `${seconds.toFixed(2)} s, ${(wireBytes / 1000).toFixed(1)} KB on the wire, ` +
+function describe({ seconds, cpuSeconds, wireBytes, fetched, reused, rssMib }: Result): string {
+  return `${seconds.toFixed(2)} s (${cpuSeconds.toFixed(2)} s of CPU), ${
+    (wireBytes / 1000).toFixed(1)
+  } KB on the wire, ` +
     `${fetched} fetched, ${reused} reused, ${rssMib.toFixed(0)} MiB`;
 }

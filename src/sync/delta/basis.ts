@@ -67,8 +67,8 @@ export class Basis {
    * @param state Of the file that is meant.
    */
   async addOld(wanted: WantedContent, state: FileStat): Promise<void> {
-    const { content, index, root } = this.#options;
-    const recipe = await content.recipe(wanted.path, wanted.old!);
+    const { content, index, root, signal } = this.#options;
+    const recipe = await content.recipe(wanted.path, wanted.old!, signal);
     if (typeof recipe === "number") return;
     const dir = index.getDir(parentOf(wanted.path));
     const record = dir && findEntry(dir, nameOf(wanted.path));

@@ -77,12 +77,8 @@ export class DeltaContext implements DeltaOptions {
     this.#leftovers = this.#found().filter(({ path }) => path !== wanted.path);
   }
 
-  /** As an earlier run left them: looked up once, after those too old have been removed. */
+  /** As an earlier run left them: looked up once. */
   #found(): PartialRecord[] {
-    if (this.#leftovers === undefined) {
-      this.partials.sweep(this.clock.wallMs());
-      this.#leftovers = this.partials.list();
-    }
-    return this.#leftovers;
+    return this.#leftovers ??= this.partials.list();
   }
 }

@@ -13,6 +13,7 @@ import {
   lockFolder,
   lockRoot,
   openRoot,
+  PartialStore,
   readFolderId,
   reasonOf,
   type Root,
@@ -58,6 +59,8 @@ export class OpenShare implements Disposable {
   /** Stands for this device in version vectors. */
   readonly member: VectorMember;
   readonly content: ShareContent;
+  readonly #closed = new AbortController();
+  readonly #signal: AbortSignal;
 
   /**
    * @throws {StoreError} `locked`, or why the folder can't be used.
@@ -100,9 +103,11 @@ export class OpenShare implements Disposable {
   ) {
     this.rootId = fromHex(index.folderId + index.epoch);
     this.member = vectorMember(options.deviceId, index.epoch);
-    this.content = new ShareContent(root, index, options.signal);
+    this.#signal = AbortSignal.any([options.signal, this.#closed.signal]);
+    this.content = new ShareContent(root, index, this.#signal);
     if (options.role !== "source") {
       sweepTemporary(root, options.clock.wallMs());
+      new PartialStore(root).sweep(options.clock.wallMs());
       expireTrash(root, options.clock.wallMs());
     }
   }
@@ -111,7 +116,7 @@ export class OpenShare implements Disposable {
   async scan(
     options: { readonly checksum: boolean; readonly filters: readonly string[] },
   ): Promise<Snapshot> {
-    const { clock, signal } = this.options;
+    const { clock } = this.options;
     this.index.preload();
     const snapshot = await scan({
       root: this.root,
@@ -121,13 +126,15 @@ export class OpenShare implements Disposable {
       checksum: options.checksum,
       digestOf: (path) => this.content.freshDigest(path),
       clock,
-      signal,
+      signal: this.#signal,
     });
     this.index.commit();
     return snapshot;
   }
 
+  /** Closes the folder; what is still being read for its digest stops. */
   [Symbol.dispose](): void {
+    this.#closed.abort(new LandropicError("interrupted", "The folder was closed"));
     for (const lock of this.locks) lock[Symbol.dispose]();
     this.root[Symbol.dispose]();
   }

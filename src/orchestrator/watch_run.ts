@@ -194,7 +194,7 @@ class WatchRun implements Disposable {
     let share: OpenShare | undefined;
     try {
       const summary = await session.run(link, {
-        isNew: this.#isNewFolder,
+        isNew: !existsSync(join(this.#options.dir, OWN_FOLDER)),
         open: async () => share = await this.#openFolder(stop.signal),
       });
       this.#failures = 0;
@@ -214,7 +214,7 @@ class WatchRun implements Disposable {
     const { dir, request } = this.#options;
     const share = await openOwnFolder(this.#orchestrator, {
       dir,
-      role: this.#role,
+      role: roleOfInitiator(request.mode, request.dryRun),
       activity: `sync with "${this.#entry.alias}"`,
       // The peer holds its own folder meanwhile: two that wait for each other would wait for ever.
       lockWaitMs: 0,
@@ -229,14 +229,6 @@ class WatchRun implements Disposable {
     });
     this.#watch.sessionStart();
     return share;
-  }
-
-  get #role(): ReturnType<typeof roleOfInitiator> {
-    return roleOfInitiator(this.#options.request.mode, this.#options.request.dryRun);
-  }
-
-  get #isNewFolder(): boolean {
-    return this.#role !== "source" && !existsSync(join(this.#options.dir, OWN_FOLDER));
   }
 
   #tell(

@@ -139,6 +139,7 @@ async function compareFolders(left: TreeSpec, right: TreeSpec) {
     peerName: "a",
     lockFolder: `${b!.home}/locks`,
     versionsMax: 0,
+    endDeadSessions: () => Promise.resolve(false),
     events: { sessionStart() {}, sessionEnd() {} },
     ...common,
   });
@@ -148,6 +149,7 @@ async function compareFolders(left: TreeSpec, right: TreeSpec) {
   using share = await OpenShare.open({
     path: paths[0],
     role: "source",
+    untouched: true,
     index: indexA,
     deviceId: a!.id,
     lockFolder: `${a!.home}/locks`,

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { systemClock } from "../../../src/base/clock.ts";
+import { silentLogger } from "../../../src/base/log.ts";
+import type { Index } from "../../../src/index/mod.ts";
+import { measureThroughput, PeerLink, Responder } from "../../../src/sync/mod.ts";
+import { memoryTransportPair } from "../../support/memory_transport.ts";
+import { testDevice } from "../../support/session_pair.ts";
+import { temporaryFolder } from "../../support/tree.ts";
+
+const hello = { minor: 0, features: [], implementation: "test", name: "test" };
+const common = { clock: systemClock, logger: silentLogger, signal: new AbortController().signal };
+
+async function connect() {
+  const folder = temporaryFolder();
+  const [a, b] = ["A", "B"].map((name) => testDevice(`${folder.path}/${name}`, name));
+  const [near, far] = memoryTransportPair();
+  const responder = new Responder({
+    shares: [],
+    // Nothing is synced.
+    index: undefined as unknown as Index,
+    deviceId: b!.id,
+    peerId: a!.id,
+    peerName: "a",
+    lockFolder: `${b!.home}/locks`,
+    versionsMax: 0,
+    endDeadSessions: () => Promise.resolve(false),
+    events: { sessionStart() {}, sessionEnd() {} },
+    ...common,
+  });
+  await PeerLink.begin(far, { hello, handler: responder, ...common });
+  const handler = { handleMessage() {}, handleRequest: () => Promise.resolve() };
+  const link = await PeerLink.begin(near, { hello, handler, ...common });
+  const stack = new AsyncDisposableStack();
+  stack.use(folder);
+  stack.use(responder);
+  stack.use(link);
+  return { link, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+for (const direction of ["upload", "download"] as const) {
+  Deno.test(`measureThroughput() counts what goes through by ${direction}`, async () => {
+    await using scene = await connect();
+    const startMs = performance.now();
+    const how = { durationMs: 50, clock: systemClock };
+    const { bytes, seconds, rate } = await measureThroughput(scene.link, direction, how);
+    assert.ok(bytes > 0 && bytes % (256 * 1024) === 0);
+    assert.ok(seconds > 0 && seconds <= (performance.now() - startMs) / 1000);
+    assert.equal(Math.round(rate), Math.round(bytes / seconds));
+  });
+}
+
+Deno.test("a peer measures once at a time, and says that it is busy", async () => {
+  await using scene = await connect();
+  const how = { durationMs: 100, clock: systemClock };
+  const results = await Promise.allSettled(
+    ["download", "download"].map((direction) =>
+      measureThroughput(scene.link, direction as "download", how)
+    ),
+  );
+  assert.deepEqual(results.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+  // The next one is served again.
+  await measureThroughput(scene.link, "upload", { ...how, durationMs: 1 });
+});

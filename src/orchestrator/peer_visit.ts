@@ -1,9 +1,10 @@
 import { LandropicError } from "../base/errors.ts";
+import type { TrustEntry } from "../identity/mod.ts";
 import { type Message, ProtocolError, type ShareInfo } from "../protocol/mod.ts";
-import { formatHostPort, type QuicConnection } from "../quic/mod.ts";
-import { PeerLink } from "../sync/mod.ts";
+import type { QuicConnection } from "../quic/mod.ts";
+import type { PeerLink } from "../sync/mod.ts";
 import type { Orchestrator } from "./orchestrator.ts";
-import { openingMessages, rotationTaker } from "./rotation_exchange.ts";
+import { callPeer } from "./peer_call.ts";
 
 /** A connection with a peer that is not there to sync: to see how it is, and to be remembered. */
 export class PeerVisit implements AsyncDisposable {
@@ -11,30 +12,23 @@ export class PeerVisit implements AsyncDisposable {
   readonly #listener: SharesListener;
 
   /**
-   * Says Hello; once the peer has too, it is known to accept this device, and is remembered where it
-   * was found. The visit owns the connection.
+   * Says Hello, and waits for the peer's: it is then known to accept this device. The visit owns the
+   * connection.
    *
    * @throws {LandropicError} `peer_untrusted` where the peer turns this device away.
    */
-  static async open(orchestrator: Orchestrator, connection: QuicConnection): Promise<PeerVisit> {
-    const { clock, logger } = orchestrator.options;
-    const listener = new SharesListener();
+  static async open(
+    orchestrator: Orchestrator,
+    entry: TrustEntry,
+    connection: QuicConnection,
+  ): Promise<PeerVisit> {
+    const handler = new SharesListener();
+    const link = await callPeer(orchestrator, entry, connection, { handler });
     try {
-      const link = await PeerLink.open(connection, {
-        hello: orchestrator.hello,
-        opening: await openingMessages(orchestrator),
-        onRotateKey: rotationTaker(orchestrator, connection),
-        handler: listener,
-        clock,
-        logger,
-      });
-      const { name } = await link.peerHello;
-      const { fingerprint } = orchestrator.verify(connection.peer);
-      const address = formatHostPort(connection.remoteAddress);
-      await orchestrator.trust.touch({ fingerprint, announcedName: name, address });
-      return new PeerVisit(link, listener);
+      await link.peerHello;
+      return new PeerVisit(link, handler);
     } catch (error) {
-      await connection.close(0);
+      await link[Symbol.asyncDispose]();
       throw error;
     }
   }

@@ -85,6 +85,7 @@ export class ShareServer implements AsyncDisposable {
     endpoint.listen({
       alpns: () => [ALPN_SYNC],
       verify: (peer) => void orchestrator.verify(peer, server.#allowedKeys()),
+      peerKey: (peer) => orchestrator.verify(peer).id,
       onConnection: (connection) => server.#accept(connection),
     });
     server.#appear();
@@ -123,8 +124,8 @@ export class ShareServer implements AsyncDisposable {
     // What only this machine can reach is nothing to tell others about.
     if (isLoopback(this.address.host)) return;
     this.#network.use(announce(this.#orchestrator, this.address));
-    this.#network.use(this.#orchestrator.watchPeers((_, connection) => {
-      const visiting = PeerVisit.open(this.#orchestrator, connection)
+    this.#network.use(this.#orchestrator.watchPeers((entry, connection) => {
+      const visiting = PeerVisit.open(this.#orchestrator, entry, connection)
         .then((visit) => visit[Symbol.asyncDispose]());
       this.#orchestrator.background(visiting);
     }));

@@ -11,6 +11,7 @@ import {
 } from "../../src/identity/mod.ts";
 import { PeerVisit, reachPeer } from "../../src/orchestrator/mod.ts";
 import type { RotateKey } from "../../src/protocol/mod.ts";
+import type { QuicConnection } from "../../src/quic/mod.ts";
 import { PeerLink } from "../../src/sync/mod.ts";
 import { LOOPBACK, OrchestratedDevice, serveNothing } from "../support/orchestrated_device.ts";
 import { temporaryFolder } from "../support/tree.ts";
@@ -70,9 +71,13 @@ async function dial({ orchestrator }: OrchestratedDevice) {
   return await reachPeer(orchestrator, entry, { retries: 0, waitMs: 0, signal });
 }
 
+function open({ orchestrator }: OrchestratedDevice, connection: QuicConnection) {
+  return PeerVisit.open(orchestrator, orchestrator.trust.resolve("server"), connection);
+}
+
 /** Connects, says Hello, hears Hello, and leaves. */
 async function visit(visitor: OrchestratedDevice): Promise<void> {
-  await using visit = await PeerVisit.open(visitor.orchestrator, await dial(visitor));
+  await using visit = await open(visitor, await dial(visitor));
   await visit.ping();
 }
 
@@ -166,7 +171,7 @@ Deno.test("removing a peer by another command closes its live connections with c
   await scene.run(async (server, visitor) => {
     for (const [remover, name] of [[server, "visitor"], [visitor, "server"]] as const) {
       const connection = await dial(visitor);
-      await using _visit = await PeerVisit.open(visitor.orchestrator, connection);
+      await using _visit = await open(visitor, connection);
       const folder = remover.orchestrator.options.configDir;
       const elsewhere = await TrustStore.open({ folder, clock: scene.clock });
       const { fingerprint } = await elsewhere.remove(name);

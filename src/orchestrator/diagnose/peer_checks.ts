@@ -151,7 +151,7 @@ async function* checkWelcome(
   connection: QuicConnection,
 ): AsyncGenerator<Check, void> {
   try {
-    await using visit = await PeerVisit.open(orchestrator, connection);
+    await using visit = await PeerVisit.open(orchestrator, entry, connection);
     yield { name: "trust", ok: true, message: `"${entry.alias}" trusts this device` };
     const shares = await visit.shares();
     const listed = shares.map(({ name, writable }) => writable ? name : `${name} (read only)`);

@@ -30,7 +30,7 @@ export async function reportPeer(
   const reach = { ...options, retries: 0, waitMs: 0 };
   const connection = await reachPeer(orchestrator, entry, reach);
   try {
-    await using visit = await PeerVisit.open(orchestrator, connection);
+    await using visit = await PeerVisit.open(orchestrator, entry, connection);
     const shares = await visit.shares();
     let rttMs = Infinity;
     for (let i = 0; i < PINGS; i++) rttMs = Math.min(rttMs, await visit.ping());

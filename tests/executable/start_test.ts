@@ -213,10 +213,11 @@ exeTest("the folder of one run is removed when the program is killed", async () 
 exeTest("where nothing can be unpacked: exit 14, the reasons, and what to do", async () => {
   using box = new Sandbox();
   const small = box.folder("small");
-  const script = `for folder in ${small} /tmp /var/tmp /dev/shm; do
+  // Copied first: the checkout itself may lie in one of the folders that are mounted over.
+  const script = `cp "$1" /mnt/landropic || exit 99
+  for folder in ${small} /tmp /var/tmp /dev/shm; do
     mount -t tmpfs -o size=20m none $folder || exit 99
   done
-  cp "$1" /mnt/landropic
   HOME=${small} XDG_CACHE_HOME=${small}/cache TMPDIR=${small} exec /mnt/landropic id`;
   const { code, stdout, stderr } = await inMounts(script);
   assert.equal(code, 14, stderr);

@@ -4,11 +4,9 @@ import { delay } from "../base/clock.ts";
 import { LandropicError } from "../base/errors.ts";
 import { OWN_FOLDER } from "../base/paths.ts";
 import { shortId, type TrustEntry } from "../identity/mod.ts";
-import { type ConnectionStats, formatHostPort, type QuicConnection } from "../quic/mod.ts";
+import type { ConnectionStats, QuicConnection } from "../quic/mod.ts";
 import {
   InitiatorSession,
-  OpenShare,
-  PeerLink,
   roleOfInitiator,
   type SyncObserver,
   type SyncRequest,
@@ -17,8 +15,8 @@ import {
 import { backoffMs } from "./backoff.ts";
 import { isWorthAnotherTry, type ReachOptions, reachPeer } from "./dialer.ts";
 import type { Orchestrator } from "./orchestrator.ts";
+import { callPeer, type ConnectedPeer, openOwnFolder } from "./peer_call.ts";
 import { explainRefusal } from "./refusal.ts";
-import { openingMessages, rotationTaker } from "./rotation_exchange.ts";
 
 /** Sessions that a run spends on files which change while they are synced. */
 const ROUNDS_MAX = 3;
@@ -30,9 +28,7 @@ export interface SyncRunOptions extends ReachOptions {
   /** The local folder. */
   readonly dir: string;
   readonly lockWaitMs: number;
-  readonly observer: SyncObserver & {
-    connected(event: { peer: string; address: string; rttMs: number }): void;
-  };
+  readonly observer: SyncObserver & { connected(peer: ConnectedPeer): void };
 }
 
 /** What a run did, over all its sessions and connections. */
@@ -132,30 +128,19 @@ class SyncRun {
     });
     const stop = new AbortController();
     try {
-      await using link = await PeerLink.begin(connection, {
-        hello: this.#orchestrator.hello,
-        opening: await openingMessages(this.#orchestrator),
-        onRotateKey: rotationTaker(this.#orchestrator, connection),
+      await using link = await callPeer(this.#orchestrator, this.#entry, connection, {
         handler: session,
-        clock,
-        logger,
+        onConnected: (peer) => observer.connected(peer),
       });
-      this.#orchestrator.background(this.#greet(link, connection));
-      const role = roleOfInitiator(request.mode, request.dryRun);
       return await session.run(link, {
         isNew: !request.dryRun && !existsSync(join(dir, OWN_FOLDER)),
-        open: async () =>
-          await OpenShare.open({
-            path: dir,
-            role,
+        open: () =>
+          openOwnFolder(this.#orchestrator, {
+            dir,
+            role: roleOfInitiator(request.mode, request.dryRun),
             untouched: request.dryRun,
-            create: role === "target",
-            index: await this.#orchestrator.index(),
-            deviceId: this.#orchestrator.identity.id,
-            lockFolder: this.#orchestrator.lockFolder,
             activity: `sync with "${this.#entry.alias}"`,
             lockWaitMs,
-            clock,
             signal: AbortSignal.any([signal, stop.signal]),
           }),
       });
@@ -163,20 +148,6 @@ class SyncRun {
       stop.abort();
       this.#addUp(connection.stats());
       await connection.close(0);
-    }
-  }
-
-  /** Once the peer has said Hello, it is known to accept us: remembers where it was found. */
-  async #greet(link: PeerLink, connection: QuicConnection): Promise<void> {
-    try {
-      const hello = await link.peerHello;
-      const address = formatHostPort(connection.remoteAddress);
-      const rttMs = connection.stats().rttMs;
-      this.#options.observer.connected({ peer: this.#entry.alias, address, rttMs });
-      const { fingerprint } = this.#orchestrator.verify(connection.peer);
-      await this.#orchestrator.trust.touch({ fingerprint, announcedName: hello.name, address });
-    } catch (error) {
-      this.#orchestrator.options.logger.log("debug", `peer not noted: ${error}`);
     }
   }
 

@@ -41,6 +41,8 @@ export interface SessionResult {
 /** Options of {@linkcode runSession}. */
 export interface RunOptions extends Partial<SyncRequest> {
   readonly writable?: boolean;
+  /** Versions that the owner of the served folder wants kept. */
+  readonly servedVersions?: number;
   /** Called at each step of a commit on either side; what it throws breaks the session off there. */
   readonly onStep?: () => void;
   /** The two ends of the connection, `a`'s first, to look at it or to cut it. */
@@ -55,7 +57,7 @@ export async function runSession(
   folderB: string,
   options: RunOptions = {},
 ): Promise<SessionResult> {
-  const { writable = true, onStep, transports, ...rest } = options;
+  const { writable = true, servedVersions = 0, onStep, transports, ...rest } = options;
   const request: SyncRequest = {
     share: "",
     mode: "push",
@@ -84,7 +86,7 @@ export async function runSession(
     peerName: "a",
     endDeadSessions: () => Promise.resolve(false),
     lockFolder: `${b.home}/locks`,
-    versionsMax: 0,
+    versionsMax: servedVersions,
     events: { sessionStart() {}, sessionEnd: ({ sums }) => served = sums },
     ...(onStep && { onStep }),
     ...common,

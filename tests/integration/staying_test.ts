@@ -99,3 +99,44 @@ Deno.test("bench measures the path; serve says of each session what it moved", a
   assert.ok(seconds as number > 0 && wireSent as number > 500);
   assert.ok(wireReceived as number > 300_003);
 });
+
+Deno.test("serve --versions keeps what a push replaces, and mv brings it back", async () => {
+  const { folder, a, b, left, right } = await setUp();
+  using _ = folder;
+  await using server = await b.serve(right, "--versions", "1");
+  const push = () => a.succeed("sync", "b", left, "--push", "--address", server.address);
+  for (const text of ["old", "older than it seems", "new"]) {
+    fs.writeFileSync(`${left}/d/b`, text);
+    await push();
+  }
+  const versions = `${right}/.landropic/versions/d`;
+  const [version, ...more] = fs.readdirSync(versions);
+  assert.deepEqual([version!.slice(0, 2), more], ["b~", []]);
+  const mv = new Deno.Command("mv", { args: [`${versions}/${version}`, `${right}/d/b`] });
+  assert.ok((await mv.output()).success);
+  assert.equal(fs.readFileSync(`${right}/d/b`, "utf8"), "older than it seems");
+  await a.succeed("sync", "b", left, "--pull");
+  assertSameTree(left, right);
+});
+
+Deno.test("sync --bwlimit holds both directions to the rate", async () => {
+  const { folder, a, b, left, right } = await setUp();
+  using _ = folder;
+  await using server = await b.serve(right);
+  const bytes = new Uint8Array(400_000);
+  for (let i = 0; i < bytes.length; i += 50_000) {
+    crypto.getRandomValues(bytes.subarray(i, i + 50_000));
+  }
+  fs.writeFileSync(`${left}/noise`, bytes);
+  const limit = ["--bwlimit", "400k", "--address", server.address, "--json"];
+  const push = await a.succeed("sync", "b", left, "--push", ...limit);
+  const copy = `${folder.path}/copy`;
+  const pull = await a.succeed("sync", "b", copy, "--pull", ...limit);
+  assertSameTree(copy, left);
+  for (const { events } of [push, pull]) {
+    const { bytesSent, bytesReceived, seconds } = events.at(-1)!;
+    assert.ok((bytesSent as number) + (bytesReceived as number) >= 400_000);
+    // A second at 400 kB/s, less the quarter that may be saved up.
+    assert.ok(seconds as number >= 0.7, `${seconds} s`);
+  }
+});

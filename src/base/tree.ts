@@ -79,18 +79,17 @@ export function encodePage(
   writer.clear();
   writer.varint(entries.length);
   for (const entry of entries) {
-    const name = utf8(entry.name);
     switch (entry.kind) {
       case "file":
-        writer.u8(entry.digest ? KIND_FILE_DIGEST : KIND_FILE).lv(name).varint(entry.mode)
+        writer.u8(entry.digest ? KIND_FILE_DIGEST : KIND_FILE).text(entry.name).varint(entry.mode)
           .varint(entry.size).varint(zigzag(entry.mtimeMs));
         if (entry.digest) writer.raw(entry.digest);
         break;
       case "dir":
-        writer.u8(KIND_DIR).lv(name).varint(entry.mode).raw(entry.shape);
+        writer.u8(KIND_DIR).text(entry.name).varint(entry.mode).raw(entry.shape);
         break;
       case "link":
-        writer.u8(KIND_LINK).lv(name).lv(utf8(entry.target)).varint(zigzag(entry.mtimeMs));
+        writer.u8(KIND_LINK).text(entry.name).text(entry.target).varint(zigzag(entry.mtimeMs));
         break;
     }
   }

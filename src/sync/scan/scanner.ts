@@ -12,19 +12,10 @@ import {
   OWN_FOLDER,
   type RelPath,
 } from "../../base/paths.ts";
-import { DIR_ENTRIES_MAX, encodePage, type Entry, shapeOf } from "../../base/tree.ts";
+import { DIR_ENTRIES_MAX, encodePage, type FileEntry, shapeOf } from "../../base/tree.ts";
 import { ByteWriter } from "../../base/varint.ts";
-import { bumpVector, type VectorMember, type VersionVector } from "../../base/version_vector.ts";
-import {
-  type DirRecord,
-  EMPTY_RECORD,
-  type EntryRecord,
-  findEntry,
-  findTombstone,
-  isRacy,
-  type Tombstone,
-  vectorOf,
-} from "../../index/mod.ts";
+import type { VectorMember } from "../../base/version_vector.ts";
+import { type DirRecord, type DirView, type EntryRecord, vectorOf } from "../../index/mod.ts";
 import {
   type DirListing,
   type FileStat,
@@ -33,6 +24,7 @@ import {
   type Root,
 } from "../../store/mod.ts";
 import { type FilterStack, IGNORE_FILE, IGNORE_FILE_BYTES_MAX } from "../filter/mod.ts";
+import { DirWalk } from "./dir_walk.ts";
 import { type ScanProblem, Snapshot, type SnapshotDir } from "./snapshot.ts";
 
 /** How long a scan keeps the event loop to itself. */
@@ -40,7 +32,7 @@ const SLICE_MS = 10;
 
 /** What was remembered of a share, and what will be. */
 export interface ScanMemory {
-  getDir(path: DirPath): DirRecord | undefined;
+  viewDir(path: DirPath): DirView | undefined;
   putDir(path: DirPath, record: DirRecord): void;
   /** Grows with each edit seen, so that what was forgotten and comes back counts as new. */
   nextEditCounter(): number;
@@ -105,8 +97,7 @@ class Scanner {
 
   async #walk(path: DirPath, listing: DirListing, filter: FilterStack): Promise<Walked> {
     await this.#breathe();
-    const known = this.#options.memory.getDir(path) ?? EMPTY_RECORD;
-    const dir = new DirWalk(path, known, this.#options);
+    const dir = new DirWalk(path, this.#options.memory.viewDir(path), this.#options);
     for (const fault of listing.faults) {
       this.#leaveOut(dir, fault.name, fault.systemCode, "It can't be examined");
     }
@@ -117,38 +108,47 @@ class Scanner {
       dir.isIncomplete = true;
       listed.length = DIR_ENTRIES_MAX;
     }
-    for (const stat of listed) await this.#take(dir, stat, filter);
+    for (const stat of listed) {
+      const pending = this.#take(dir, stat, filter);
+      if (pending !== undefined) await pending;
+    }
     return this.#close(dir, listing.stat);
   }
 
-  async #take(dir: DirWalk, stat: ListedEntry, filter: FilterStack): Promise<void> {
+  /** Something to wait for only in directories, and where a file has to be read. */
+  #take(dir: DirWalk, stat: ListedEntry, filter: FilterStack): Promise<void> | undefined {
     const name = stat.name!;
     const path = joinPath(dir.path, name);
     if (filter.isIgnored(path, stat.kind === "dir")) return dir.opaque.push(name), undefined;
     switch (stat.kind) {
       case "file":
-        return await this.#takeFile(dir, path, stat);
+        return this.#takeFile(dir, path, stat);
       case "dir":
-        return await this.#takeDir(dir, path, stat, filter);
+        return this.#takeDir(dir, path, stat, filter);
       case "link":
-        return this.#takeLink(dir, path, stat);
+        this.#takeLink(dir, path, stat);
+        return undefined;
       case "other":
         this.#leaveOut(dir, name, "special_file", "It is a device, fifo or socket", true);
+        return undefined;
     }
   }
 
-  async #takeFile(dir: DirWalk, path: RelPath, stat: ListedEntry): Promise<void> {
-    const name = stat.name!;
+  #takeFile(dir: DirWalk, path: RelPath, stat: ListedEntry): Promise<void> | undefined {
     this.#files++;
     this.#bytes += stat.size;
-    const known = findEntry(dir.known, name);
-    const entry = {
-      kind: "file",
-      name,
-      mode: stat.mode & 0o777,
-      size: stat.size,
-      mtimeMs: stat.mtimeMs,
-    } as const;
+    // Of hundreds of thousands of files nearly all are as they were: those cost no object.
+    if (this.#options.checksum || !dir.keepIfUnchanged(stat)) {
+      return this.#lookAtFile(dir, path, stat);
+    }
+    dir.entries.push(fileEntryOf(stat));
+    return undefined;
+  }
+
+  async #lookAtFile(dir: DirWalk, path: RelPath, stat: ListedEntry): Promise<void> {
+    const name = stat.name!;
+    const known = dir.recordOf(name);
+    const entry = fileEntryOf(stat);
     // Without a digest there is nothing to compare a second reading with.
     if (isUnchanged(known, stat) && (!known.racy || known.digest === undefined)) {
       const digest = this.#options.checksum
@@ -202,7 +202,7 @@ class Scanner {
       listing,
       filter.enter(path, this.#ignoreFile(path, listing)),
     );
-    const known = findEntry(dir.known, name);
+    const known = dir.recordOf(name);
     if (known?.kind === "dir" && known.mode === stat.mode) dir.keep(known);
     else dir.note({ ...stat, size: 0 }, { vector: dir.bumped(name) });
     dir.entries.push({ kind: "dir", name, mode: stat.mode & 0o777, shape: walked.shape });
@@ -210,7 +210,7 @@ class Scanner {
 
   #takeLink(dir: DirWalk, path: RelPath, stat: ListedEntry): void {
     const name = stat.name!;
-    const known = findEntry(dir.known, name);
+    const known = dir.recordOf(name);
     let target = isUnchanged(known, stat) ? known.target : undefined;
     try {
       target ??= this.#options.root.readLink(path);
@@ -333,92 +333,14 @@ class Scanner {
   }
 }
 
-/** One directory under way: what the page will hold, and what will be remembered. */
-class DirWalk {
-  readonly entries: Entry[] = [];
-  readonly opaque: string[] = [];
-  readonly goneDirs: string[] = [];
-  isIncomplete = false;
-  readonly #records: EntryRecord[] = [];
-  readonly #scannedAtMs: number;
-  #isChanged = false;
-
-  constructor(
-    readonly path: DirPath,
-    readonly known: DirRecord,
-    readonly options: ScanOptions,
-  ) {
-    this.#scannedAtMs = Math.floor(options.clock.wallMs());
-  }
-
-  /** What is known of the entry still holds. */
-  keep(record: EntryRecord): void {
-    this.#records.push(record);
-  }
-
-  /** As {@linkcode keep}, with something learned that is to be remembered. */
-  change(record: EntryRecord): void {
-    this.#records.push(record);
-    this.#isChanged = true;
-  }
-
-  /** The entry is new or changed. */
-  note(stat: ListedEntry, more: Partial<Pick<EntryRecord, "digest" | "target" | "vector">>): void {
-    this.#isChanged = true;
-    this.#records.push({
-      name: stat.name!,
-      kind: stat.kind as EntryRecord["kind"],
-      mode: stat.mode,
-      size: stat.size,
-      mtimeMs: stat.mtimeMs,
-      mtimeNs: stat.mtimeNs,
-      ctimeMs: stat.ctimeMs,
-      ctimeNs: stat.ctimeNs,
-      ino: stat.ino,
-      racy: stat.kind === "file" && isRacy(stat.mtimeMs, this.#scannedAtMs),
-      ...more,
-    });
-  }
-
-  /** The vector after an edit on this device. */
-  bumped(name: string): EntryRecord["vector"] {
-    const seen = findEntry(this.known, name) ?? findTombstone(this.known, name);
-    return this.#bump(vectorOf(seen));
-  }
-
-  #bump(vector: VersionVector): VersionVector {
-    return bumpVector(vector, this.options.member, this.options.memory.nextEditCounter());
-  }
-
-  /** The record to store, or `undefined` where the stored one still holds. */
-  finish(shape: Digest): DirRecord | undefined {
-    const present = new Set(this.#records.map((record) => record.name));
-    const kept = new Set(this.opaque);
-    const tombstones: Tombstone[] = this.known.tombstones.filter((t) => !present.has(t.name));
-    for (const gone of this.known.entries) {
-      if (present.has(gone.name)) continue;
-      if (kept.has(gone.name) || this.isIncomplete) {
-        this.#records.push(gone);
-        continue;
-      }
-      this.#isChanged = true;
-      if (gone.kind === "dir") this.goneDirs.push(gone.name);
-      tombstones.push({
-        name: gone.name,
-        kind: gone.kind,
-        vector: this.#bump(vectorOf(gone)),
-        deletedAtMs: this.#scannedAtMs,
-      });
-    }
-    if (!this.#isChanged && this.known !== EMPTY_RECORD) return undefined;
-    const byName = (a: { name: string }, b: { name: string }) => compareNames(a.name, b.name);
-    return {
-      scannedAtMs: this.#scannedAtMs,
-      shape,
-      entries: this.#records.sort(byName),
-      tombstones: tombstones.sort(byName),
-    };
-  }
+function fileEntryOf(stat: ListedEntry): FileEntry {
+  return {
+    kind: "file",
+    name: stat.name!,
+    mode: stat.mode & 0o777,
+    size: stat.size,
+    mtimeMs: stat.mtimeMs,
+  };
 }
 
 /** True if what is remembered of the contents still holds, as far as the file system can tell. */

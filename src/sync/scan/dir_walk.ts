@@ -1,0 +1,192 @@
+import type { Clock } from "../../base/clock.ts";
+import type { Digest } from "../../base/digest.ts";
+import { compareNames, type DirPath } from "../../base/paths.ts";
+import type { Entry } from "../../base/tree.ts";
+import {
+  bumpVector,
+  EMPTY_VECTOR,
+  type VectorMember,
+  type VersionVector,
+} from "../../base/version_vector.ts";
+import {
+  type DirRecord,
+  type DirView,
+  type EntryRecord,
+  isRacy,
+  type Tombstone,
+  vectorOf,
+} from "../../index/mod.ts";
+import type { ListedEntry } from "../../store/mod.ts";
+
+/** What a {@linkcode DirWalk} asks for. */
+export interface DirWalkOptions {
+  readonly memory: { nextEditCounter(): number };
+  /** Stands for this device in version vectors. */
+  readonly member: VectorMember;
+  readonly clock: Clock;
+}
+
+/** What became of a row of what was remembered. */
+const ROW = { missing: 0, kept: 1, replaced: 2 } as const;
+
+/**
+ * One directory under way: what the page will hold, and what will be remembered. Names are asked for in
+ * their order, which is that of the rows too, so each is found by going on from the last.
+ */
+export class DirWalk {
+  readonly entries: Entry[] = [];
+  readonly opaque: string[] = [];
+  readonly goneDirs: string[] = [];
+  isIncomplete = false;
+  readonly #known: DirView | undefined;
+  readonly #rows: Uint8Array;
+  #nextRow = 0;
+  readonly #records: EntryRecord[] = [];
+  readonly #scannedAtMs: number;
+  #isChanged: boolean;
+  #editCounter: number | undefined;
+  #firstVector: VersionVector | undefined;
+
+  constructor(
+    readonly path: DirPath,
+    known: DirView | undefined,
+    readonly options: DirWalkOptions,
+  ) {
+    this.#known = known;
+    this.#rows = new Uint8Array(known?.length ?? 0);
+    this.#scannedAtMs = Math.floor(options.clock.wallMs());
+    this.#isChanged = known === undefined;
+  }
+
+  /** Keeps what is known of the entry, if all of it still holds and can be trusted. */
+  keepIfUnchanged(stat: ListedEntry): boolean {
+    const row = this.#rowOf(stat.name!);
+    if (row < 0 || !this.#known!.isUnchanged(row, stat)) return false;
+    this.#rows[row] = ROW.kept;
+    return true;
+  }
+
+  /** What is known of an entry. */
+  recordOf(name: string): EntryRecord | undefined {
+    const row = this.#rowOf(name);
+    return row < 0 ? undefined : this.#known!.entry(row);
+  }
+
+  /** What is known of the entry still holds. */
+  keep({ name }: EntryRecord): void {
+    this.#rows[this.#rowOf(name)] = ROW.kept;
+  }
+
+  /** As {@linkcode keep}, with something learned that is to be remembered. */
+  change(record: EntryRecord): void {
+    this.#rows[this.#rowOf(record.name)] = ROW.replaced;
+    this.#records.push(record);
+    this.#isChanged = true;
+  }
+
+  /** The entry is new or changed. */
+  note(stat: ListedEntry, more: Partial<Pick<EntryRecord, "digest" | "target" | "vector">>): void {
+    const row = this.#rowOf(stat.name!);
+    if (row >= 0) this.#rows[row] = ROW.replaced;
+    this.#isChanged = true;
+    this.#records.push({
+      name: stat.name!,
+      kind: stat.kind as EntryRecord["kind"],
+      mode: stat.mode,
+      size: stat.size,
+      mtimeMs: stat.mtimeMs,
+      mtimeNs: stat.mtimeNs,
+      ctimeMs: stat.ctimeMs,
+      ctimeNs: stat.ctimeNs,
+      ino: stat.ino,
+      racy: stat.kind === "file" && isRacy(stat.mtimeMs, this.#scannedAtMs),
+      ...more,
+    });
+  }
+
+  /** The vector after an edit on this device. */
+  bumped(name: string): VersionVector {
+    const row = this.#rowOf(name);
+    const seen = row < 0 ? this.#tombstoneOf(name) : this.#known!.entry(row);
+    if (seen !== undefined) return this.#bump(vectorOf(seen));
+    // One and the same for all that is new here, which keeps what is stored of a directory small.
+    return this.#firstVector ??= this.#bump(EMPTY_VECTOR);
+  }
+
+  /** The record to store, or `undefined` where the stored one still holds. */
+  finish(shape: Digest): DirRecord | undefined {
+    const gone = this.#takeLeave();
+    if (!this.#isChanged) return undefined;
+    const present = new Set(this.#records.map((record) => record.name));
+    const tombstones = this.#tombstones().filter((tombstone) => !present.has(tombstone.name));
+    for (const { name, kind, vector } of gone) {
+      if (kind === "dir") this.goneDirs.push(name);
+      tombstones.push({
+        name,
+        kind,
+        vector: this.#bump(vector ?? EMPTY_VECTOR),
+        deletedAtMs: this.#scannedAtMs,
+      });
+    }
+    const entries = this.#records;
+    this.#rows.forEach((row, i) => {
+      if (row === ROW.kept) entries.push(this.#known!.entry(i));
+    });
+    return {
+      scannedAtMs: this.#scannedAtMs,
+      shape,
+      entries: entries.sort(byName),
+      tombstones: tombstones.sort(byName),
+    };
+  }
+
+  /** What is no longer there; what may only be out of sight is kept. */
+  #takeLeave(): EntryRecord[] {
+    const gone: EntryRecord[] = [];
+    const outOfSight = new Set(this.opaque);
+    for (let row = 0; row < this.#rows.length; row++) {
+      if (this.#rows[row] !== ROW.missing) continue;
+      if (this.isIncomplete || outOfSight.has(this.#known!.name(row))) {
+        this.#rows[row] = ROW.kept;
+      } else {
+        gone.push(this.#known!.entry(row));
+        this.#isChanged = true;
+      }
+    }
+    return gone;
+  }
+
+  /** The row of a name, or -1. */
+  #rowOf(name: string): number {
+    const known = this.#known;
+    if (known === undefined) return -1;
+    for (; this.#nextRow < known.length; this.#nextRow++) {
+      const order = compareNames(known.name(this.#nextRow), name);
+      if (order >= 0) return order === 0 ? this.#nextRow : -1;
+    }
+    return -1;
+  }
+
+  #tombstones(): Tombstone[] {
+    return Array.from(
+      { length: this.#known?.tombstoneCount ?? 0 },
+      (_, i) => this.#known!.tombstone(i),
+    );
+  }
+
+  #tombstoneOf(name: string): Tombstone | undefined {
+    return this.#known?.tombstoneCount
+      ? this.#tombstones().find((tombstone) => tombstone.name === name)
+      : undefined;
+  }
+
+  #bump(vector: VersionVector): VersionVector {
+    // One number will do for a directory: no entry in it is edited twice in one scan.
+    this.#editCounter ??= this.options.memory.nextEditCounter();
+    return bumpVector(vector, this.options.member, this.#editCounter);
+  }
+}
+
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return compareNames(a.name, b.name);
+}

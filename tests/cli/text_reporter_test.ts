@@ -299,7 +299,7 @@ Deno.test("TextReporter has words for every other event", () => {
     ],
     [
       { ...COMPARED, ok: true, root: "aa", peerRoot: "aa", differences: 0, errors: 0 },
-      /^This folder: {3}aa\nnas:photos: {4}aa\n2 files, 3 B: the same on both sides, in 1\.0 s\.\n$/,
+      /^This folder: {2}aa\nnas:photos: {3}aa\n2 files, 3 B: the same on both sides, in 1\.0 s\.\n$/,
     ],
     [
       { ...COMPARED, ok: false, root: "aa", peerRoot: "bb", differences: 1, errors: 2 },

@@ -33,8 +33,8 @@ export const FULL_CHECK_MS = 60_000;
 export const UNWATCHED_CHECK_MS = 10_000;
 /** Pause before a folder that another run works on is tried again, on average. */
 const LOCK_RETRY_MS = 500;
-/** A round pauses for as long as it took, so that a big folder costs half a core at most. */
-const PAUSE_MS_MAX = 5_000;
+/** A round is followed by a pause as long as it took, up to this: a busy folder does not keep two cores busy. */
+const PAUSE_MS_MAX = 1_000;
 /** Rounds in a row that may fail for no reason that is known to pass. */
 const FAILURES_MAX = 5;
 

@@ -84,9 +84,8 @@ export class PartialStore {
     const key = keyOf(target);
     makeOwnDir(this.#root, ownPath());
     makeOwnDir(this.#root, PARTIAL_FOLDER);
-    const journal = this.#journalOf(key);
     const staged = this.#openPart(key);
-    return new OpenPartial(this.#root, { key, target, staged, ...journal });
+    return new OpenPartial(this.#root, { key, target, staged, ...this.#journalOf(key) });
   }
 
   /** True if there are bytes to go on with. */
@@ -165,6 +164,8 @@ export class PartialStore {
       return this.#root.openOwnFile(partPath(key), { create: false });
     } catch (error) {
       if (reasonOf(error) !== "not_found") throw error;
+      // Of bytes that somebody removed: it must not vouch for those to come.
+      removeIfThere(this.#root, journalPath(key));
       return this.#root.openOwnFile(partPath(key), { create: true });
     }
   }

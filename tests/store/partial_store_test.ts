@@ -145,6 +145,25 @@ testEach("PartialStore remembers what the flushed bytes were checked against", a
   assert.equal(store.has(target), false);
 });
 
+testEach("PartialStore forgets a journal whose bytes were removed", async (root, path) => {
+  const store = new PartialStore(root);
+  {
+    using partial = store.open(target);
+    partial.staged.writeAt(bytes("0123"), 0);
+    await partial.checkpoint(4, sha256(bytes("x")));
+  }
+  const folder = `${path}/.landropic/partial`;
+  const part = [...Deno.readDirSync(folder)].find(({ name }) => name.endsWith(".part"))!.name;
+  Deno.removeSync(`${folder}/${part}`);
+  {
+    using partial = store.open(target);
+    assert.equal(partial.digestFlushed, undefined);
+    partial.staged.writeAt(bytes("98765432"), 0);
+  }
+  using partial = store.open(target);
+  assert.equal(partial.bytesFlushed, 0);
+});
+
 testEach("PartialStore sweeps what nobody went on with", async (root, path) => {
   const store = new PartialStore(root);
   {

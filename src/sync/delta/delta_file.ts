@@ -87,13 +87,10 @@ export class DeltaFile {
 
   /** Asks the peer, and looks around meanwhile. */
   async #find(): Promise<Findings> {
-    const { context: { signal, remote }, wanted } = {
-      context: this.#context,
-      wanted: this.#wanted,
-    };
+    const { signal, remote } = this.#context;
+    const wanted = this.#wanted;
     const staged = this.#open();
-    this.#isWorthKeeping = staged.size > 0;
-    const isResumed = staged.size > 0;
+    const isResumed = this.#isWorthKeeping = staged.size > 0;
     const isChecked = this.#partial?.digestFlushed !== undefined;
     const basis = new Basis(this.#context);
     using old = this.#openOld();
@@ -129,7 +126,7 @@ export class DeltaFile {
     const progress = new ChunkProgress(recipe);
     if (prefixChunks !== undefined) progress.mark(0, recipe.commonChunks(prefixChunks));
     const isResumed = this.#isWorthKeeping;
-    if (isResumed) this.#markFlushed(recipe, progress);
+    if (isResumed) await this.#markFlushed(recipe, progress);
     const { steps, open } = await this.#plan(recipe, basis);
     using sources = new SourceSet(open);
     this.#beginCheckpoints(recipe, steps, sources);
@@ -171,11 +168,12 @@ export class DeltaFile {
   }
 
   /** What was flushed was checked before it was written; only the rest needs a look. */
-  #markFlushed(recipe: Recipe, progress: ChunkProgress): void {
+  async #markFlushed(recipe: Recipe, progress: ChunkProgress): Promise<void> {
     const { bytesFlushed, digestFlushed } = this.#partial!;
-    if (digestFlushed !== undefined && equalBytes(digestFlushed, recipe.digest)) {
-      progress.markPrefix(bytesFlushed);
-    }
+    if (digestFlushed === undefined) return;
+    if (equalBytes(digestFlushed, recipe.digest)) return progress.markPrefix(bytesFlushed);
+    // The entry must not outlive the bytes it vouches for, which are about to be written over.
+    await this.#partial!.checkpoint(0);
   }
 
   async #plan(

@@ -182,6 +182,22 @@ Deno.test("a journal of other contents vouches for nothing", async () => {
   assert.ok(fetched >= 10 * MIB && fetched <= 20 * MIB, `${fetched} fetched`);
 });
 
+Deno.test("a journal does not outlive the bytes that it vouches for", async () => {
+  await using fixture = await getterFixture({ other: noise(MIB, "other") });
+  const others = joined(noise(10 * MIB, "others"), CONTENTS.subarray(10 * MIB));
+  const first = new FakeRemote(CONTENTS);
+  cutAfter(first, 20 * MIB);
+  await run(fixture, first, { clock: fastClock() });
+  // Other contents under the same size and time, by a run that can make no entry of its own; then back.
+  const second = new FakeRemote(others);
+  cutAfter(second, 5 * MIB);
+  const root = failing(fixture.share.root, { onFlush: "io" });
+  const clock = { nowMs: () => 0, wallMs: () => Date.now() };
+  await run(fixture, second, { root, clock, expect: /./ });
+  const { isDone } = await run(fixture, new FakeRemote(CONTENTS));
+  assert.ok(isDone, "and right");
+});
+
 Deno.test("what came of a version that is no longer wanted is used for the next", async () => {
   for (const files of [{}, { other: noise(MIB, "other") }]) {
     await using fixture = await getterFixture(files);

@@ -10,6 +10,13 @@ import { withOrchestrator } from "./with_orchestrator.ts";
 /** Serves folders until it is stopped. */
 export async function runServe(command: ServeCommand, context: CliContext): Promise<void> {
   const { reporter, signal } = context;
+  if (command.metrics !== undefined) {
+    throw new LandropicError(
+      "failed",
+      "This version offers no metrics yet",
+      "run it without --metrics",
+    );
+  }
   for (const share of command.shares) checkFolder(share.dir);
   await withOrchestrator(context, async (orchestrator) => {
     const allow = command.allow.map((peer) => orchestrator.trust.resolve(peer));

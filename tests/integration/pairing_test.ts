@@ -296,6 +296,8 @@ Deno.test("sync --all syncs with every peer that is there, one summary each, and
   assert.ok(first.events.every(({ peer }) => typeof peer === "string"));
   // One of them now refuses: the other one is synced all the same.
   await c.succeed("peers", "remove", "a");
+  // A server takes over what another command changed within half a second.
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
   writeTree(`${left}/more`, { file: "y" });
   const second = await a.run("sync", "--all", left, "--push");
   assert.equal(second.code, 11, second.stdout + second.stderr);

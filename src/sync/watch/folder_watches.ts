@@ -3,26 +3,13 @@ import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { OWN_FOLDER } from "../../base/paths.ts";
 import { ChangeGate } from "./change_gate.ts";
+import { type FolderEvent, type FolderEvents, watchTree } from "./tree_events.ts";
 
 /** Paths told apart in one run of changes; with more, everything may have changed. */
 export const CHANGED_PATHS_MAX = 10_000;
 
 /** Paths in a folder that something happened to; `"unknown"` where it could be any. */
 export type ChangedPaths = ReadonlySet<string> | "unknown";
-
-/** One event of the file system. */
-export interface FolderEvent {
-  readonly kind: string;
-  /** Absolute. */
-  readonly paths: readonly string[];
-  /** `rescan`: events were lost. */
-  readonly flag?: string | null;
-}
-
-/** Where events come from. */
-export interface FolderEvents extends AsyncIterable<FolderEvent> {
-  close(): void;
-}
 
 /** What {@linkcode FolderWatches} works with. */
 export interface FolderWatchesOptions {
@@ -99,8 +86,7 @@ class FolderWatch implements Disposable {
     this.#path = path;
     this.#options = options;
     try {
-      const open = options.open ?? ((at: string) => Deno.watchFs(at, { recursive: true }));
-      this.#events = open(path);
+      this.#events = (options.open ?? watchTree)(path);
       void this.#read(this.#events);
     } catch (error) {
       this.#lose(error);

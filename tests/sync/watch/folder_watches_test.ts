@@ -5,10 +5,9 @@ import { silentLogger } from "../../../src/base/log.ts";
 import {
   CHANGED_PATHS_MAX,
   type ChangedPaths,
-  type FolderEvent,
-  type FolderEvents,
   FolderWatches,
 } from "../../../src/sync/watch/folder_watches.ts";
+import type { FolderEvent, FolderEvents } from "../../../src/sync/watch/tree_events.ts";
 import { temporaryFolder } from "../../support/tree.ts";
 
 /** Events that a test makes. */

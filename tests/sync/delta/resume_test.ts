@@ -4,6 +4,7 @@ import * as fs from "node:fs";
 import type { RelPath } from "../../../src/base/paths.ts";
 import {
   CHUNKERS,
+  openRoot,
   type Root,
   type StagedFile,
   StoreError,
@@ -54,7 +55,7 @@ async function run(
     assert.equal(got.staged.stat().size, bytes.length);
     assert.ok(isSame(bytes, remote.contents), "contents differ");
     got.staged.finish({ mode: 0o644, mtimeMs: 0 });
-    fixture.share.root.publish(got.staged, "done" as RelPath);
+    (options.root ?? fixture.share.root).publish(got.staged, "done" as RelPath);
     got.staged[Symbol.dispose]();
     got.close(true);
     return { fetched: traffic.bytesFetched, reused: traffic.bytesReused, isDone: true };
@@ -119,6 +120,22 @@ Deno.test("an edited file that was cut goes on, beside what the old version has"
   assert.ok(isDone);
   total += fetched;
   assert.ok(total <= CONTENTS.length + 2 * SLACK_BYTES + 4 * 128 * 1024, `${total}`);
+});
+
+Deno.test("a file that was cut goes on where nothing but node:fs reaches the disk", async () => {
+  const old = noise(4 * MIB, "old");
+  await using fixture = await getterFixture({ f: old });
+  using root = openRoot(fixture.folder, { implementation: "portable" });
+  const contents = joined(CONTENTS.subarray(0, 10 * MIB), old, CONTENTS.subarray(10 * MIB));
+  const options = { root, wanted: { old: oldOf(fixture.folder) } };
+  const remote = new FakeRemote(contents);
+  cutAfter(remote, 12 * MIB);
+  const first = await run(fixture, remote, options);
+  const { fetched, isDone } = await run(fixture, new FakeRemote(contents), options);
+  assert.ok(isDone);
+  const total = first.fetched + fetched;
+  assert.ok(total <= CONTENTS.length + SLACK_BYTES + 4 * 128 * 1024, `${total}`);
+  assert.deepEqual(partialNames(fixture.folder), []);
 });
 
 Deno.test("a file up to 8 MiB leaves nothing behind when it is cut", async () => {

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import type { RelPath } from "../../../src/base/paths.ts";
+import { recipeOf } from "../../../src/store/mod.ts";
+import { ShareContent } from "../../../src/sync/content/share_content.ts";
+import { getterFixture, noise } from "../delta/support.ts";
+
+Deno.test("ShareContent reads each of many files once, whatever the order of questions", async () => {
+  const files = Object.fromEntries(
+    Array.from({ length: 12 }, (_, i) => [`f${i}`, noise(200_000, `content ${i}`)]),
+  );
+  await using fixture = await getterFixture(files);
+  // Written just now, so that no record is believed.
+  const now = Date.now() / 1000;
+  for (const name of Object.keys(files)) fs.utimesSync(`${fixture.folder}/${name}`, now, now);
+  const { root, index } = fixture.share;
+  const content = new ShareContent(root, index, fixture.abort.signal);
+  for (let round = 0; round < 3; round++) {
+    await Promise.all(
+      Object.entries(files).map(async ([name, bytes]) => {
+        const recipe = await content.recipe(name as RelPath, root.lstat(name as RelPath)!);
+        assert.ok(typeof recipe === "object");
+        assert.deepEqual(recipe.digest, recipeOf(bytes).digest);
+      }),
+    );
+  }
+  assert.equal(content.hashedBytes, 12 * 200_000);
+});
+
+Deno.test("ShareContent reads a file whose stored recipe is damaged", async () => {
+  const bytes = noise(400_000, "damaged");
+  await using fixture = await getterFixture({ f: bytes });
+  const { root, index } = fixture.share;
+  const stored = index.getRecipe(recipeOf(bytes).digest)!;
+  const content = new ShareContent(
+    root,
+    new Proxy(index, {
+      get(target, name) {
+        if (name === "getRecipe") return () => stored.slice(0, -1);
+        const value = Reflect.get(target, name, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    }),
+    fixture.abort.signal,
+  );
+  const recipe = await content.recipe("f" as RelPath, root.lstat("f" as RelPath)!);
+  assert.ok(typeof recipe === "object");
+  assert.deepEqual(recipe.bytes, stored);
+});
+
+Deno.test("ShareContent stops reading when whoever asked gives up", async () => {
+  await using fixture = await getterFixture();
+  fs.writeFileSync(`${fixture.folder}/f`, noise(20 * 2 ** 20, "long"));
+  const { root, index } = fixture.share;
+  const content = new ShareContent(root, index, fixture.abort.signal);
+  const stop = new AbortController();
+  const asked = content.recipe("f" as RelPath, root.lstat("f" as RelPath)!, stop.signal);
+  stop.abort(new Error("given up"));
+  await assert.rejects(asked, /given up/);
+  assert.equal(content.hashedBytes, 0);
+});

@@ -14,6 +14,7 @@ import { GarbageMeter } from "./garbage.ts";
 import type { Role, VerifyPeer } from "./handshake.ts";
 import { DEFAULT_LISTEN_LIMITS, Doorkeeper, type ListenLimits, type Place } from "./doorkeeper.ts";
 import type {
+  ConnectionStates,
   ConnectOptions,
   EndpointCounters,
   EndpointOptions,
@@ -41,6 +42,7 @@ import {
 } from "./profile.ts";
 import { RetryTokens } from "./retry_tokens.ts";
 import { DeadlineTimer, systemTimers } from "./timers.ts";
+import { type Traffic, TrafficLedger } from "./traffic.ts";
 import type { DatagramSink, UdpAddress, UdpCounters, UdpSocket } from "./udp.ts";
 
 /** Receive operations in one turn, each of up to 64 KiB: more means fewer acknowledgements, but longer turns. */
@@ -69,7 +71,10 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
   readonly #places = new Map<ConnectionCore, Place>();
   readonly #peerKeys = new Map<ConnectionCore, string>();
   readonly #tokens = new RetryTokens(randomBytes(32));
+  readonly #ledger = new TrafficLedger();
   readonly #counters: EndpointCounters = {
+    verifiedPeers: 0,
+    failedHandshakes: 0,
     refusedPeers: 0,
     strayDatagrams: 0,
     misaddressedDatagrams: 0,
@@ -136,6 +141,21 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
   /** Connections in any state, also those that are being closed. */
   get connectionCount(): number {
     return this.#cores.size;
+  }
+
+  /** Connections by state. */
+  get connectionStates(): ConnectionStates {
+    const states = { handshaking: 0, open: 0, closing: 0, streams: 0 };
+    for (const core of this.#cores) {
+      states[core.lost ? "closing" : core.peer ? "open" : "handshaking"]++;
+      states.streams += core.streams.openStreams;
+    }
+    return states;
+  }
+
+  /** What all connections so far have moved; never goes backwards. */
+  traffic(): Traffic {
+    return this.#ledger.total(this.#cores);
   }
 
   /**
@@ -230,6 +250,7 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
   /** For connections. */
   onVerified(core: ConnectionCore): void {
     const listener = this.#listener;
+    this.#counters.verifiedPeers++;
     if (core.role === "client") return;
     this.#endHandshake(core);
     if (!listener) return void core.close(CLOSE_CODE.normal);
@@ -503,7 +524,9 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
 
   #remove(core: ConnectionCore): void {
     for (const id of core.ids) this.#table.delete(id);
-    this.#cores.delete(core);
+    if (!this.#cores.delete(core)) return;
+    this.#ledger.retire(core);
+    if (!core.peer && core.lost?.info.by !== "local") this.#counters.failedHandshakes++;
     this.#peerKeys.delete(core);
     this.#endHandshake(core);
     if (core.role === "server") this.#doorkeeper.leave();

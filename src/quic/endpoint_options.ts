@@ -50,8 +50,23 @@ export interface ListenOptions {
   readonly limits?: Partial<ListenLimits>;
 }
 
+/** Connections of an endpoint now. */
+export interface ConnectionStates {
+  /** Not verified yet. */
+  readonly handshaking: number;
+  readonly open: number;
+  /** Ended, and kept until the peer must have heard of it. */
+  readonly closing: number;
+  /** Streams of all of them that have a half which takes part. */
+  readonly streams: number;
+}
+
 /** What an endpoint has seen since it was bound. */
 export interface EndpointCounters {
+  /** Handshakes that proved who the peer is, and that it may be here. */
+  verifiedPeers: number;
+  /** Handshakes that TLS, the peer or silence ended. */
+  failedHandshakes: number;
   /** Clients and servers turned down by a verifier. */
   refusedPeers: number;
   /** Datagrams that belong to no connection and open none. */

@@ -18,6 +18,7 @@ export type { ConnectionStats, QuicConnection } from "./connection.ts";
 export { DEFAULT_LISTEN_LIMITS, type ListenLimits } from "./doorkeeper.ts";
 export { QuicEndpoint } from "./endpoint.ts";
 export type {
+  ConnectionStates,
   ConnectOptions,
   EndpointCounters,
   EndpointOptions,
@@ -42,4 +43,5 @@ export type { RecvStream } from "./recv_stream.ts";
 export type { SendStream } from "./send_stream.ts";
 export type { BidiStream } from "./stream_table.ts";
 export type { Timers } from "./timers.ts";
+export type { Traffic } from "./traffic.ts";
 export type { UdpCounters, UdpKind } from "./udp.ts";

@@ -91,6 +91,24 @@ export class StreamTable implements StreamHost {
     return this.#receivers.size + this.#senders.size;
   }
 
+  /** Streams that have a half which takes part. */
+  get openStreams(): number {
+    let count = this.#senders.size;
+    for (const id of this.#receivers.keys()) if (!this.#senders.has(id)) count++;
+    return count;
+  }
+
+  /** Streams so far, whatever became of them. */
+  get opened(): Readonly<Record<"ownBidi" | "ownUni" | "peerBidi" | "peerUni", number>> {
+    // Ids of each kind count up by 4.
+    return {
+      ownBidi: this.#ownBidi.next >> 2,
+      ownUni: this.#ownUni.next >> 2,
+      peerBidi: (this.#peerBidi.next >> 2) + this.#peerBidi.early.size,
+      peerUni: (this.#peerUni.next >> 2) + this.#peerUni.early.size,
+    };
+  }
+
   /** Opens a stream, as soon as the peer's limit allows one more. */
   openUni(): Promise<SendStream> {
     return this.#open(this.#ownUni, () => this.#createUni());

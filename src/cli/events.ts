@@ -82,6 +82,8 @@ export interface ListeningEvent {
   readonly id: string;
   /** Names of the shares. */
   readonly shares: readonly string[];
+  /** Where metrics are, `http://HOST:PORT/metrics`, if they were asked for. */
+  readonly metrics?: string;
 }
 
 /** Which way files go, as the syncing side asked for it. */

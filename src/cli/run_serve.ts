@@ -6,18 +6,14 @@ import type { SessionFields, SummaryFields } from "./events.ts";
 import type { CliContext } from "./handlers.ts";
 import { hostOf } from "./run_peers.ts";
 import { withOrchestrator } from "./with_orchestrator.ts";
+import { BUILD } from "#build";
 
 /** Serves folders until it is stopped. */
 export async function runServe(command: ServeCommand, context: CliContext): Promise<void> {
   const { reporter, signal } = context;
-  if (command.metrics !== undefined) {
-    throw new LandropicError(
-      "failed",
-      "This version offers no metrics yet",
-      "run it without --metrics",
-    );
-  }
   for (const share of command.shares) checkFolder(share.dir);
+  const metrics = command.metrics && await import("../orchestrator/metrics/mod.ts");
+  const tally = metrics && new metrics.SessionTally();
   await withOrchestrator(context, async (orchestrator) => {
     const allow = command.allow.map((peer) => orchestrator.trust.resolve(peer));
     await using server = await ShareServer.start(orchestrator, {
@@ -34,6 +30,7 @@ export async function runServe(command: ServeCommand, context: CliContext): Prom
         sessionStart: (session) =>
           reporter.emit({ event: "session-start", ...fieldsOf(session) }, session.run),
         sessionEnd: (session, result) => {
+          tally?.sessionEnd(session, result);
           reporter.emit({
             event: "session-end",
             ...fieldsOf(session),
@@ -42,12 +39,23 @@ export async function runServe(command: ServeCommand, context: CliContext): Prom
         },
       },
     });
+    await using scraped = metrics &&
+      metrics.MetricsServer.start(
+        hostOf(command.metrics!),
+        new metrics.ServeMetrics({
+          endpoint: await orchestrator.initializeQuicTransport(),
+          server,
+          sessions: tally!,
+          version: BUILD.version,
+        }),
+      );
     reporter.emit({
       event: "listening",
       address: server.address.host,
       port: server.address.port,
       id: orchestrator.identity.id,
       shares: command.shares.map(({ name }) => name),
+      ...(scraped && { metrics: scraped.url }),
     });
     if (orchestrator.trust.list().length === 0) {
       reporter.note("no peer is trusted yet, so nobody can connect: see `landropic pair --help`");

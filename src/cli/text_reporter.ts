@@ -90,6 +90,7 @@ export class TextReporter implements Reporter {
           `Serving ${event.shares.map(escapeText).join(", ")} on ${
             escapeText(withPort(event.address, event.port))
           }.`,
+          ...(event.metrics === undefined ? [] : [`Metrics: ${escapeText(event.metrics)}`]),
         ]);
       case "session-start":
         // A peer that watches comes often, mostly to find that nothing has changed.

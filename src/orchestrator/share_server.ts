@@ -60,6 +60,24 @@ export interface ServeObserver {
   sessionEnd(session: ServedEnd, result: SyncResult | undefined): void;
 }
 
+/** A peer at the other end of a connection. */
+export interface Visitor {
+  readonly peerId: DeviceId;
+  /** What it is called here. */
+  readonly peer: string;
+  readonly link: PeerLink;
+  readonly responder: Responder;
+}
+
+/** What a server has counted since it was started. */
+export interface ServeCounters {
+  /** Peers that came back when they had no connection left. */
+  readonly reconnects: number;
+  /** Connections that were asked whether they are alive, and answered or did not. */
+  readonly answeredChecks: number;
+  readonly missedChecks: number;
+}
+
 /**
  * Serves folders to trusted peers until it is disposed. Each connection stands for itself: what one peer
  * does wrong ends its own connection and no other.
@@ -68,10 +86,10 @@ export class ShareServer implements AsyncDisposable {
   readonly #orchestrator: Orchestrator;
   readonly #options: ServeOptions;
   readonly #connections = new Set<QuicConnection>();
-  readonly #links = new Map<
-    QuicConnection,
-    { readonly peerId: DeviceId; readonly link: PeerLink }
-  >();
+  readonly #links = new Map<QuicConnection, Visitor>();
+  readonly #counters = { reconnects: 0, answeredChecks: 0, missedChecks: 0 };
+  /** Peers that were here; bounded by whom this device trusts. */
+  readonly #known = new Set<DeviceId>();
   readonly #serving = new Set<Promise<void>>();
   readonly #done = Promise.withResolvers<void>();
   readonly #stop = new AbortController();
@@ -110,6 +128,16 @@ export class ShareServer implements AsyncDisposable {
     return this.#done.promise;
   }
 
+  /** What has happened so far, for metrics. */
+  get counters(): Readonly<ServeCounters> {
+    return this.#counters;
+  }
+
+  /** Connections whose peers have said Hello. */
+  get visitors(): Iterable<readonly [QuicConnection, Visitor]> {
+    return this.#links;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new LandropicError("interrupted", "The server stops"));
     for (const connection of this.#connections) await connection.close(CLOSE_CODE.normal);
@@ -145,7 +173,9 @@ export class ShareServer implements AsyncDisposable {
     );
     const ended = await Promise.all(others.map(async ([connection, { link }]) => {
       const answer = link.ping().then(() => true, () => false);
-      if (await Promise.race([answer, delay(ANSWER_TIMEOUT_MS).then(() => false)])) return false;
+      const isAlive = await Promise.race([answer, delay(ANSWER_TIMEOUT_MS).then(() => false)]);
+      this.#counters[isAlive ? "answeredChecks" : "missedChecks"]++;
+      if (isAlive) return false;
       logger.log("info", "a connection that no longer answers is ended for its peer's next one");
       await connection.close(CLOSE_CODE.normal);
       return true;
@@ -206,7 +236,11 @@ export class ShareServer implements AsyncDisposable {
       clock,
       logger,
     });
-    this.#links.set(connection, { peerId, link });
+    const isBack = this.#known.has(peerId) &&
+      ![...this.#links.values()].some((visitor) => visitor.peerId === peerId);
+    if (isBack) this.#counters.reconnects++;
+    this.#known.add(peerId);
+    this.#links.set(connection, { peerId, peer, link, responder });
     const { name } = await link.peerHello;
     const address = formatHostPort(connection.remoteAddress);
     // An address that a peer calls from is where its socket was, not where it serves.

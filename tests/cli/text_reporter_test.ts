@@ -240,6 +240,17 @@ Deno.test("TextReporter has words for every other event", () => {
       { event: "listening", address: "::", port: 9876, id: "A", shares: ["a", "b"] },
       /^Serving a, b on \[::\]:9876\.\n$/,
     ],
+    [
+      {
+        event: "listening",
+        address: "::",
+        port: 9876,
+        id: "A",
+        shares: ["a"],
+        metrics: "http://[::1]:9464/metrics",
+      },
+      /^Serving a on \[::\]:9876\.\nMetrics: http:\/\/\[::1\]:9464\/metrics\n$/,
+    ],
     [{ event: "session-start", ...session }, /^nas: photos: sync started \(push\)\n$/],
     [
       { ...SUMMARY, event: "session-end", ...session, sent: 1 },

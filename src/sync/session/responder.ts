@@ -111,6 +111,14 @@ export class Responder implements LinkHandler, AsyncDisposable {
     return this.#ended;
   }
 
+  /** What the sessions that are under way have done so far, with the mode of each. */
+  get running(): readonly { readonly mode: SyncOpen["mode"]; readonly sums: ServedSums }[] {
+    return [...this.#sessions.values()].map((session) => ({
+      mode: session.running.mode,
+      sums: session.sums(undefined),
+    }));
+  }
+
   attach(link: PeerLink): void {
     this.#link = link;
   }

@@ -16,6 +16,10 @@ export const SHARE_NAME_MAX = 64;
 export const DEVICE_NAME_MAX = 64;
 /** Shares that one peer may list. */
 export const SHARES_MAX = 256;
+/** Feature of a Hello: several connections may carry the answers of one session. */
+export const FEATURE_GROUPS = "groups";
+/** Bytes of the id of a group of connections. */
+export const GROUP_ID_BYTES = 16;
 
 /** First message on each control stream, within 10 s. */
 export interface Hello {
@@ -26,6 +30,10 @@ export interface Hello {
   readonly implementation: string;
   /** The device's own idea of its name; hostile until stripped. */
   readonly name: string;
+  /** Chosen by the side that dials: names the connections that work together ({@linkcode FEATURE_GROUPS}). */
+  readonly group?: Bytes;
+  /** True on a connection that joins a group, false on the one that founds it. */
+  readonly joins?: boolean;
 }
 
 /** What the initiator wants: one way, both ways, or only a comparison. */
@@ -184,6 +192,7 @@ export const WIRE_ERRORS = [
   "root_missing",
   "safety_limit",
   "protocol",
+  "no_such_group",
 ] as const;
 /** See {@linkcode WIRE_ERRORS}; an index into it travels. */
 export type WireError = typeof WIRE_ERRORS[number];
@@ -205,14 +214,23 @@ const CODECS: { readonly [T in Message["type"]]: Codec<Extract<Message, { type: 
       [1, m.features],
       [2, m.implementation],
       [3, m.name],
+      [4, m.group],
+      [5, m.joins || undefined],
     ],
-    decode: (f) => ({
-      type: "hello",
-      minor: f.uint(0, 0xffff),
-      features: f.list(1, 64, (item) => item.text(0, 64)),
-      implementation: f.text(2, 128),
-      name: f.text(3, DEVICE_NAME_MAX),
-    }),
+    decode: (f) => {
+      // Who knows nothing of groups leaves these two out.
+      const group = f.optionalBytes(4, GROUP_ID_BYTES, GROUP_ID_BYTES);
+      const joins = f.flag(5);
+      if (joins && group === undefined) throw new ProtocolError("Peer joins a group without an id");
+      return {
+        type: "hello",
+        minor: f.uint(0, 0xffff),
+        features: f.list(1, 64, (item) => item.text(0, 64)),
+        implementation: f.text(2, 128),
+        name: f.text(3, DEVICE_NAME_MAX),
+        ...(group && { group, joins }),
+      };
+    },
   },
   "sync-open": {
     id: 1,

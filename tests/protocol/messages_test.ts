@@ -16,6 +16,15 @@ const digest = new Uint8Array(32).fill(7);
 const MESSAGES: Message[] = [
   { type: "hello", minor: 0, features: ["a"], implementation: "landropic/0.1.0", name: "laptop" },
   {
+    type: "hello",
+    minor: 0,
+    features: ["groups"],
+    implementation: "landropic/0.2.0",
+    name: "laptop",
+    group: new Uint8Array(16).fill(3),
+    joins: true,
+  },
+  {
     type: "sync-open",
     session: 1,
     share: "docs",
@@ -86,6 +95,40 @@ Deno.test("encodeMessage() of ping has these bytes", () => {
     03        # three bytes of CBOR
     a1 00 09  # map of one: key 0 is 9`.replace(/#.*/g, ""));
   assert.deepEqual(encodeMessage({ type: "ping", token: 9 }), expected);
+});
+
+Deno.test("encodeMessage() of a Hello that joins a group has these bytes", () => {
+  const expected = fromHex(`
+    00 26                                # frame type 0, hello; 38 bytes of CBOR
+    a6                                   # map of six
+    00 00                                # 0, minor version: 0
+    01 81 66 67 72 6f 75 70 73           # 1, features: "groups"
+    02 61 69                             # 2, implementation: "i"
+    03 61 6e                             # 3, name: "n"
+    04 50 0001020304050607 08090a0b0c0d0e0f  # 4, group: 16 bytes
+    05 f5                                # 5, joins: true`.replace(/#.*/g, ""));
+  const hello: Message = {
+    type: "hello",
+    minor: 0,
+    features: ["groups"],
+    implementation: "i",
+    name: "n",
+    group: Uint8Array.from({ length: 16 }, (_, i) => i),
+    joins: true,
+  };
+  assert.deepEqual(encodeMessage(hello), expected);
+  const founds = encodeMessage({ ...hello, joins: false });
+  assert.equal(founds.length, expected.length - 2);
+});
+
+Deno.test("decodeMessage() refuses a Hello that joins no group, or one with a short id", () => {
+  const fields = (more: [number, CborValue][]): CborMap =>
+    new Map<number, CborValue>([[0, 0], [2, "i"], [3, "n"], ...more]);
+  const decode = (more: [number, CborValue][]) =>
+    decodeMessage({ type: 0, payload: encodeCbor(fields(more)) });
+  assert.equal(decode([])?.type, "hello");
+  assert.throws(() => decode([[5, true]]), ProtocolError);
+  assert.throws(() => decode([[4, new Uint8Array(15)]]), ProtocolError);
 });
 
 Deno.test("decodeMessage() skips unknown even types and refuses odd ones", () => {

@@ -13,6 +13,7 @@ import {
   type Request,
   type RotateKey,
 } from "../../protocol/mod.ts";
+import type { Answer, SessionLink } from "./requester.ts";
 import {
   CLOSE_CODE,
   type DuplexStream,
@@ -38,6 +39,8 @@ const KIND_CONTROL = 0x01;
 export interface LinkHandler {
   /** Says through which link to answer; called once, before anything else. */
   attach?(link: PeerLink): void;
+  /** The peer's Hello, before anything else of it. Throwing ends the connection. */
+  handleHello?(hello: Hello): void;
   /** A control message other than Hello, Ping and Pong. Throwing ends the connection with code 3. */
   handleMessage(message: Message): void;
   /** A stream that the peer opened. What it throws ends that stream only. */
@@ -61,7 +64,7 @@ export interface LinkOptions {
  * and dispatches the peer's. It knows the protocol's order (Hello first and once, one control stream a
  * side) and nothing of syncing.
  */
-export class PeerLink implements AsyncDisposable {
+export class PeerLink implements SessionLink, AsyncDisposable {
   readonly #transport: Transport;
   readonly #options: LinkOptions;
   readonly #helloArrived = Promise.withResolvers<Hello>();
@@ -73,6 +76,7 @@ export class PeerLink implements AsyncDisposable {
   #hasControl = false;
   #nextToken = 1;
   #isEnded = false;
+  #serving = 0;
   #windowStartMs = 0;
   #windowCount = 0;
 
@@ -117,9 +121,19 @@ export class PeerLink implements AsyncDisposable {
     return this.#helloArrived.promise;
   }
 
+  /** True once the connection has ended. */
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
   /** Resolves when the connection has ended: with the reason, or `undefined` for a wanted end. */
   get ended(): Promise<Error | undefined> {
     return this.#ended.promise;
+  }
+
+  /** Requests of the peer that are being answered. */
+  get serving(): number {
+    return this.#serving;
   }
 
   /** Sends one control message. Messages arrive in the order of the calls. */
@@ -141,6 +155,17 @@ export class PeerLink implements AsyncDisposable {
     stream.send.setPriority(urgency, false);
     await stream.send.write(encodeRequest(request));
     return stream;
+  }
+
+  /** Asks a request that is complete in itself. */
+  async ask(request: Request, urgency: number): Promise<Answer> {
+    const { send, recv } = await this.request(request, urgency);
+    await send.finish();
+    return {
+      read: (into) => recv.read(into),
+      stop: (code) => recv.stop(code),
+      [Symbol.dispose]() {},
+    };
   }
 
   /** Measures one round trip through both control streams, in milliseconds. */
@@ -247,6 +272,7 @@ export class PeerLink implements AsyncDisposable {
     if (message.type === "hello") {
       if (this.#hasHello) throw new ProtocolError("Second Hello");
       this.#hasHello = true;
+      this.#options.handler.handleHello?.(message);
       this.#helloArrived.resolve(message);
       return;
     }
@@ -267,6 +293,7 @@ export class PeerLink implements AsyncDisposable {
   }
 
   async #serve(stream: DuplexStream): Promise<void> {
+    this.#serving++;
     try {
       // A request can overtake Hello, which travels on another stream.
       await this.#helloArrived.promise;
@@ -279,6 +306,8 @@ export class PeerLink implements AsyncDisposable {
       if (!this.#isEnded) {
         this.#options.logger.log("info", `Request failed: ${messageOf(error)}`);
       }
+    } finally {
+      this.#serving--;
     }
   }
 

@@ -1,6 +1,6 @@
 import { type ErrorCode, LandropicError } from "../../base/errors.ts";
 import type { ErrorMessage, WireError } from "../../protocol/mod.ts";
-import type { PeerLink } from "../link/peer_link.ts";
+import type { SessionLink } from "../link/requester.ts";
 
 /** Names the chunking in SyncOpen. */
 export const CHUNKER_ID = 1;
@@ -15,6 +15,7 @@ const CODE_OF: { readonly [code in WireError]: ErrorCode } = {
   root_missing: "safety_limit",
   safety_limit: "safety_limit",
   protocol: "protocol",
+  no_such_group: "peer_unreachable",
 };
 
 /** What the peer says of a session that failed there, in the user's terms. */
@@ -26,7 +27,7 @@ export function errorFromPeer(message: ErrorMessage, peer: string): LandropicErr
 }
 
 /** Rejects when the connection has ended. */
-export async function endOf(link: PeerLink): Promise<never> {
+export async function endOf(link: Pick<SessionLink, "ended">): Promise<never> {
   const error = await link.ended;
   throw error ?? new LandropicError("peer_unreachable", "The peer closed the connection");
 }

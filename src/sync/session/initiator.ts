@@ -12,7 +12,8 @@ import {
 import { sendOperations } from "../apply/apply_stream.ts";
 import { Executor, type ExecutorOptions } from "../apply/executor.ts";
 import type { Operation } from "../apply/operation.ts";
-import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
+import type { LinkHandler } from "../link/peer_link.ts";
+import type { SessionLink } from "../link/requester.ts";
 import { type DuplexStream, URGENCY } from "../link/transport.ts";
 import { type Agreement, peerFolder, storeAgreement, writeAgreement } from "../plan/agreement.ts";
 import { type PlanOptions, planSync } from "../plan/planner.ts";
@@ -157,7 +158,7 @@ export class InitiatorSession implements LinkHandler {
    *
    * @throws {LandropicError} what keeps the whole session from going on; single files are in the summary.
    */
-  async run(link: PeerLink, own: OwnFolder): Promise<SyncSummary> {
+  async run(link: SessionLink, own: OwnFolder): Promise<SyncSummary> {
     const { request, signal } = this.#options;
     const failure = Promise.race([this.#failed.promise, endOf(link), abortOf(signal)]);
     failure.catch(() => {});
@@ -199,7 +200,7 @@ export class InitiatorSession implements LinkHandler {
     return summary;
   }
 
-  async #open(link: PeerLink): Promise<void> {
+  async #open(link: SessionLink): Promise<void> {
     const { request } = this.#options;
     await link.send({
       type: "sync-open",
@@ -305,7 +306,7 @@ export class InitiatorSession implements LinkHandler {
 
   async #carryOut(
     plan: SyncPlan,
-    link: PeerLink,
+    link: SessionLink,
     share: OpenShare,
     by: { remote: RemoteShare; summary: SyncSummary; stop: AbortController },
   ): Promise<PlanOutcomes> {
@@ -364,7 +365,7 @@ export class InitiatorSession implements LinkHandler {
   async #remember(
     plan: Plan,
     outcomes: PlanOutcomes,
-    on: { link: PeerLink; share: OpenShare; snapshot: Snapshot; accept: SyncAccept },
+    on: { link: SessionLink; share: OpenShare; snapshot: Snapshot; accept: SyncAccept },
   ): Promise<void> {
     const { link, share, snapshot, accept } = on;
     const settlement = plan.settle((side, index) => outcomes[side][index]?.result === "done");
@@ -391,7 +392,7 @@ export class InitiatorSession implements LinkHandler {
     });
   }
 
-  async #finish(link: PeerLink, summary: SyncSummary): Promise<void> {
+  async #finish(link: SessionLink, summary: SyncSummary): Promise<void> {
     const {
       sent,
       received,

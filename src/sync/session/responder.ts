@@ -22,6 +22,8 @@ import { OutcomeSender, readOperations } from "../apply/apply_stream.ts";
 import { Executor, type ExecutorOptions } from "../apply/executor.ts";
 import type { Operation } from "../apply/operation.ts";
 import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
+import { LinkGroup } from "../link/link_group.ts";
+import type { SessionLink } from "../link/requester.ts";
 import { type DuplexStream, STREAM_CODE } from "../link/transport.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
 import { OpenShare, type ShareRole } from "../share/open_share.ts";
@@ -98,7 +100,7 @@ export class Responder implements LinkHandler, AsyncDisposable {
   readonly #closing = new Set<Promise<void>>();
   /** Shares that this peer wants to hear of, by name. */
   readonly #watches = new Map<string, ShareWatch>();
-  #link: PeerLink | undefined;
+  #group: LinkGroup | undefined;
   #ended = 0;
   #isMeasuring = false;
 
@@ -119,8 +121,13 @@ export class Responder implements LinkHandler, AsyncDisposable {
     }));
   }
 
+  /** The connection it serves, and those that joined it. */
+  get group(): LinkGroup | undefined {
+    return this.#group;
+  }
+
   attach(link: PeerLink): void {
-    this.#link = link;
+    this.#group = new LinkGroup(link);
   }
 
   handleMessage(message: Message): void {
@@ -189,7 +196,7 @@ export class Responder implements LinkHandler, AsyncDisposable {
         `Share "${share.name}" is read-only for you`,
       );
     }
-    const session = new ResponderSession(open, share, role, this.#link!, {
+    const session = new ResponderSession(open, share, role, this.#group!, {
       ...this.#options,
       watchOf: () => this.#watchOf(share, open.watch),
     });
@@ -253,7 +260,7 @@ export class Responder implements LinkHandler, AsyncDisposable {
 
   #send(message: Message): void {
     // If it can't be sent the connection has ended, and with it every session.
-    this.#link!.send(message).catch(() => {});
+    this.#group!.send(message).catch(() => {});
   }
 }
 
@@ -267,7 +274,7 @@ class ResponderSession implements AsyncDisposable {
   readonly #open: SyncOpen;
   readonly #served: ServedShare;
   readonly #role: ShareRole;
-  readonly #link: PeerLink;
+  readonly #link: SessionLink;
   readonly #options: SessionOptions;
   readonly #abort = new AbortController();
   readonly #signal: AbortSignal;
@@ -285,7 +292,7 @@ class ResponderSession implements AsyncDisposable {
     open: SyncOpen,
     served: ServedShare,
     role: ShareRole,
-    link: PeerLink,
+    link: SessionLink,
     options: SessionOptions,
   ) {
     this.#open = open;

@@ -23,9 +23,13 @@ import {
   type Status,
   type WantedFile,
 } from "../../protocol/mod.ts";
-import type { PeerLink } from "../link/peer_link.ts";
-import { type DuplexStream, STREAM_CODE, URGENCY } from "../link/transport.ts";
+import { type Answer, AnswerCut, type Requester } from "../link/requester.ts";
+import { STREAM_CODE, URGENCY } from "../link/transport.ts";
+import { Incoming, rangesFrom } from "./incoming.ts";
 import { isVersion } from "./provider.ts";
+
+/** Times in a row that an answer may be cut off without having brought anything. */
+const CUTS_MAX = 4;
 
 /** A status that says why there is nothing. */
 export type Failure = Exclude<Status, 0>;
@@ -47,13 +51,13 @@ export interface WantedVersion extends WantedFile, FileVersion {}
 
 /** The peer's side of a session: what may be asked of its share. Everything that comes back is checked. */
 export class RemoteShare {
-  readonly #link: PeerLink;
+  readonly #peer: Requester;
   readonly #session: number;
   readonly #signal: AbortSignal | undefined;
 
   /** @param signal Ends all requests under way when it is aborted, and lets no new one begin. */
-  constructor(link: PeerLink, session: number, signal?: AbortSignal) {
-    this.#link = link;
+  constructor(peer: Requester, session: number, signal?: AbortSignal) {
+    this.#peer = peer;
     this.#session = session;
     this.#signal = signal;
   }
@@ -114,13 +118,19 @@ export class RemoteShare {
 
   /** Fetches files, or their ends, into the sink. At most {@linkcode GET_FILES_MAX}. */
   async getFiles(files: readonly WantedVersion[], sink: FileSink, urgency: number): Promise<void> {
-    const request = {
+    const incoming = new Incoming(files.length);
+    const rest = (): Request => ({
       kind: "get-files",
       session: this.#session,
-      files: files.map(({ path, offset }) => ({ path, offset })),
-    } as const;
-    await this.#ask(request, urgency, async (records) => {
-      for (const [index, file] of files.entries()) await readFile(records, index, file, sink);
+      files: files.slice(incoming.index).map(({ path, offset }, i) => ({
+        path,
+        offset: i === 0 ? offset + incoming.bytes : offset,
+      })),
+    });
+    await this.#askOn(incoming, rest, urgency, async (records) => {
+      for (; !incoming.isComplete; incoming.next()) {
+        await readFile(records, files[incoming.index]!, sink, incoming);
+      }
     });
   }
 
@@ -131,19 +141,42 @@ export class RemoteShare {
     sink: FileSink,
   ): Promise<void> {
     const { path, size, mtimeMs } = file;
-    const request = {
+    const incoming = new Incoming(1);
+    const total = ranges.reduce((sum, { length }) => sum + length, 0);
+    const rest = (): Request => ({
       kind: "get-ranges",
       session: this.#session,
       path,
       size,
       mtimeMs,
-      ranges,
-    } as const;
-    await this.#ask(request, URGENCY.largeFiles, async (records) => {
-      const head = await readFileHead(records);
-      if (typeof head === "number") return sink.fail(0, head);
-      await readBody(records, 0, ranges.map((range) => range.length), sink);
+      ranges: rangesFrom(ranges, incoming.bytes),
     });
+    await this.#askOn(incoming, rest, URGENCY.largeFiles, async (records) => {
+      const head = await readFileHead(records);
+      if (typeof head === "number") sink.fail(0, head);
+      else await readBody(records, total, sink, incoming);
+      incoming.next();
+    });
+  }
+
+  /** Asks for what is still missing, again and again where an answer is cut off. */
+  async #askOn(
+    incoming: Incoming,
+    rest: () => Request,
+    urgency: number,
+    read: (records: RecordReader) => Promise<void>,
+  ): Promise<void> {
+    let cuts = 0;
+    while (!incoming.isComplete) {
+      const before = incoming.total;
+      try {
+        await this.#ask(rest(), urgency, read);
+      } catch (error) {
+        if (!(error instanceof AnswerCut)) throw error;
+        cuts = incoming.total > before ? 0 : cuts + 1;
+        if (cuts === CUTS_MAX) throw error.cause;
+      }
+    }
   }
 
   async #ask(
@@ -151,12 +184,11 @@ export class RemoteShare {
     urgency: number,
     read: (records: RecordReader) => Promise<void>,
   ): Promise<void> {
-    const stream = await this.#open(request, urgency);
-    const stop = () => stream.recv.stop(STREAM_CODE.cancelled);
+    using answer = await this.#open(request, urgency);
+    const stop = () => answer.stop(STREAM_CODE.cancelled);
     this.#signal?.addEventListener("abort", stop, { once: true });
     try {
-      await stream.send.finish();
-      const records = new RecordReader(new BlockReader((into) => stream.recv.read(into)));
+      const records = new RecordReader(new BlockReader((into) => answer.read(into)));
       await read(records);
       if (!(await records.atEnd())) throw new ProtocolError("Answer has bytes behind its end");
     } catch (error) {
@@ -169,10 +201,10 @@ export class RemoteShare {
   }
 
   /** Opens a stream; a peer that gives no credit for one must not keep anybody from giving up. */
-  async #open(request: Request, urgency: number): Promise<DuplexStream> {
+  async #open(request: Request, urgency: number): Promise<Answer> {
     const signal = this.#signal;
     signal?.throwIfAborted();
-    const opening = this.#link.request(request, urgency);
+    const opening = this.#peer.ask(request, urgency);
     if (signal === undefined) return await opening;
     const aborted = Promise.withResolvers<never>();
     const onAbort = () => aborted.reject(signal.reason);
@@ -181,8 +213,8 @@ export class RemoteShare {
       return await Promise.race([opening, aborted.promise]);
     } catch (error) {
       opening.then((late) => {
-        late.send.reset(STREAM_CODE.cancelled);
-        late.recv.stop(STREAM_CODE.cancelled);
+        late.stop(STREAM_CODE.cancelled);
+        late[Symbol.dispose]();
       }, () => {});
       throw error;
     } finally {
@@ -195,39 +227,41 @@ export class RemoteShare {
 
 async function readFile(
   records: RecordReader,
-  index: number,
   file: WantedVersion,
   sink: FileSink,
+  incoming: Incoming,
 ): Promise<void> {
   const coming = readFileHead(records);
   const head = coming instanceof Promise ? await coming : coming;
-  if (typeof head === "number") return sink.fail(index, head);
+  if (typeof head === "number") return sink.fail(incoming.index, head);
   if (!isVersion(head, file)) {
     // Another version than planned: its bytes still come, and go nowhere.
-    for (let left = head.size - file.offset; left > 0;) left -= (await records.chunk(left)).length;
+    const offset = file.offset + incoming.bytes;
+    for (let left = head.size - offset; left > 0;) left -= (await records.chunk(left)).length;
     await readFileEnd(records);
-    return sink.fail(index, STATUS.changed);
+    return sink.fail(incoming.index, STATUS.changed);
   }
-  await readBody(records, index, [file.size - file.offset], sink);
+  await readBody(records, file.size - file.offset, sink, incoming);
 }
 
+/** Reads what has not come of `total` bytes, and how it ended. */
 async function readBody(
   records: RecordReader,
-  index: number,
-  lengths: readonly number[],
+  total: number,
   sink: FileSink,
+  incoming: Incoming,
 ): Promise<void> {
-  sink.begin(index);
+  const { index } = incoming;
+  if (!incoming.isBegun) sink.begin(index);
+  incoming.isBegun = true;
   let crc = 0;
-  for (const length of lengths) {
-    for (let left = length; left > 0;) {
-      const coming = records.chunk(left);
-      const piece = coming instanceof Promise ? await coming : coming;
-      left -= piece.length;
-      crc = crc32(piece, crc);
-      const pending = sink.bytes(index, piece);
-      if (pending !== undefined) await pending;
-    }
+  while (incoming.bytes < total) {
+    const coming = records.chunk(total - incoming.bytes);
+    const piece = coming instanceof Promise ? await coming : coming;
+    crc = crc32(piece, crc);
+    const pending = sink.bytes(index, piece);
+    incoming.take(piece.length);
+    if (pending !== undefined) await pending;
   }
   const coming = readFileEnd(records);
   const end = coming instanceof Promise ? await coming : coming;

@@ -1,0 +1,37 @@
+import type { Message, Request } from "../../protocol/mod.ts";
+import type { DuplexStream, ReceiveSide } from "./transport.ts";
+
+/** The answer to a request, on its way. Dispose it when nothing more of it will be read. */
+export interface Answer extends ReceiveSide, Disposable {
+  /**
+   * Reads into the buffer; `null` at the end.
+   *
+   * @throws {AnswerCut} where the rest may be asked for again.
+   */
+  read(into: Uint8Array): Promise<number | null>;
+}
+
+/** An answer broke off with its connection, or was called off since another one shall carry the rest. */
+export class AnswerCut extends Error {
+  override readonly name = "AnswerCut";
+  /** @param cause What was thrown, for where nobody asks again. */
+  constructor(cause: unknown) {
+    super("The answer was cut off", { cause });
+  }
+}
+
+/** Asks a peer, over one connection or several. */
+export interface Requester {
+  /** Asks a request that is complete in itself. */
+  ask(request: Request, urgency: number): Promise<Answer>;
+}
+
+/** What a session needs of the connections that it runs over. */
+export interface SessionLink extends Requester {
+  /** Resolves when the session can't go on: with the reason, or `undefined` for a wanted end. */
+  readonly ended: Promise<Error | undefined>;
+  /** Sends one control message. */
+  send(message: Message): Promise<void>;
+  /** Opens a stream with a request at its head. */
+  request(request: Request, urgency: number): Promise<DuplexStream>;
+}

@@ -88,7 +88,7 @@ const RUN_FLAGS = [
   "--allow-env", // the whole of it is read at once
   "--allow-sys=hostname,networkInterfaces,osRelease,uid,gid,systemMemoryInfo,cpus,statfs",
   "--allow-ffi", // the addon, and sockets and files through libc
-  "--v8-flags=--expose-gc,--max-semi-space-size=1",
+  "--v8-flags=--expose-gc,--max-semi-space-size=4",
 ];
 
 const ID_DIGITS = 16;

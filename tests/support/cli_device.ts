@@ -37,7 +37,7 @@ export class CliDevice {
       "run",
       "-A",
       "--quiet",
-      "--v8-flags=--expose-gc,--max-semi-space-size=1",
+      "--v8-flags=--expose-gc,--max-semi-space-size=4",
       MAIN,
     ];
   }

@@ -130,6 +130,33 @@ export function compareNames(a: string, b: string): number {
 }
 
 /**
+ * Binary search among names in the order of {@linkcode compareNames}.
+ *
+ * @returns The position, or -1.
+ */
+export function searchNames(length: number, nameAt: (i: number) => string, name: string): number {
+  let low = 0;
+  let high = length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const order = compareNames(nameAt(middle), name);
+    if (order === 0) return middle;
+    if (order < 0) low = middle + 1;
+    else high = middle;
+  }
+  return -1;
+}
+
+/** {@linkcode searchNames} in a list of things that have names. */
+export function findByName<T extends { readonly name: string }>(
+  sorted: readonly T[],
+  name: string,
+): T | undefined {
+  const i = searchNames(sorted.length, (at) => sorted[at]!.name, name);
+  return i < 0 ? undefined : sorted[i];
+}
+
+/**
  * Says why a symbolic link is not portable, or `undefined` for a good one. Portable links are relative,
  * stay inside the share, and hold neither ":" nor "\" (Mutagen's rule).
  *

@@ -25,7 +25,7 @@ import {
 } from "./dir_layout.ts";
 import { checkNames, type DirPatch, type DirRecord, type EntryRecord } from "./dir_record.ts";
 import { DirView } from "./dir_view.ts";
-import { VectorTable } from "./vector_table.ts";
+import { VectorTable } from "../base/vector_table.ts";
 
 /** Permission bits with setuid, setgid and sticky. */
 const MODE_MAX = 0o7777;

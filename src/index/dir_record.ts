@@ -1,5 +1,5 @@
 import type { Digest } from "../base/digest.ts";
-import { compareNames } from "../base/paths.ts";
+import { compareNames, findByName } from "../base/paths.ts";
 import { EMPTY_VECTOR, type VersionVector } from "../base/version_vector.ts";
 
 /** What a remembered entry is. */
@@ -82,12 +82,12 @@ export function isRacy(mtimeMs: number, scannedAtMs: number): boolean {
 
 /** Finds an entry by binary search. */
 export function findEntry(record: DirRecord, name: string): EntryRecord | undefined {
-  return find(record.entries, name);
+  return findByName(record.entries, name);
 }
 
 /** Finds a tombstone by binary search. */
 export function findTombstone(record: DirRecord, name: string): Tombstone | undefined {
-  return find(record.tombstones, name);
+  return findByName(record.tombstones, name);
 }
 
 /** What an entry has seen, also where nothing is noted. */
@@ -141,22 +141,6 @@ export function checkNames(named: readonly { readonly name: string }[]): void {
     }
     previous = name;
   }
-}
-
-function find<T extends { readonly name: string }>(
-  sorted: readonly T[],
-  name: string,
-): T | undefined {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const order = compareNames(sorted[middle]!.name, name);
-    if (order === 0) return sorted[middle];
-    if (order < 0) low = middle + 1;
-    else high = middle;
-  }
-  return undefined;
 }
 
 function sortedByName<T extends { readonly name: string }>(named: Map<string, T>): T[] {

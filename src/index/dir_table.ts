@@ -51,14 +51,15 @@ export class DirTable {
   }
 
   /**
-   * The same without decoding the entries: 0.1 µs an entry.
+   * The same without decoding the entries: 0.1 µs an entry. Patches are worked in, which is kept: the next
+   * view finds none.
    *
    * @throws {IndexError} `corrupt`
    */
   view(path: DirPath): DirView | undefined {
     const stored = this.stored(path);
     if (stored === undefined) return undefined;
-    const bytes = stored.patches.length === 0 ? stored.record : encodeDir(this.decode(stored));
+    const bytes = stored.patches.length === 0 ? stored.record : this.put(path, this.decode(stored));
     return this.#checked(path, () => new DirView(bytes));
   }
 

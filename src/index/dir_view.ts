@@ -1,5 +1,6 @@
 import { decodeUtf8, equalBytes } from "../base/bytes.ts";
 import { type Digest, DIGEST_BYTES } from "../base/digest.ts";
+import { searchNames } from "../base/paths.ts";
 import { ByteReader } from "../base/varint.ts";
 import { EMPTY_VECTOR, type VersionVector } from "../base/version_vector.ts";
 import { checksum32 } from "./checksum.ts";
@@ -27,7 +28,7 @@ import {
 } from "./dir_layout.ts";
 import { printOf } from "./digest_map.ts";
 import type { DirPatch, EntryKind, EntryRecord, Tombstone } from "./dir_record.ts";
-import { readVectors, vectorAt } from "./vector_table.ts";
+import { readVectors, vectorAt } from "../base/vector_table.ts";
 
 /** What a scan finds out about an entry without reading it. */
 export interface EntryStat {
@@ -108,6 +109,18 @@ export class DirView {
   /** The name of entry `i`. */
   name(i: number): string {
     return this.#names[i]!;
+  }
+
+  /** The entry of that name, by binary search. @throws {RangeError} if its row is malformed. */
+  find(name: string): EntryRecord | undefined {
+    const i = searchNames(this.length, (at) => this.#names[at]!, name);
+    return i < 0 ? undefined : this.entry(i);
+  }
+
+  /** What entry `i` has seen; rows with equal vectors give the same object. @throws {RangeError} */
+  vector(i: number): VersionVector | undefined {
+    const at = this.#entriesFrom + i * ENTRY_ROW_BYTES;
+    return vectorAt(this.#vectors, this.#view.getUint32(at + VECTOR_AT));
   }
 
   /** True if everything the scan found equals what is remembered of entry `i`, and that can be trusted. */

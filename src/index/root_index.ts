@@ -44,6 +44,7 @@ export class RootIndex {
   #editCounter = 0;
   #editCounterReserved = 0;
   #inTransaction = false;
+  #dirChanges = 0;
   /** How often anybody has written to this root, as of our last look. */
   #writesSeen: number;
 
@@ -86,6 +87,11 @@ export class RootIndex {
     return this.#row.epoch;
   }
 
+  /** Grows with every write to a directory, so that whoever keeps a view can tell that it is old. */
+  get dirChanges(): number {
+    return this.#dirChanges;
+  }
+
   /**
    * What is remembered of a directory. 10 µs and half a microsecond an entry.
    *
@@ -113,18 +119,21 @@ export class RootIndex {
    * @throws {RangeError} if lists are out of order or numbers out of range.
    */
   putDir(path: DirPath, record: DirRecord): void {
+    this.#dirChanges++;
     this.#locator.note(path, this.#dirs.put(path, record));
     this.#boundPending();
   }
 
   /** As {@linkcode putDir} for a few names of a directory, at the cost of those alone. */
   patchDir(path: DirPath, patch: DirPatch): void {
+    this.#dirChanges++;
     this.#locator.note(path, this.#dirs.patch(path, patch));
     this.#boundPending();
   }
 
   /** Forgets a directory and all beneath it, tombstones included. */
   removeDir(path: DirPath): void {
+    this.#dirChanges++;
     this.#locator.noteRemoval();
     this.#write(false, () => this.#dirs.remove(path));
   }
@@ -134,6 +143,7 @@ export class RootIndex {
    * forgotten. The entries in the two parents are the caller's to move.
    */
   renameDir(from: DirPath, to: DirPath): void {
+    this.#dirChanges++;
     if (from === "" || to === from || to.startsWith(`${from}/`)) {
       throw new RangeError(`cannot move directory ${JSON.stringify(from)} into itself`);
     }
@@ -197,6 +207,7 @@ export class RootIndex {
       });
     } catch (error) {
       this.#locator.reset();
+      this.#dirChanges++;
       // A block that was reserved in it is not.
       this.#editCounterReserved = 0;
       throw error;

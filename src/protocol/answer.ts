@@ -11,8 +11,8 @@ import type { RecordReader } from "./record.ts";
 export const PAGE_BYTES_MAX = 48 * 1024 * 1024;
 /** Bytes in one list of groups or chunks: 1 M chunks. */
 export const RECIPE_BYTES_MAX = 48 * 1024 * 1024;
-/** Bytes in one version vector: 64 devices. */
-const VERSION_BYTES_MAX = 2048;
+/** Bytes in the history of one directory: as many tombstones as there may be entries. */
+const HISTORY_BYTES_MAX = 32 * 1024 * 1024;
 const FLAG_INCOMPLETE = 1;
 /** Status, size, time. */
 const FILE_HEAD_BYTES_MAX = 17;
@@ -50,16 +50,8 @@ export interface DirAnswer {
   readonly isIncomplete: boolean;
   /** Names that exist and are not in the page: unreadable, ignored, of a kind that is not synced. */
   readonly opaque: readonly string[];
-  /** Encoded version vectors by name, tombstones of deleted names included. */
-  readonly versions: readonly NameVersion[];
-}
-
-/** The version vector of one name. */
-export interface NameVersion {
-  readonly name: string;
-  readonly isDeleted: boolean;
-  /** As src/base/version_vector.ts encodes it. */
-  readonly vector: Uint8Array;
+  /** What its names have seen, as `encodeDirHistory` writes it. */
+  readonly history: Uint8Array;
 }
 
 /** Writes a directory, or only a status other than ok. */
@@ -68,11 +60,7 @@ export async function writeDir(out: BlockWriter, answer: DirAnswer | Status): Pr
   const head = new ByteWriter(256).u8(STATUS.ok).varint(zigzag(answer.mtimeMs))
     .u8(answer.isIncomplete ? FLAG_INCOMPLETE : 0).varint(answer.opaque.length);
   for (const name of answer.opaque) head.lv(utf8(name));
-  head.varint(answer.versions.length);
-  for (const version of answer.versions) {
-    head.lv(utf8(version.name)).u8(version.isDeleted ? 1 : 0).lv(version.vector);
-  }
-  head.varint(answer.page.length);
+  head.lv(answer.history).varint(answer.page.length);
   await out.write(head.finish());
   await out.write(answer.page);
 }
@@ -87,14 +75,9 @@ export async function readDir(from: RecordReader): Promise<DirAnswer | Exclude<S
   for (let left = await count(from); left > 0; left--) {
     opaque.push(await from.text(NAME_BYTES_MAX * 4));
   }
-  const versions: NameVersion[] = [];
-  for (let left = await count(from); left > 0; left--) {
-    const name = await from.text(NAME_BYTES_MAX);
-    const isDeleted = await from.u8() === 1;
-    versions.push({ name, isDeleted, vector: (await from.lv(VERSION_BYTES_MAX)).slice() });
-  }
+  const history = (await from.lv(HISTORY_BYTES_MAX)).slice();
   const page = (await from.lv(PAGE_BYTES_MAX)).slice();
-  return { page, mtimeMs, isIncomplete, opaque, versions };
+  return { page, mtimeMs, isIncomplete, opaque, history };
 }
 
 /** One version of a file's contents. */

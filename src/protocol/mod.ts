@@ -6,6 +6,7 @@
  * @module
  */
 export * from "./answer.ts";
+export { decodeDirHistory, type DirHistory, encodeDirHistory } from "./dir_history.ts";
 export * from "./block.ts";
 export * from "./cbor.ts";
 export * from "./cbor_scan.ts";

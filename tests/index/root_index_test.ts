@@ -6,10 +6,12 @@ import {
   type DirPatch,
   type DirRecord,
   EMPTY_RECORD,
+  type EntryRecord,
   IndexError,
   PENDING_BYTES_MAX,
   type RootIndex,
 } from "../../src/index/mod.ts";
+import type { VersionVector } from "../../src/base/version_vector.ts";
 import { Database } from "../../src/index/database.ts";
 import { patches, records } from "./arbitraries.ts";
 import { digestOf, dirRecord, fileRecord, PEER, ROOT, TempIndex } from "./temp_index.ts";
@@ -32,6 +34,7 @@ type Step =
   | { readonly do: "patch"; readonly path: DirPath; readonly patch: DirPatch }
   | { readonly do: "remove"; readonly path: DirPath }
   | { readonly do: "rename"; readonly from: DirPath; readonly to: DirPath }
+  | { readonly do: "view"; readonly path: DirPath }
   | { readonly do: "commit" | "preload" | "reopen" | "fail" };
 
 const steps: fc.Arbitrary<Step> = fc.oneof(
@@ -43,7 +46,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     weight: 5,
     arbitrary: fc.record({ do: fc.constant("patch" as const), path: paths, patch: patches }),
   },
-  fc.record({ do: fc.constant("remove" as const), path: paths }),
+  fc.record({ do: fc.constantFrom("remove" as const, "view" as const), path: paths }),
   fc.record({ do: fc.constant("rename" as const), from: paths, to: paths })
     .filter(({ from, to }) => from !== "" && to !== from && !to.startsWith(`${from}/`)),
   fc.record({
@@ -100,6 +103,8 @@ function apply(root: RootIndex, step: Step): void {
       return root.removeDir(step.path);
     case "rename":
       return root.renameDir(step.from, step.to);
+    case "view":
+      return void root.viewDir(step.path);
     case "preload":
       return root.preload();
     default:
@@ -107,9 +112,17 @@ function apply(root: RootIndex, step: Step): void {
   }
 }
 
+function vectorAt({ vector }: EntryRecord): VersionVector | undefined {
+  return vector;
+}
+
 function check(root: RootIndex, model: Model): void {
   for (const [path, record] of model.dirs) {
     assert.deepEqual(root.getDir(path as DirPath), record, path);
+    const view = root.viewDir(path as DirPath)!;
+    assert.deepEqual(record.entries.map(({ name }) => view.find(name)), record.entries);
+    assert.deepEqual(record.entries.map((_, i) => view.vector(i)), record.entries.map(vectorAt));
+    assert.equal(view.find("never there"), undefined);
   }
   assert.equal(root.getDir("never there" as DirPath), undefined);
   assert.deepEqual(
@@ -190,6 +203,47 @@ Deno.test("patchDir() folds patches in before they outgrow the record", async ()
   assert.deepEqual(record.entries.map((entry) => entry.name), names);
   assert.equal(record.scannedAtMs, 29);
   assert.equal(index.stats().roots[0]?.entries, 3000);
+});
+
+Deno.test("viewDir() works patches in once, and keeps the result", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  const root = index.openRoot(ROOT);
+  root.putDir("", dirRecord(fileRecord("a"), fileRecord("b")));
+  root.commit();
+  root.patchDir("", { ...dirRecord(fileRecord("b", { size: 9 })), removed: [] });
+  root.commit();
+  assert.equal(root.viewDir("")!.find("b")!.size, 9);
+  root.commit();
+  using database = new Database(await import("node:sqlite"), temp.path, { busyTimeoutMs: 0 });
+  assert.deepEqual(database.all("SELECT count(*) FROM dir_patches"), [[0]]);
+  assert.equal(root.getDir("")!.entries.length, 2);
+});
+
+Deno.test("dirChanges grows with whatever changes a directory", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  const root = index.openRoot(ROOT);
+  const grows = (change: () => void) => {
+    const before = root.dirChanges;
+    change();
+    assert.ok(root.dirChanges > before);
+  };
+  grows(() => root.putDir("a" as DirPath, dirRecord(fileRecord("f"))));
+  grows(() => root.patchDir("a" as DirPath, { ...dirRecord(fileRecord("g")), removed: [] }));
+  grows(() => root.renameDir("a" as DirPath, "b" as DirPath));
+  grows(() => root.removeDir("b" as DirPath));
+  grows(() =>
+    assert.throws(() =>
+      root.transaction(() => {
+        throw new Error("undo");
+      })
+    )
+  );
+  const before = root.dirChanges;
+  root.viewDir("" as DirPath);
+  root.commit();
+  assert.equal(root.dirChanges, before);
 });
 
 Deno.test("patchDir() of one name in a large directory writes little", async () => {

@@ -1,7 +1,7 @@
 import type { Digest } from "../../base/digest.ts";
 import { nameOf, parentOf, type RelPath } from "../../base/paths.ts";
 import type { FileEntry } from "../../base/tree.ts";
-import { type DirRecord, type EntryRecord, findEntry, type RootIndex } from "../../index/mod.ts";
+import type { EntryRecord, RootIndex } from "../../index/mod.ts";
 import { type DigestAnswer, STATUS, type Status } from "../../protocol/mod.ts";
 import {
   decodeRecipe,
@@ -14,6 +14,7 @@ import {
   RecipeError,
   type Root,
 } from "../../store/mod.ts";
+import { KnownDir } from "./known_dir.ts";
 
 /**
  * Bytes of recipes kept at hand, the last one whatever its size: a getter asks for the groups of one
@@ -34,6 +35,8 @@ export class ShareContent {
   #buffer: Uint8Array<ArrayBuffer> | undefined;
   #reading: Promise<unknown> = Promise.resolve();
   #hashedBytes = 0;
+  /** Files are asked for in the order of the tree: the next one is mostly in the same directory. */
+  #lastDir: KnownDir | undefined;
 
   constructor(root: Root, index: RootIndex, signal: AbortSignal) {
     this.#root = root;
@@ -48,7 +51,7 @@ export class ShareContent {
 
   /** What is remembered of a path, as far as it is the version given. */
   recordOf(path: RelPath, version: { size: number; mtimeMs: number }): EntryRecord | undefined {
-    const record = findEntry(this.#dir(path), nameOf(path));
+    const record = this.#dirOf(path).find(nameOf(path));
     return record?.kind === "file" && record.size === version.size &&
         record.mtimeMs === version.mtimeMs
       ? record
@@ -176,25 +179,23 @@ export class ShareContent {
 
   #learn(path: RelPath, recipe: Recipe): void {
     storeRecipe(this.#index, recipe);
-    const dir = this.#dir(path);
-    const record = findEntry(dir, nameOf(path));
+    const dir = this.#dirOf(path);
+    const record = dir.find(nameOf(path));
     const stat = this.#root.lstat(path);
     // Only where the record is of the very file that was read.
     if (
       record === undefined || stat === undefined || record.ino !== stat.ino ||
       record.mtimeNs !== stat.mtimeNs || record.ctimeNs !== stat.ctimeNs || record.racy
     ) return;
-    this.#index.patchDir(parentOf(path), {
-      scannedAtMs: dir.scannedAtMs,
-      shape: dir.shape,
-      entries: [{ ...record, digest: recipe.digest }],
-      tombstones: [],
-      removed: [],
-    });
+    dir.patch({ ...record, digest: recipe.digest });
   }
 
-  #dir(path: RelPath): DirRecord {
-    return this.#index.getDir(parentOf(path)) ?? NO_RECORD;
+  #dirOf(path: RelPath): KnownDir {
+    const dir = parentOf(path);
+    if (this.#lastDir?.path !== dir || this.#lastDir.isOld) {
+      this.#lastDir = new KnownDir(this.#index, dir);
+    }
+    return this.#lastDir;
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -203,8 +204,6 @@ export class ShareContent {
     return result;
   }
 }
-
-const NO_RECORD: DirRecord = { scannedAtMs: 0, entries: [], tombstones: [] };
 
 /** Puts a recipe into the index, unless the file is a single chunk, which its digest describes. */
 export function storeRecipe(index: RootIndex, recipe: Recipe): void {

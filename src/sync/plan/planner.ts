@@ -1,21 +1,18 @@
 import type { Digest } from "../../base/digest.ts";
 import type { DeviceId } from "../../base/ids.ts";
 import { type DirPath, joinPath, type RelPath } from "../../base/paths.ts";
-import { decodePage } from "../../base/tree.ts";
-import {
-  decodeVector,
-  type VectorMember,
-  vectorMember,
-  type VersionVector,
-} from "../../base/version_vector.ts";
+import { decodePage, type Entry } from "../../base/tree.ts";
+import { type VectorMember, vectorMember, type VersionVector } from "../../base/version_vector.ts";
 import type { RootIndex } from "../../index/mod.ts";
 import {
+  decodeDirHistory,
   type DirAnswer,
-  type NameVersion,
+  type DirHistory,
   ProtocolError,
   type SyncAccept,
 } from "../../protocol/mod.ts";
 import { digestOfDir } from "../content/dir_content.ts";
+import { historyOf } from "../content/dir_history.ts";
 import { FilterStack, IGNORE_FILE, IGNORE_FILE_BYTES_MAX, PathFilter } from "../filter/mod.ts";
 import {
   type AncestorTree,
@@ -129,42 +126,34 @@ function localView(path: DirPath, snapshot: Snapshot, index: RootIndex): DirView
   if (dir === undefined) {
     throw new Error(`directory ${JSON.stringify(path)} is not in the snapshot`);
   }
-  const versions = new Map<string, VersionVector>();
-  const tombstones = new Map<string, VersionVector>();
-  const record = index.getDir(path);
-  for (const { name, vector } of record?.entries ?? []) if (vector) versions.set(name, vector);
-  for (const { name, vector } of record?.tombstones ?? []) tombstones.set(name, vector);
+  const entries = snapshot.list(path);
   return {
-    entries: decodePage(dir.page),
+    entries,
     opaque: new Set(dir.opaque),
     isIncomplete: dir.isIncomplete,
     mtimeMs: dir.mtimeMs,
-    versions,
-    tombstones,
+    ...byName(historyOf(index, path, entries), entries),
   };
 }
 
 function remoteView(answer: DirAnswer): DirView {
-  const vectors = (isDeleted: boolean) =>
-    new Map(
-      answer.versions.filter((v) => v.isDeleted === isDeleted).map((v) => [v.name, vectorOf(v)]),
-    );
+  const entries = decodePage(answer.page);
   return {
-    entries: decodePage(answer.page),
+    entries,
     opaque: new Set(answer.opaque),
     isIncomplete: answer.isIncomplete,
     mtimeMs: answer.mtimeMs,
-    versions: vectors(false),
-    tombstones: vectors(true),
+    ...byName(decodeDirHistory(answer.history, entries.length), entries),
   };
 }
 
-function vectorOf({ vector }: NameVersion): VersionVector {
-  try {
-    return decodeVector(vector);
-  } catch (error) {
-    throw new ProtocolError("Version vector can't be decoded", undefined, error);
-  }
+function byName(
+  { versions, tombstones }: DirHistory,
+  entries: readonly Entry[],
+): Required<Pick<DirView, "versions" | "tombstones">> {
+  const named = new Map<string, VersionVector>();
+  entries.forEach(({ name }, i) => versions[i] && named.set(name, versions[i]));
+  return { versions: named, tombstones };
 }
 
 async function fetchDirs(needs: readonly DirNeed[], { remote }: PlanOptions): Promise<DirView[]> {

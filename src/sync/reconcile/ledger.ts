@@ -57,9 +57,20 @@ export class Ledger {
   agreeOnVersions(node: DirNode): void {
     const { local, remote } = node.views;
     if (local.versions === undefined || remote.versions === undefined) return;
+    // Neighbours mostly share their vectors, which then are compared once.
+    const settled: { local: MaybeVector; remote: MaybeVector } = {
+      local: undefined,
+      remote: undefined,
+    };
     for (const { name } of node.same) {
       const vectors = { local: vectorIn(local, name), remote: vectorIn(remote, name) };
+      if (vectors.local === settled.local && vectors.remote === settled.remote) continue;
       const vector = joined(vectors.local, vectors.remote);
+      if (sameVector(vectors.local, vectors.remote)) {
+        settled.local = vectors.local;
+        settled.remote = vectors.remote;
+        continue;
+      }
       if (vector === undefined) continue;
       for (const side of SIDES) {
         if (sameVector(vector, vectors[side])) continue;

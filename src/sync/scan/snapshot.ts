@@ -1,6 +1,6 @@
 import type { Bytes } from "../../base/bytes.ts";
 import type { Digest } from "../../base/digest.ts";
-import { type DirPath, nameOf, parentOf, type RelPath } from "../../base/paths.ts";
+import { type DirPath, findByName, nameOf, parentOf, type RelPath } from "../../base/paths.ts";
 import { decodePage, EMPTY_SHAPE, type Entry } from "../../base/tree.ts";
 
 /** Decoded pages that a snapshot keeps at hand; lookups come in runs within one directory. */
@@ -34,7 +34,7 @@ export interface ScanProblem {
 
 /** A share at one moment: canonical pages, 60 to 80 bytes an entry, not objects. */
 export class Snapshot {
-  readonly #decoded = new Map<DirPath, Map<string, Entry>>();
+  readonly #decoded = new Map<DirPath, DecodedDir>();
 
   constructor(
     readonly dirs: ReadonlyMap<DirPath, SnapshotDir>,
@@ -52,20 +52,36 @@ export class Snapshot {
 
   /** The entry at a path, or `undefined` where the snapshot has none. */
   entry(path: RelPath): Entry | undefined {
-    return this.entriesOf(parentOf(path))?.get(nameOf(path));
+    return findByName(this.list(parentOf(path)), nameOf(path));
   }
 
   /** The entries of a directory by name, or `undefined` where the snapshot has none. */
   entriesOf(path: DirPath): ReadonlyMap<string, Entry> | undefined {
+    const decoded = this.#decode(path);
+    if (decoded === undefined) return undefined;
+    return decoded.byName ??= new Map(decoded.entries.map((entry) => [entry.name, entry]));
+  }
+
+  /** The entries of a directory in the order of its page; none where the snapshot has no directory. */
+  list(path: DirPath): readonly Entry[] {
+    return this.#decode(path)?.entries ?? [];
+  }
+
+  #decode(path: DirPath): DecodedDir | undefined {
     const known = this.#decoded.get(path);
     if (known !== undefined) return known;
     const dir = this.dirs.get(path);
     if (dir === undefined) return undefined;
-    const entries = new Map(decodePage(dir.page).map((entry) => [entry.name, entry]));
     if (this.#decoded.size >= DECODED_DIRS_MAX) {
       this.#decoded.delete(this.#decoded.keys().next().value!);
     }
-    this.#decoded.set(path, entries);
-    return entries;
+    const decoded: DecodedDir = { entries: decodePage(dir.page), byName: undefined };
+    this.#decoded.set(path, decoded);
+    return decoded;
   }
+}
+
+interface DecodedDir {
+  readonly entries: readonly Entry[];
+  byName: ReadonlyMap<string, Entry> | undefined;
 }

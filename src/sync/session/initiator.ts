@@ -27,7 +27,7 @@ import { Tally } from "./tally.ts";
 import { RateLimiter } from "../transfer/rate_limiter.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
 import { abortOf, CHUNKER_ID, endOf, errorFromPeer } from "./asking_side.ts";
-import { keepFor, versionsOf } from "./responder.ts";
+import { keepFor } from "./responder.ts";
 
 const PROGRESS_INTERVAL_MS = 100;
 
@@ -224,7 +224,7 @@ export class InitiatorSession implements LinkHandler {
       root: share.root,
       snapshot,
       content: share.content,
-      versionsOf: (dir) => versionsOf(share.index, dir),
+      index: share.index,
       compress,
       limiter: rateLimit ? new RateLimiter(rateLimit, { clock, signal }) : undefined,
     });

@@ -2,13 +2,11 @@ import type { Clock } from "../../base/clock.ts";
 import { LandropicError, messageOf } from "../../base/errors.ts";
 import type { DeviceId } from "../../base/ids.ts";
 import type { Logger } from "../../base/log.ts";
-import { encodeVector } from "../../base/version_vector.ts";
-import type { Index, RootIndex } from "../../index/mod.ts";
+import type { Index } from "../../index/mod.ts";
 import {
   type Bench,
   BlockReader,
   type Message,
-  type NameVersion,
   ProtocolError,
   RecordReader,
   type Request,
@@ -17,7 +15,6 @@ import {
   type SyncResult,
   type WireError,
 } from "../../protocol/mod.ts";
-import type { DirPath } from "../../base/paths.ts";
 import { OutcomeSender, readOperations } from "../apply/apply_stream.ts";
 import { Executor, type ExecutorOptions } from "../apply/executor.ts";
 import type { Operation } from "../apply/operation.ts";
@@ -405,7 +402,7 @@ class ResponderSession implements AsyncDisposable {
       root: share.root,
       snapshot,
       content: share.content,
-      versionsOf: (dir) => versionsOf(share.index, dir),
+      index: share.index,
       compress: this.#open.compress,
       limiter: this.#open.rateLimit > 0
         ? new RateLimiter(this.#open.rateLimit, {
@@ -479,20 +476,6 @@ class ResponderSession implements AsyncDisposable {
 export function keepFor(mode: SyncOpen["mode"], versions: number): "versions" | "trash" | "none" {
   if (versions > 0) return "versions";
   return mode === "two-way" ? "trash" : "none";
-}
-
-/** Encoded version vectors of a directory's names, tombstones included. */
-export function versionsOf(index: RootIndex, dir: DirPath): NameVersion[] {
-  const record = index.getDir(dir);
-  if (record === undefined) return [];
-  const versions: NameVersion[] = [];
-  for (const { name, vector } of record.entries) {
-    if (vector) versions.push({ name, isDeleted: false, vector: encodeVector(vector) });
-  }
-  for (const { name, vector } of record.tombstones) {
-    versions.push({ name, isDeleted: true, vector: encodeVector(vector) });
-  }
-  return versions;
 }
 
 function roleOf(open: SyncOpen): ShareRole {

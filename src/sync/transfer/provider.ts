@@ -1,18 +1,18 @@
 import { crc32 } from "node:zlib";
 import type { Bytes } from "../../base/bytes.ts";
-import { type DirPath, isWithin, type RelPath } from "../../base/paths.ts";
+import { isWithin, type RelPath } from "../../base/paths.ts";
 import type { FileEntry } from "../../base/tree.ts";
 import {
   BlockWriter,
   type ByteRange,
   type DigestAnswer,
+  encodeDirHistory,
   FILE_FRAME_BYTES,
   type GetDigests,
   type GetDirs,
   type GetFiles,
   type GetRanges,
   type GetRecipe,
-  type NameVersion,
   ProtocolError,
   type Request,
   STATUS,
@@ -25,10 +25,12 @@ import {
   writeFileHead,
   writeRecipe,
 } from "../../protocol/mod.ts";
+import type { RootIndex } from "../../index/mod.ts";
 import { type ReadFile, reasonOf, type Root } from "../../store/mod.ts";
 import type { DuplexStream } from "../link/transport.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
 import { digestOfDir } from "../content/dir_content.ts";
+import { historyOf } from "../content/dir_history.ts";
 import type { ShareContent } from "../content/share_content.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
 
@@ -40,8 +42,8 @@ export interface ProviderOptions {
   readonly root: Root;
   readonly snapshot: Snapshot;
   readonly content: ShareContent;
-  /** Version vectors of a directory's names, for peers that sync both ways. */
-  readonly versionsOf: (dir: DirPath) => readonly NameVersion[];
+  /** Knows what the names of a directory have seen. */
+  readonly index: RootIndex;
   readonly compress: boolean;
   /** Holds back what is sent, if there is a limit. */
   readonly limiter?: RateLimiter | undefined;
@@ -112,10 +114,14 @@ export class Provider {
   }
 
   async #sendDirs(request: GetDirs, out: BlockWriter): Promise<void> {
+    const { snapshot, index } = this.#options;
     for (const path of request.dirs) {
-      const dir = this.#options.snapshot.dirs.get(path);
+      const dir = snapshot.dirs.get(path);
       if (dir === undefined) await writeDir(out, STATUS.changed);
-      else await writeDir(out, { ...dir, versions: this.#options.versionsOf(path) });
+      else {
+        const history = encodeDirHistory(historyOf(index, path, snapshot.list(path)));
+        await writeDir(out, { ...dir, history });
+      }
     }
   }
 

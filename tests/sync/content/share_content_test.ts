@@ -59,3 +59,37 @@ Deno.test("ShareContent stops reading when whoever asked gives up", async () => 
   await assert.rejects(asked, /given up/);
   assert.equal(content.hashedBytes, 0);
 });
+
+Deno.test("ShareContent learns the digests of a directory at the cost of one look at it", async () => {
+  const names = Array.from({ length: 50 }, (_, i) => `f${String(i).padStart(2, "0")}`);
+  await using fixture = await getterFixture();
+  for (const name of names) fs.writeFileSync(`${fixture.folder}/${name}`, name.repeat(9));
+  const old = Date.now() / 1000 - 3600;
+  for (const name of names) fs.utimesSync(`${fixture.folder}/${name}`, old, old);
+  await fixture.share.scan({ checksum: false, filters: [] });
+  const { root, index } = fixture.share;
+  let views = 0;
+  const counting = new Proxy(index, {
+    get(target, name) {
+      if (name === "viewDir") views++;
+      const value = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const content = new ShareContent(root, counting, fixture.abort.signal);
+  const ask = async (name: string) => {
+    const stat = root.lstat(name as RelPath)!;
+    assert.ok(stat.kind === "file");
+    return await content.digestOf(name as RelPath, { ...stat, kind: "file", name });
+  };
+  for (const name of names) {
+    const answer = await ask(name);
+    assert.ok(typeof answer === "object");
+    assert.deepEqual(answer.digest, recipeOf(new TextEncoder().encode(name.repeat(9))).digest);
+  }
+  assert.equal(content.hashedBytes, names.length * 27);
+  // Once more, from what was learnt.
+  for (const name of names) assert.equal(typeof await ask(name), "object");
+  assert.equal(content.hashedBytes, names.length * 27);
+  assert.equal(views, 1);
+});

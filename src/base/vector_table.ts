@@ -1,5 +1,5 @@
-import type { ByteReader, ByteWriter } from "../base/varint.ts";
-import { readVector, type VersionVector, writeVector } from "../base/version_vector.ts";
+import type { ByteReader, ByteWriter } from "./varint.ts";
+import { readVector, type VersionVector, writeVector } from "./version_vector.ts";
 
 /** The distinct vectors of a record, each with its place; most directories have one or two. */
 export class VectorTable {

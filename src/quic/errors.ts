@@ -74,7 +74,8 @@ function errorCodeOf(info: CloseInfo): ErrorCode {
     if (info.code === CLOSE_CODE.handshakeRefused) return "peer_untrusted";
     if (info.code === CLOSE_CODE.handshakeTimeout) return "peer_unreachable";
     if (info.code === CLOSE_CODE.protocolError) return "protocol";
-    return "failed";
+    // It is being stopped, or has enough connections of ours: neither lasts.
+    return info.by === "peer" && info.code === CLOSE_CODE.normal ? "peer_unreachable" : "failed";
   }
   if (info.code === 0x02 || info.code === 0x0c) return "peer_unreachable";
   return TLS_CERTIFICATE_ALERTS.has(info.code) ? "peer_untrusted" : "protocol";

@@ -17,6 +17,8 @@ export interface ProcessOptions {
   /** Its whole standard input; empty if left out. */
   readonly stdin?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** A module that takes the place of `main.ts`, for processes that have to die at some point. */
+  readonly main?: string;
 }
 
 /** One device as its user sees it: a state folder, and commands run in processes of their own. */
@@ -29,16 +31,16 @@ export class CliDevice {
   ) {}
 
   /** The command line that starts the program: the executable under test, or the sources. */
-  static program(): string[] {
+  static program(main?: string): string[] {
     const executable = Deno.env.get("LANDROPIC_EXE");
-    if (executable !== undefined) return [executable];
+    if (executable !== undefined && main === undefined) return [executable];
     return [
       Deno.execPath(),
       "run",
       "-A",
       "--quiet",
       "--v8-flags=--expose-gc,--max-semi-space-size=4",
-      MAIN,
+      main ?? MAIN,
     ];
   }
 
@@ -74,6 +76,11 @@ export class CliDevice {
 
   /** Starts `serve` on a free loopback port and waits until it listens. */
   async serve(...args: string[]): Promise<ServingDevice> {
+    return await this.serveWith({}, ...args);
+  }
+
+  /** As {@linkcode serve}, in a process of another kind. */
+  async serveWith(options: ProcessOptions, ...args: string[]): Promise<ServingDevice> {
     const child = this.spawn([
       "serve",
       ...args,
@@ -81,15 +88,16 @@ export class CliDevice {
       "127.0.0.1:0",
       "--no-discovery",
       "--json",
-    ]);
+    ], options);
     const serving = new ServingDevice(child);
     await serving.listening(LISTENING_TIMEOUT_MS);
     return serving;
   }
 
   /** Starts a command and leaves it to the caller. */
-  spawn(args: string[], { stdin = "", env = {} }: ProcessOptions = {}): Deno.ChildProcess {
-    const [program, ...before] = [...this.within, ...CliDevice.program()];
+  spawn(args: string[], options: ProcessOptions = {}): Deno.ChildProcess {
+    const { stdin = "", env = {}, main } = options;
+    const [program, ...before] = [...this.within, ...CliDevice.program(main)];
     const child = new Deno.Command(program!, {
       args: [...before, ...args],
       env: {

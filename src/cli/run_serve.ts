@@ -72,7 +72,7 @@ function fieldsOf({ peer, share, mode, watch }: ServedSession): SessionFields {
 
 /** What this side counted; what only the planning side knows is taken from its result. */
 function summaryOf(end: ServedEnd, result: SyncResult | undefined): SummaryFields {
-  const { sums, seconds, wireSent, wireReceived } = end;
+  const { sums, seconds, wireSent, wireReceived, connections } = end;
   return {
     ok: result?.ok ?? false,
     sent: sums.sent,
@@ -89,7 +89,7 @@ function summaryOf(end: ServedEnd, result: SyncResult | undefined): SummaryField
     wireReceived,
     files: sums.files,
     seconds,
-    connections: 1,
+    connections,
   };
 }
 

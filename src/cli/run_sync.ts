@@ -8,11 +8,6 @@ import { withOrchestrator } from "./with_orchestrator.ts";
 /** Syncs one folder with a peer, once or as long as it changes, or with all of them. */
 export async function runSync(command: SyncCommand, context: CliContext): Promise<void> {
   const { target, discovery } = command;
-  if ((command.connections ?? 1) > 1) {
-    context.reporter.note(
-      "this version uses one connection to a peer, whatever --connections says",
-    );
-  }
   if (target.kind === "all") {
     const { runSyncAll } = await import("./run_sync_all.ts");
     return await runSyncAll(command, context);

@@ -53,6 +53,7 @@ export async function syncOptionsOf(
     signal: context.signal,
     dir: command.dir,
     lockWaitMs: command.lockWaitMs,
+    connections: command.connections,
     observer: syncObserverOf(context),
   };
 }

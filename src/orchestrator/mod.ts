@@ -13,5 +13,7 @@ export * from "./sync_run.ts";
 export * from "./bench_run.ts";
 export * from "./verify_run.ts";
 export * from "./watch_run.ts";
+export type { PoolCounters } from "./pool/pool_core.ts";
+export { DEFAULT_POOL_LIMITS, type PoolLimits } from "./pool/pool_limits.ts";
 export type { DiscoveredPeer } from "./peer_watch.ts";
 export { PeerVisit } from "./peer_visit.ts";

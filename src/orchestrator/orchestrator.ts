@@ -13,10 +13,12 @@ import {
 } from "../identity/mod.ts";
 import type { Discovery, MdnsOptions } from "../discovery/mod.ts";
 import type { Index } from "../index/mod.ts";
-import { ALPN_SYNC, type Hello, MINOR_VERSION } from "../protocol/mod.ts";
+import { ALPN_SYNC, FEATURE_GROUPS, type Hello, MINOR_VERSION } from "../protocol/mod.ts";
 import type { HandshakePeer, HostPort, QuicConnection, QuicEndpoint } from "../quic/mod.ts";
 import { AppearedPeers } from "./appeared_peers.ts";
 import { type DiscoveredPeer, PeerWatch } from "./peer_watch.ts";
+import { ConnectionPool } from "./pool/connection_pool.ts";
+import { DEFAULT_POOL_LIMITS, type PoolLimits } from "./pool/pool_limits.ts";
 import { TrustGuard } from "./trust_guard.ts";
 
 /** What an {@linkcode Orchestrator} is built from, once for each invocation. */
@@ -33,6 +35,8 @@ export interface OrchestratorOptions {
   readonly signal: AbortSignal;
   /** How peers are found on the local network; multicast DNS if left out. */
   readonly openDiscovery?: (options: MdnsOptions) => Promise<Discovery>;
+  /** How connections are kept; {@linkcode DEFAULT_POOL_LIMITS} where left out. */
+  readonly pool?: Partial<PoolLimits>;
 }
 
 /** How to dial a peer. */
@@ -57,6 +61,8 @@ export class Orchestrator implements AsyncDisposable {
   readonly guard: TrustGuard;
   /** Peers that were connected by themselves when they appeared. */
   readonly appeared: AppearedPeers;
+  /** Connections with peers, for one session after the other. */
+  readonly pool: ConnectionPool;
 
   /** Loads, or on a new device makes, the identity; opens the trust store. */
   static async create(options: OrchestratorOptions): Promise<Orchestrator> {
@@ -78,6 +84,9 @@ export class Orchestrator implements AsyncDisposable {
     this.#stack.defer(async () => void await Promise.allSettled(this.#background));
     this.guard = this.#stack.use(new TrustGuard(trust, options.logger));
     this.appeared = new AppearedPeers();
+    this.pool = this.#stack.use(
+      new ConnectionPool(this, { ...DEFAULT_POOL_LIMITS, ...options.pool }),
+    );
   }
 
   /** Folder of lock files. */
@@ -89,7 +98,7 @@ export class Orchestrator implements AsyncDisposable {
   get hello(): Omit<Hello, "type"> {
     return {
       minor: MINOR_VERSION,
-      features: [],
+      features: [FEATURE_GROUPS],
       implementation: this.options.implementation,
       name: this.deviceName,
     };

@@ -1,6 +1,6 @@
 import { messageOf } from "../base/errors.ts";
 import type { TrustEntry } from "../identity/mod.ts";
-import { ProtocolError } from "../protocol/mod.ts";
+import { type Hello, ProtocolError } from "../protocol/mod.ts";
 import { formatHostPort, type QuicConnection } from "../quic/mod.ts";
 import { type LinkHandler, OpenShare, PeerLink, type ShareRole } from "../sync/mod.ts";
 import type { Orchestrator } from "./orchestrator.ts";
@@ -26,11 +26,13 @@ export async function callPeer(
   options: {
     readonly handler: LinkHandler;
     readonly onConnected?: (peer: ConnectedPeer) => void;
+    /** The group that the connection founds or joins, if it is to have company. */
+    readonly group?: Pick<Hello, "group" | "joins">;
   },
 ): Promise<PeerLink> {
   const { clock, logger } = orchestrator.options;
   const link = await PeerLink.begin(connection, {
-    hello: orchestrator.hello,
+    hello: { ...orchestrator.hello, ...options.group },
     opening: await openingMessages(orchestrator),
     onRotateKey: rotationTaker(orchestrator, connection),
     handler: options.handler,

@@ -9,6 +9,7 @@ import {
   type QuicConnection,
 } from "../quic/mod.ts";
 import type { TrustEntry } from "../identity/mod.ts";
+import type { Index } from "../index/mod.ts";
 import { ALPN_SYNC, type SyncResult } from "../protocol/mod.ts";
 import {
   FolderWatches,
@@ -21,7 +22,10 @@ import {
 import { announce } from "./announcement.ts";
 import type { Orchestrator } from "./orchestrator.ts";
 import { PeerVisit } from "./peer_visit.ts";
+import { AcceptedWatch } from "./pool/accepted_watch.ts";
+import { WireSum } from "./pool/wire_sum.ts";
 import { openingMessages, rotationTaker } from "./rotation_exchange.ts";
+import { ServedConnection, type ServedGroup, ServedGroups } from "./served_connection.ts";
 import { SessionWire } from "./session_wire.ts";
 
 /** How long a connection may take to answer before it counts as dead. */
@@ -51,6 +55,8 @@ export interface ServedEnd extends ServedSession {
   /** UDP payload bytes since the session before it; 0 where others ran beside it. */
   readonly wireSent: number;
   readonly wireReceived: number;
+  /** Connections that it ran over, as of its end. */
+  readonly connections: number;
 }
 
 /** Hears what a server is doing. */
@@ -66,7 +72,8 @@ export interface Visitor {
   /** What it is called here. */
   readonly peer: string;
   readonly link: PeerLink;
-  readonly responder: Responder;
+  /** Of a connection that carries sessions; one that joined another carries bytes only. */
+  readonly responder: Responder | undefined;
 }
 
 /** What a server has counted since it was started. */
@@ -87,6 +94,8 @@ export class ShareServer implements AsyncDisposable {
   readonly #options: ServeOptions;
   readonly #connections = new Set<QuicConnection>();
   readonly #links = new Map<QuicConnection, Visitor>();
+  readonly #groups = new ServedGroups();
+  readonly #accepted: AcceptedWatch;
   readonly #counters = { reconnects: 0, answeredChecks: 0, missedChecks: 0 };
   /** Peers that were here; bounded by whom this device trusts. */
   readonly #known = new Set<DeviceId>();
@@ -105,6 +114,7 @@ export class ShareServer implements AsyncDisposable {
       verify: (peer) => void orchestrator.verify(peer, server.#allowedKeys()),
       peerKey: (peer) => orchestrator.verify(peer).id,
       onConnection: (connection) => server.#accept(connection),
+      makeRoom: (peerId) => server.#sendAway(peerId),
     });
     server.#appear();
     return server;
@@ -121,6 +131,7 @@ export class ShareServer implements AsyncDisposable {
     const { clock, logger } = orchestrator.options;
     this.#watches = new FolderWatches({ clock, logger });
     orchestrator.guard.start();
+    this.#accepted = new AcceptedWatch(orchestrator.pool);
   }
 
   /** Resolves when nothing more will be served: after one session, where only one was wanted. */
@@ -140,6 +151,7 @@ export class ShareServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new LandropicError("interrupted", "The server stops"));
+    this.#accepted[Symbol.dispose]();
     for (const connection of this.#connections) await connection.close(CLOSE_CODE.normal);
     await Promise.allSettled(this.#serving);
     this.#watches[Symbol.dispose]();
@@ -200,42 +212,30 @@ export class ShareServer implements AsyncDisposable {
 
   async #serve(connection: QuicConnection): Promise<void> {
     const { clock, logger } = this.#orchestrator.options;
+    const index = await this.#orchestrator.index();
     const { fingerprint } = this.#orchestrator.verify(connection.peer);
     this.#connections.add(connection);
     this.#orchestrator.guard.watch(connection, fingerprint);
     const { alias: peer, id: peerId } = this.#orchestrator.trust.get(fingerprint)!;
-    const wire = new SessionWire(() => connection.stats());
-    await using responder = new Responder({
-      shares: this.#options.shares,
-      index: await this.#orchestrator.index(),
-      deviceId: this.#orchestrator.identity.id,
+    await using served = new ServedConnection({
       peerId,
-      peerName: peer,
-      endDeadSessions: () => this.#endDead(peerId, connection),
-      lockFolder: this.#orchestrator.lockFolder,
-      versionsMax: this.#options.versionsMax,
-      clock,
-      logger,
-      signal: this.#stop.signal,
-      watches: this.#watches,
-      events: {
-        sessionStart: (session) => {
-          wire.sessionStart();
-          this.#options.observer.sessionStart({ peer, ...session });
-        },
-        sessionEnd: (session, result) => {
-          this.#options.observer.sessionEnd({ peer, ...session, ...wire.sessionEnd() }, result);
-        },
-      },
+      groups: this.#groups,
+      found: () => this.#found(connection, { peer, peerId, index }),
     });
     await using link = await PeerLink.open(connection, {
       hello: this.#orchestrator.hello,
       opening: await openingMessages(this.#orchestrator),
       onRotateKey: rotationTaker(this.#orchestrator, connection),
-      handler: responder,
+      handler: served,
       clock,
       logger,
     });
+    const { responder } = served;
+    const { links } = served;
+    if (links === undefined) return void await link.ended;
+    if (responder === undefined) served.group!.wire.add(connection);
+    const id = responder ? undefined : this.#orchestrator.pool.enter(`from ${peerId}`, link);
+    this.#accepted.add(connection, { link, links, id });
     const isBack = this.#known.has(peerId) &&
       ![...this.#links.values()].some((visitor) => visitor.peerId === peerId);
     if (isBack) this.#counters.reconnects++;
@@ -247,6 +247,53 @@ export class ShareServer implements AsyncDisposable {
     logger.log("info", `"${peer}" connected`, { address });
     await this.#orchestrator.trust.touch({ fingerprint, announcedName: name });
     await link.ended;
-    if (this.#options.once && responder.sessionsEnded > 0) this.#done.resolve();
+    if (this.#options.once && responder && responder.sessionsEnded > 0) this.#done.resolve();
+  }
+
+  /** Makes what serves the sessions of a connection. */
+  #found(
+    connection: QuicConnection,
+    { peer, peerId, index }: { peer: string; peerId: DeviceId; index: Index },
+  ): ServedGroup {
+    const { clock, logger } = this.#orchestrator.options;
+    const { observer, shares, versionsMax } = this.#options;
+    const wire = new WireSum();
+    wire.add(connection);
+    const costs = new SessionWire(() => wire.read());
+    const responder: Responder = new Responder({
+      shares,
+      index,
+      deviceId: this.#orchestrator.identity.id,
+      peerId,
+      peerName: peer,
+      endDeadSessions: () => this.#endDead(peerId, connection),
+      lockFolder: this.#orchestrator.lockFolder,
+      versionsMax,
+      clock,
+      logger,
+      signal: this.#stop.signal,
+      watches: this.#watches,
+      events: {
+        sessionStart: (session) => {
+          costs.sessionStart();
+          observer.sessionStart({ peer, ...session });
+        },
+        sessionEnd: (session, result) => {
+          const connections = responder.group!.size;
+          observer.sessionEnd({ peer, ...session, ...costs.sessionEnd(), connections }, result);
+        },
+      },
+    });
+    return { responder, wire };
+  }
+
+  /** A peer that has as many connections as it may wants another: one that joined is given up for it. */
+  #sendAway(peerId: string): boolean {
+    for (const [connection, visitor] of this.#links) {
+      if (visitor.peerId !== peerId || visitor.responder || connection.isClosed) continue;
+      void connection.close(CLOSE_CODE.normal);
+      return true;
+    }
+    return false;
   }
 }

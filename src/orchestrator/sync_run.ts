@@ -1,10 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { delay } from "../base/clock.ts";
-import { LandropicError } from "../base/errors.ts";
+import { LandropicError, messageOf } from "../base/errors.ts";
 import { OWN_FOLDER } from "../base/paths.ts";
 import { shortId, type TrustEntry } from "../identity/mod.ts";
-import type { ConnectionStats, QuicConnection } from "../quic/mod.ts";
 import {
   InitiatorSession,
   roleOfInitiator,
@@ -13,10 +12,14 @@ import {
   type SyncSummary,
 } from "../sync/mod.ts";
 import { backoffMs } from "./backoff.ts";
-import { isWorthAnotherTry, type ReachOptions, reachPeer } from "./dialer.ts";
+import { isWorthAnotherTry, type ReachOptions } from "./dialer.ts";
 import type { Orchestrator } from "./orchestrator.ts";
-import { callPeer, type ConnectedPeer, openOwnFolder } from "./peer_call.ts";
+import { type ConnectedPeer, openOwnFolder } from "./peer_call.ts";
+import { connectionsFor } from "./pool/connections_for.ts";
+import type { Reached } from "./pool/connection_pool.ts";
+import type { PooledPeer } from "./pool/pooled_peer.ts";
 import { explainRefusal } from "./refusal.ts";
+import type { WireCounters } from "./session_wire.ts";
 
 /** Sessions that a run spends on files which change while they are synced. */
 const ROUNDS_MAX = 3;
@@ -28,6 +31,8 @@ export interface SyncRunOptions extends ReachOptions {
   /** The local folder. */
   readonly dir: string;
   readonly lockWaitMs: number;
+  /** Connections to move many bytes over; chosen if left out. */
+  readonly connections?: number | undefined;
   readonly observer: SyncObserver & { connected(peer: ConnectedPeer): void };
 }
 
@@ -58,7 +63,13 @@ class SyncRun {
   readonly #entry: TrustEntry;
   readonly #options: SyncRunOptions;
   readonly #startMs: number;
-  #nextSession = 1;
+  #peer: PooledPeer | undefined;
+  /** What the connection had done before this run. */
+  #before: WireCounters & { readonly connections: number } = {
+    sentBytes: 0,
+    receivedBytes: 0,
+    connections: 0,
+  };
   #connections = 0;
   #wireSent = 0;
   #wireReceived = 0;
@@ -72,12 +83,7 @@ class SyncRun {
   }
 
   async run(): Promise<SyncRunSummary> {
-    let total: SyncSummary | undefined;
-    for (let round = 1;; round++) {
-      const summary = await this.#sessionWithRetries();
-      total = total === undefined ? summary : addUp(total, summary);
-      if (total.changed === 0 || round === ROUNDS_MAX || this.#options.request.dryRun) break;
-    }
+    const total = await this.#rounds().finally(() => this.#leave());
     await (await this.#orchestrator.index()).collectGarbage({ signal: this.#options.signal });
     const ok = total.errors === 0 && total.conflicts === 0;
     return {
@@ -90,14 +96,24 @@ class SyncRun {
     };
   }
 
+  async #rounds(): Promise<SyncSummary> {
+    let total: SyncSummary | undefined;
+    for (let round = 1;; round++) {
+      const summary = await this.#sessionWithRetries();
+      total = total === undefined ? summary : addUp(total, summary);
+      if (total.changed === 0 || round === ROUNDS_MAX || this.#options.request.dryRun) return total;
+    }
+  }
+
   async #sessionWithRetries(): Promise<SyncSummary> {
     const { signal, retries, lockWaitMs } = this.#options;
     const { clock, logger } = this.#orchestrator.options;
     const lockDeadlineMs = clock.nowMs() + lockWaitMs;
     for (;;) {
-      const connection = await reachPeer(this.#orchestrator, this.#entry, this.#options);
+      const reached = this.#peer?.isUsable ? undefined : await this.#reach();
       try {
-        return await this.#session(connection);
+        if (reached !== undefined) await this.#enter(reached);
+        return await this.#session(this.#peer!);
       } catch (error) {
         signal.throwIfAborted();
         if (isLocked(error) && clock.nowMs() < lockDeadlineMs) {
@@ -113,26 +129,47 @@ class SyncRun {
     }
   }
 
-  async #session(connection: QuicConnection): Promise<SyncSummary> {
+  async #reach(): Promise<Reached> {
+    await this.#leave();
+    return await this.#orchestrator.pool.reach(this.#entry, this.#options);
+  }
+
+  async #enter(reached: Reached): Promise<void> {
+    const peer = this.#peer = await this.#orchestrator.pool.open(this.#entry, reached);
+    this.#before = { ...peer.wire(), connections: peer.connections - 1 };
+    peer.connected.then(this.#options.observer.connected, () => {});
+  }
+
+  /** Gives the connection back. */
+  async #leave(): Promise<void> {
+    const peer = this.#peer;
+    if (peer === undefined) return;
+    this.#peer = undefined;
+    const { sentBytes, receivedBytes } = peer.wire();
+    this.#wireSent += sentBytes - this.#before.sentBytes;
+    this.#wireReceived += receivedBytes - this.#before.receivedBytes;
+    this.#connections += peer.connections - this.#before.connections;
+    await this.#orchestrator.pool.release(peer);
+  }
+
+  async #session(peer: PooledPeer): Promise<SyncSummary> {
     const { clock, logger } = this.#orchestrator.options;
     const { request, observer, dir, lockWaitMs, signal } = this.#options;
-    this.#connections++;
-    const session = new InitiatorSession(this.#nextSession++, {
-      request,
-      observer,
-      peer: { id: this.#entry.id, name: this.#entry.alias },
-      shortIdOf: shortId,
-      clock,
-      logger,
-      signal,
-    });
+    const { id, session } = peer.router.begin((id) =>
+      new InitiatorSession(id, {
+        request,
+        observer,
+        peer: { id: this.#entry.id, name: this.#entry.alias },
+        shortIdOf: shortId,
+        onTransfer: (bytes) => peer.beginTransfer(connectionsFor(bytes, this.#options.connections)),
+        clock,
+        logger,
+        signal,
+      })
+    );
     const stop = new AbortController();
     try {
-      await using link = await callPeer(this.#orchestrator, this.#entry, connection, {
-        handler: session,
-        onConnected: (peer) => observer.connected(peer),
-      });
-      return await session.run(link, {
+      return await session.run(peer.group, {
         isNew: !request.dryRun && !existsSync(join(dir, OWN_FOLDER)),
         open: () =>
           openOwnFolder(this.#orchestrator, {
@@ -144,16 +181,20 @@ class SyncRun {
             signal: AbortSignal.any([signal, stop.signal]),
           }),
       });
+    } catch (error) {
+      // The peer may not know yet, and holds its folder.
+      if (!isLocked(error)) await peer.close();
+      else {
+        const message = messageOf(error);
+        await peer.group.send({ type: "error", session: id, code: "locked", message })
+          .catch(() => {});
+      }
+      throw error;
     } finally {
       stop.abort();
-      this.#addUp(connection.stats());
-      await connection.close(0);
+      peer.endTransfer();
+      peer.router.end(id);
     }
-  }
-
-  #addUp(stats: ConnectionStats): void {
-    this.#wireSent += stats.sentBytes;
-    this.#wireReceived += stats.receivedBytes;
   }
 }
 

@@ -8,20 +8,20 @@ import { CLOSE_CODE, ConnectionLost, type QuicConnection } from "../quic/mod.ts"
 import {
   FolderWatches,
   InitiatorSession,
-  KeepAlive,
   type OpenShare,
-  type PeerLink,
   roleOfInitiator,
-  SessionRouter,
   ShareWatch,
   type SyncObserver,
   type SyncRequest,
   type SyncSummary,
 } from "../sync/mod.ts";
 import { backoffMs } from "./backoff.ts";
-import { isWorthAnotherTry, type ReachOptions, reachPeer } from "./dialer.ts";
+import { isWorthAnotherTry, type ReachOptions } from "./dialer.ts";
 import type { Orchestrator } from "./orchestrator.ts";
-import { callPeer, type ConnectedPeer, openOwnFolder } from "./peer_call.ts";
+import { type ConnectedPeer, openOwnFolder } from "./peer_call.ts";
+import { connectionsFor } from "./pool/connections_for.ts";
+import type { Reached } from "./pool/connection_pool.ts";
+import type { PooledPeer } from "./pool/pooled_peer.ts";
 import { explainRefusal } from "./refusal.ts";
 import { RoundReport } from "./round_report.ts";
 import { SessionWire } from "./session_wire.ts";
@@ -53,6 +53,8 @@ export interface WatchRunOptions extends ReachOptions {
   readonly request: SyncRequest;
   /** The local folder. */
   readonly dir: string;
+  /** Connections to move many bytes over; chosen if left out. */
+  readonly connections?: number | undefined;
   readonly observer: WatchObserver;
   /** For tests. */
   readonly fullCheckMs?: number;
@@ -100,18 +102,19 @@ class WatchRun implements Disposable {
 
   async run(): Promise<never> {
     const { signal } = this.#options;
-    let connection = await reachPeer(this.#orchestrator, this.#entry, this.#options);
+    const { pool } = this.#orchestrator;
+    let reached = await pool.reach(this.#entry, this.#options);
     for (;;) {
       try {
-        await this.#stay(connection);
+        await this.#stay(await pool.open(this.#entry, reached));
       } catch (error) {
         signal.throwIfAborted();
-        this.#handleLoss(connection, error);
+        this.#handleLoss(reached.connection, error);
       } finally {
-        await connection.close(CLOSE_CODE.normal);
+        await reached.connection.close(CLOSE_CODE.normal);
       }
       await delay(backoffMs(this.#losses, Math.random()), signal);
-      connection = await this.#reachAgain();
+      reached = await this.#reachAgain();
     }
   }
 
@@ -121,13 +124,13 @@ class WatchRun implements Disposable {
   }
 
   /** As often as it takes; only a bound that the user has set ends it. */
-  async #reachAgain(): Promise<QuicConnection> {
+  async #reachAgain(): Promise<Reached> {
     const { signal } = this.#options;
     const options = { ...this.#options, retries: Infinity };
     for (let failures = 1;; failures++) {
       this.#entry = this.#orchestrator.trust.get(this.#entry.fingerprint) ?? this.#entry;
       try {
-        return await reachPeer(this.#orchestrator, this.#entry, options);
+        return await this.#orchestrator.pool.reach(this.#entry, options);
       } catch (error) {
         signal.throwIfAborted();
         // Somebody else is where the peer was, for now.
@@ -138,53 +141,49 @@ class WatchRun implements Disposable {
     }
   }
 
-  /** Rounds over one connection, until it ends. */
-  async #stay(connection: QuicConnection): Promise<never> {
+  /** Rounds over one connection, until it ends or has to be replaced. */
+  async #stay(peer: PooledPeer): Promise<void> {
     const { clock } = this.#orchestrator.options;
     const { signal } = this.#options;
-    const router = new SessionRouter(() => this.#noteChange());
-    await using link = await callPeer(this.#orchestrator, this.#entry, connection, {
-      handler: router,
-      onConnected: (peer) => this.#handleConnected(peer),
-    });
-    using alive = new KeepAlive(link);
+    peer.router.onChanged = () => this.#noteChange();
+    peer.connected.then((found) => this.#handleConnected(found), () => {});
     using stop = new Stop(signal);
-    const ended = link.ended.then((error) => stop.abort(error ?? closed()));
-    const wire = new SessionWire(() => connection.stats());
+    const ended = peer.group.ended.then((error) => stop.abort(error ?? closed()));
+    const wire = new SessionWire(() => peer.wire());
     // What changed there meanwhile was told to nobody.
     this.#isDirty = true;
     try {
-      for (;;) {
+      while (peer.isUsable) {
         await this.#untilDirty(stop.signal);
         this.#isDirty = false;
         const startMs = clock.nowMs();
-        alive.probe();
-        await this.#round(router, link, { wire, signal: stop.signal });
+        peer.probe();
+        await this.#round(peer, { wire, signal: stop.signal });
         await delay(Math.min(PAUSE_MS_MAX, clock.nowMs() - startMs), stop.signal);
       }
     } catch (error) {
       // What broke in a session because the connection did is told by the connection.
-      if (connection.isClosed) await ended;
+      if (peer.connection.isClosed) await ended;
       signal.throwIfAborted();
       throw stop.signal.aborted ? stop.signal.reason : error;
     }
   }
 
   async #round(
-    router: SessionRouter,
-    link: PeerLink,
+    peer: PooledPeer,
     on: { readonly wire: SessionWire; readonly signal: AbortSignal },
   ): Promise<void> {
     const { clock, logger } = this.#orchestrator.options;
     const startMs = clock.nowMs();
     using stop = new Stop(on.signal);
-    const { id, session } = router.begin((id) =>
+    const { id, session } = peer.router.begin((id) =>
       new InitiatorSession(id, {
         request: { ...this.#options.request, watch: true },
         observer: this.#report.begin(),
         peer: { id: this.#entry.id, name: this.#entry.alias },
         shortIdOf: shortId,
         onOperation: (operation) => this.#watch?.handleOperation(operation),
+        onTransfer: (bytes) => peer.beginTransfer(connectionsFor(bytes, this.#options.connections)),
         clock,
         logger,
         signal: stop.signal,
@@ -193,20 +192,25 @@ class WatchRun implements Disposable {
     on.wire.sessionStart();
     let share: OpenShare | undefined;
     try {
-      const summary = await session.run(link, {
+      const summary = await session.run(peer.group, {
         isNew: !existsSync(join(this.#options.dir, OWN_FOLDER)),
         open: async () => share = await this.#openFolder(stop.signal),
       });
       this.#failures = 0;
       this.#losses = 0;
       this.#watch?.sessionEnd(share?.index);
-      this.#tell(summary, { ...on.wire.sessionEnd(), seconds: (clock.nowMs() - startMs) / 1000 });
+      this.#tell(summary, {
+        ...on.wire.sessionEnd(),
+        seconds: (clock.nowMs() - startMs) / 1000,
+        connections: peer.group.size,
+      });
     } catch (error) {
       on.wire.sessionEnd();
       this.#watch?.sessionEnd(share?.index);
-      await this.#handleFailure(link, id, error, on.signal);
+      await this.#handleFailure(peer, id, error, on.signal);
     } finally {
-      router.end(id);
+      peer.endTransfer();
+      peer.router.end(id);
     }
   }
 
@@ -233,18 +237,18 @@ class WatchRun implements Disposable {
 
   #tell(
     summary: SyncSummary,
-    more: Pick<SyncRunSummary, "wireSent" | "wireReceived" | "seconds">,
+    more: Pick<SyncRunSummary, "wireSent" | "wireReceived" | "seconds" | "connections">,
   ): void {
     // Files that changed under the plan are worth another round.
     if (summary.changed > 0) this.#noteChange();
     if (!this.#report.end(summary)) return;
     const ok = summary.errors === 0 && summary.conflicts === 0;
-    this.#options.observer.round({ ...summary, ok, ...more, connections: 1 });
+    this.#options.observer.round({ ...summary, ok, ...more });
   }
 
   /** Returns if the next round may go better; throws what ends the connection, or the watch. */
   async #handleFailure(
-    link: PeerLink,
+    peer: PooledPeer,
     session: number,
     error: unknown,
     signal: AbortSignal,
@@ -257,7 +261,7 @@ class WatchRun implements Disposable {
     logger.log(code === "locked" ? "info" : "warn", messageOf(error));
     // It may not know yet, and holds its folder.
     const wireCode = code === "locked" ? "locked" : "failed";
-    await link.send({ type: "error", session, code: wireCode, message: messageOf(error) });
+    await peer.group.send({ type: "error", session, code: wireCode, message: messageOf(error) });
     this.#isDirty = true;
     const pauseMs = code === "locked"
       ? LOCK_RETRY_MS * (0.5 + Math.random())

@@ -433,7 +433,7 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
   }
 
   /** False if the peer has as many connections as it may, and all of them are alive. */
-  #makeRoomForPeer(core: ConnectionCore, { peerKey, limits }: ActiveListener): boolean {
+  #makeRoomForPeer(core: ConnectionCore, { peerKey, limits, makeRoom }: ActiveListener): boolean {
     if (!peerKey) return true;
     const key = peerKey(core.peer!);
     const others = new Set<string>();
@@ -447,9 +447,12 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     if (own.length >= limits.connectionsPerPeerMax) {
       // A device that was switched off and is back has connections that only look alive.
       const silent = own.reduce((a, b) => a.heardAtMs <= b.heardAtMs ? a : b);
-      if (this.#clock.nowMs() - silent.heardAtMs < SILENT_MS) return false;
-      this.#counters.surplusConnections++;
-      void silent.close(CLOSE_CODE.normal);
+      if (this.#clock.nowMs() - silent.heardAtMs < SILENT_MS) {
+        if (!makeRoom?.(key)) return false;
+      } else {
+        this.#counters.surplusConnections++;
+        void silent.close(CLOSE_CODE.normal);
+      }
     }
     this.#peerKeys.set(core, key);
     return true;

@@ -47,6 +47,8 @@ export interface ListenOptions {
   readonly peerKey?: (peer: HandshakePeer) => string;
   /** Gets each connection once, verified. */
   readonly onConnection: (connection: QuicConnection) => void;
+  /** A peer at its limit, all of its connections alive, is here again: true if one was closed for it. */
+  readonly makeRoom?: (peerKey: string) => boolean;
   readonly limits?: Partial<ListenLimits>;
 }
 

@@ -5,8 +5,10 @@
  *
  * @module
  */
-export { KeepAlive } from "./link/keep_alive.ts";
+export { JoinedHandler } from "./link/joined_handler.ts";
+export { GROUP_LINKS_MAX, LinkGroup } from "./link/link_group.ts";
 export * from "./link/peer_link.ts";
+export type { SessionLink } from "./link/requester.ts";
 export type { DuplexStream, ReceiveSide, SendSide, Transport } from "./link/transport.ts";
 export type { DeleteLimit } from "./plan/safety.ts";
 export * from "./plan/sync_plan.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { CliDevice, trustingPair } from "../support/cli_device.ts";
+import { noise } from "../support/sync_scene.ts";
 import { assertSameTree, describeTree, Link, temporaryFolder, writeTree } from "../support/tree.ts";
 
 async function setUp() {
@@ -66,6 +67,25 @@ Deno.test("sync --delete deletes, its dry run only says so, and both print the s
       items(dry.stdout).some((l) => /^->f .* extra$/.test(l)),
   );
   assert.deepEqual(items(real.stdout), items(dry.stdout));
+});
+
+Deno.test("sync --connections 4 moves many bytes over four connections, and few over one", async () => {
+  const { folder, a, b, left, right } = await setUp();
+  using _ = folder;
+  for (let i = 0; i < 6; i++) fs.writeFileSync(`${left}/noise${i}`, noise(5_000_000, i + 1));
+  await using server = await b.serve(right);
+  const args = ["sync", "b", left, "--push", "--connections", "4", "--bwlimit", "30M", "--json"];
+  const first = await a.succeed(...args, "--address", server.address);
+  assertSameTree(right, left);
+  const summary = first.events.at(-1)!;
+  assert.deepEqual([summary["connections"], summary["ok"]], [4, true]);
+  assert.ok(summary["wireSent"] as number > 30_000_000);
+  const second = (await a.succeed(...args)).events.at(-1)!;
+  assert.equal(second["connections"], 1);
+  const wire = (second["wireSent"] as number) + (second["wireReceived"] as number);
+  assert.ok(wire < 4096, `${wire} bytes for nothing`);
+  const ends = server.events.filter(({ event }) => event === "session-end");
+  assert.deepEqual(ends.map(({ connections }) => connections), [4, 1]);
 });
 
 Deno.test("a read-only share can't be pushed to: exit 13, and nothing changes", async () => {

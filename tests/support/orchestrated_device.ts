@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../../src/base/clock.ts";
 import type { Logger } from "../../src/base/log.ts";
 import { type Discovery, type MemoryNetwork, NullDiscovery } from "../../src/discovery/mod.ts";
 import { storeDeviceName } from "../../src/identity/mod.ts";
-import { Orchestrator, ShareServer } from "../../src/orchestrator/mod.ts";
+import { Orchestrator, type PoolLimits, ShareServer } from "../../src/orchestrator/mod.ts";
 
 /** Where devices of one process reach each other. */
 export const LOOPBACK = "127.0.0.1";
@@ -14,6 +14,7 @@ export interface DeviceOptions {
   readonly network?: MemoryNetwork;
   readonly clock?: Clock;
   readonly signal?: AbortSignal;
+  readonly pool?: Partial<PoolLimits>;
 }
 
 /** One line of a log. */
@@ -45,6 +46,7 @@ export class OrchestratedDevice implements AsyncDisposable {
       logger,
       signal: options.signal ?? new AbortController().signal,
       openDiscovery: () => Promise.resolve(discovery),
+      ...(options.pool && { pool: options.pool }),
     });
     return new OrchestratedDevice(orchestrator, log);
   }

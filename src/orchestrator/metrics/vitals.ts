@@ -69,7 +69,9 @@ export function readVitals({ endpoint, server, sessions, version }: VitalSources
       congestionWindowBytes: (before?.congestionWindowBytes ?? 0) + stats.congestionWindowBytes,
       deliveryRate: (before?.deliveryRate ?? 0) + stats.deliveryRate,
     });
-    for (const { mode, sums: { bytesSent, bytesReceived, bytesReused } } of responder.running) {
+    for (
+      const { mode, sums: { bytesSent, bytesReceived, bytesReused } } of responder?.running ?? []
+    ) {
       sessionsRunning.set(mode, (sessionsRunning.get(mode) ?? 0) + 1);
       sums.bytesSent += bytesSent;
       sums.bytesReceived += bytesReceived;

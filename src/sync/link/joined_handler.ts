@@ -20,7 +20,7 @@ export class JoinedHandler implements LinkHandler {
     switch (message.type) {
       case "error":
         // It was not let in: an end in good order, for this connection alone.
-        throw new LandropicError("peer_unreachable", `Not joined: ${message.message}`);
+        throw new LandropicError("failed", `Not joined: ${message.message}`);
       case "go-away":
         return;
       default:

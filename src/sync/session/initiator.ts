@@ -106,6 +106,8 @@ export interface InitiatorOptions {
   readonly signal: AbortSignal;
   /** Hears of each operation on the own folder, before any is begun. */
   readonly onOperation?: (operation: Operation) => void;
+  /** Hears how many file bytes are about to move, both ways together. */
+  readonly onTransfer?: (bytes: number) => void;
   /** For tests, which break off at a step of a commit. */
   readonly onStep?: ExecutorOptions["onStep"];
 }
@@ -183,6 +185,7 @@ export class InitiatorSession implements LinkHandler {
     if (request.dryRun) { for (const item of plan.items) this.#options.observer.item(item); }
     this.#checkSafety(plan, snapshot, accept);
     if (!request.dryRun) {
+      this.#options.onTransfer?.(plan.bytesToSend + plan.bytesToReceive);
       const carryingOut = this.#carryOut(plan, link, share, { remote, summary, stop });
       const outcomes = await during(carryingOut).catch(async (error) => {
         // The folder is not let go of while anything works in it.

@@ -4,13 +4,13 @@ import { type DuplexStream, STREAM_CODE } from "../link/transport.ts";
 
 /** The asking side of a connection that sees many sessions, one after the other or side by side. */
 export class SessionRouter implements LinkHandler {
-  readonly #onChanged: () => void;
+  /** Hears that the peer says that a share has changed. */
+  onChanged: () => void;
   readonly #sessions = new Map<number, LinkHandler>();
   #next = 1;
 
-  /** @param onChanged The peer says that a share has changed. */
-  constructor(onChanged: () => void) {
-    this.#onChanged = onChanged;
+  constructor(onChanged: () => void = () => {}) {
+    this.onChanged = onChanged;
   }
 
   /** Makes a session with the next number and passes on what is for it. */
@@ -29,7 +29,7 @@ export class SessionRouter implements LinkHandler {
   handleMessage(message: Message): void {
     switch (message.type) {
       case "changed":
-        return this.#onChanged();
+        return this.onChanged();
       case "go-away":
         return;
       case "sync-accept":

@@ -215,5 +215,5 @@ Deno.test("JoinedHandler lets nothing but requests for bytes and refusals throug
   assert.deepEqual(asked, ["get-files"]);
   assert.throws(() => joined.handleMessage({ type: "sync-ack", session: 1 }), ProtocolError);
   const refusal: Message = { type: "error", session: 0, code: "no_such_group", message: "none" };
-  assert.throws(() => joined.handleMessage(refusal), { code: "peer_unreachable" });
+  assert.throws(() => joined.handleMessage(refusal), { code: "failed" });
 });

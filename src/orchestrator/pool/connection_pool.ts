@@ -1,0 +1,168 @@
+import { LandropicError } from "../../base/errors.ts";
+import type { TrustEntry } from "../../identity/mod.ts";
+import { CLOSE_CODE, type QuicConnection } from "../../quic/mod.ts";
+import type { PeerLink } from "../../sync/mod.ts";
+import { type ReachOptions, reachPeer } from "../dialer.ts";
+import type { Orchestrator } from "../orchestrator.ts";
+import { PoolCore, type PoolCounters } from "./pool_core.ts";
+import type { PoolLimits } from "./pool_limits.ts";
+import { PooledPeer } from "./pooled_peer.ts";
+
+/** A connection with a peer, and what was made of it in an earlier session. */
+export interface Reached {
+  readonly connection: QuicConnection;
+  readonly peer: PooledPeer | undefined;
+}
+
+/**
+ * The connections of a command with its peers. Sessions borrow them and give them back; the next session
+ * with the same peer finds its connection waiting. Looks after all of them: whether they are alive, and
+ * whether anybody still needs them.
+ */
+export class ConnectionPool implements AsyncDisposable {
+  readonly limits: PoolLimits;
+  readonly #orchestrator: Orchestrator;
+  readonly #core: PoolCore;
+  readonly #links = new Map<number, PeerLink>();
+  /** Waiting for somebody. */
+  readonly #idle = new Set<PooledPeer>();
+  #isOver = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerAtMs = Infinity;
+
+  constructor(orchestrator: Orchestrator, limits: PoolLimits) {
+    this.#orchestrator = orchestrator;
+    this.limits = limits;
+    this.#core = new PoolCore(limits);
+  }
+
+  /** What has happened so far, for metrics. */
+  get counters(): Readonly<PoolCounters> {
+    return this.#core.counters;
+  }
+
+  /** Connections that somebody uses, and that wait for somebody. */
+  get states(): { readonly used: number; readonly idle: number } {
+    return this.#core.states;
+  }
+
+  /**
+   * Finds a connection with a peer: one that waits, or a new one. It is the caller's until
+   * {@linkcode open} has taken it.
+   *
+   * @throws as {@linkcode reachPeer}.
+   */
+  async reach(entry: TrustEntry, options: ReachOptions): Promise<Reached> {
+    for (const peer of this.#idle) {
+      if (peer.entry.id !== entry.id) continue;
+      this.#idle.delete(peer);
+      if (!peer.isUsable) continue;
+      this.#core.use(peer.id);
+      return { connection: peer.connection, peer };
+    }
+    return { connection: await reachPeer(this.#orchestrator, entry, options), peer: undefined };
+  }
+
+  /**
+   * Speaks first on a connection, unless that was done before. To be given back with
+   * {@linkcode release} when no session runs on it.
+   *
+   * @throws whatever ends the connection.
+   */
+  async open(entry: TrustEntry, { connection, peer }: Reached): Promise<PooledPeer> {
+    try {
+      return peer ?? await PooledPeer.open(this.#orchestrator, entry, connection);
+    } catch (error) {
+      await connection.close(CLOSE_CODE.normal);
+      throw error;
+    }
+  }
+
+  /** Takes a connection back, for whoever comes next. */
+  async release(peer: PooledPeer): Promise<void> {
+    peer.endTransfer();
+    if (!peer.isUsable) return await peer.close();
+    this.#core.release(peer.id, this.#nowMs);
+    this.#idle.add(peer);
+    this.#run();
+  }
+
+  /**
+   * Looks after one connection from now on, in use by whoever brings it.
+   *
+   * @param peer Whose it is; connections dialled and accepted are counted apart.
+   * @returns Its id; `undefined` where the peer has as many as it may.
+   */
+  enter(peer: string, link: PeerLink): number | undefined {
+    const id = this.#core.add(peer, this.#nowMs);
+    if (id === undefined) return undefined;
+    this.#links.set(id, link);
+    void link.ended.then(() => {
+      this.#links.delete(id);
+      this.#core.remove(id);
+    });
+    this.#run();
+    return id;
+  }
+
+  /** A joined connection serves again. */
+  use(id: number): void {
+    this.#core.use(id);
+  }
+
+  /** A joined connection has nothing to do for now. */
+  rest(id: number): void {
+    this.#core.release(id, this.#nowMs);
+    this.#run();
+  }
+
+  /** Asks a peer at once whether it is there; without an answer soon, its connection is ended. */
+  probe(id: number): void {
+    this.#core.probe(id, this.#nowMs);
+    this.#run();
+  }
+
+  /** Closes every connection. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#idle.clear();
+    await Promise.all([...this.#links.values()].map((link) => link.close()));
+  }
+
+  get #nowMs(): number {
+    return this.#orchestrator.options.clock.nowMs();
+  }
+
+  /** Does what is due, and sees to it that it is called again. */
+  #run(): void {
+    if (this.#isOver) return;
+    for (let action; (action = this.#core.poll(this.#nowMs)) !== undefined;) {
+      const { id } = action;
+      const link = this.#links.get(id);
+      if (link === undefined) continue;
+      if (action.kind === "ping") {
+        link.ping().then(() => this.#core.handleAnswer(id), () => {});
+        continue;
+      }
+      const error = action.why === "dead"
+        ? new LandropicError("peer_unreachable", "The peer does not answer any more")
+        : undefined;
+      void link.close(CLOSE_CODE.normal, error);
+    }
+    this.#arm(this.#core.pollTimeout());
+  }
+
+  #arm(atMs: number): void {
+    // An earlier ring than needed costs nothing; one timer for each change would.
+    if (this.#timer !== undefined && this.#timerAtMs <= atMs) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (atMs === Infinity) return;
+    this.#timerAtMs = atMs;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#run();
+    }, Math.max(1, atMs - this.#nowMs));
+  }
+}

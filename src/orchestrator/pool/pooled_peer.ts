@@ -1,0 +1,233 @@
+import { LandropicError, messageOf } from "../../base/errors.ts";
+import type { TrustEntry } from "../../identity/mod.ts";
+import { FEATURE_GROUPS, GROUP_ID_BYTES } from "../../protocol/mod.ts";
+import { CLOSE_CODE, type QuicConnection } from "../../quic/mod.ts";
+import { JoinedHandler, LinkGroup, type PeerLink, SessionRouter } from "../../sync/mod.ts";
+import { ANSWER_TIMEOUT_MS, reachPeer } from "../dialer.ts";
+import type { Orchestrator } from "../orchestrator.ts";
+import { callPeer, type ConnectedPeer } from "../peer_call.ts";
+import type { WireCounters } from "../session_wire.ts";
+import { type GroupAction, GroupCore } from "./group_core.ts";
+import { StallWatch } from "./stall_watch.ts";
+import { WireSum } from "./wire_sum.ts";
+
+/** A connection of the group. */
+interface Wire {
+  readonly connection: QuicConnection;
+  readonly link: PeerLink;
+  readonly stall: StallWatch;
+}
+
+/**
+ * A peer that was dialled: the connection that carries the sessions with it, and those that join it while
+ * many bytes move. Belongs to the pool.
+ */
+export class PooledPeer {
+  readonly entry: TrustEntry;
+  /** The first connection. */
+  readonly connection: QuicConnection;
+  readonly group: LinkGroup;
+  /** Makes sessions, and hears of changes. */
+  readonly router: SessionRouter;
+  /** The id of the first connection in the pool. */
+  readonly id: number;
+  /** Resolves when the peer has said Hello, and so accepted this device. */
+  readonly connected: Promise<ConnectedPeer>;
+  readonly #orchestrator: Orchestrator;
+  readonly #groupId: Uint8Array<ArrayBuffer>;
+  readonly #core: GroupCore;
+  readonly #wires = new Map<number, Wire>();
+  readonly #sum = new WireSum();
+  readonly #timer: ReturnType<typeof setInterval>;
+  /** Ends the dials of a transfer with it. */
+  #transfer: AbortController | undefined;
+
+  /** Says Hello on a connection that was just made. */
+  static async open(
+    orchestrator: Orchestrator,
+    entry: TrustEntry,
+    connection: QuicConnection,
+  ): Promise<PooledPeer> {
+    const router = new SessionRouter();
+    const group = crypto.getRandomValues(new Uint8Array(GROUP_ID_BYTES));
+    const connected = Promise.withResolvers<ConnectedPeer>();
+    connected.promise.catch(() => {});
+    const link = await callPeer(orchestrator, entry, connection, {
+      handler: router,
+      group: { group },
+      onConnected: connected.resolve,
+    });
+    link.peerHello.catch(connected.reject);
+    return new PooledPeer(orchestrator, entry, {
+      first: { connection, link, stall: new StallWatch() },
+      router,
+      groupId: group,
+      connected: connected.promise,
+    });
+  }
+
+  private constructor(
+    orchestrator: Orchestrator,
+    entry: TrustEntry,
+    { first, router, groupId, connected }: {
+      readonly first: Wire;
+      readonly router: SessionRouter;
+      readonly groupId: Uint8Array<ArrayBuffer>;
+      readonly connected: Promise<ConnectedPeer>;
+    },
+  ) {
+    const { pool } = orchestrator;
+    this.entry = entry;
+    this.connection = first.connection;
+    this.router = router;
+    this.connected = connected;
+    this.#orchestrator = orchestrator;
+    this.#groupId = groupId;
+    this.id = pool.enter(entry.id, first.link) ?? tooMany(entry);
+    this.group = new LinkGroup(first.link);
+    this.#core = new GroupCore(this.id, {
+      connectionsMax: pool.limits.connectionsPerPeerMax,
+      packetsMax: pool.limits.packetsMax,
+    });
+    this.#wires.set(this.id, first);
+    this.#sum.add(first.connection);
+    this.#timer = setInterval(() => this.#look(), pool.limits.packetCheckMs);
+    void this.group.ended.then(() => {
+      clearInterval(this.#timer);
+      this.endTransfer();
+    });
+  }
+
+  /** True while another session may begin on it. */
+  get isUsable(): boolean {
+    return !this.group.primary.isEnded && !this.#core.isWorn;
+  }
+
+  /** Connections so far, those that are gone included. */
+  get connections(): number {
+    return this.#sum.count;
+  }
+
+  /** What all of them moved. */
+  wire(): WireCounters {
+    return this.#sum.read();
+  }
+
+  /** Asks the peer whether it is there; without an answer soon, the connection is ended. */
+  probe(): void {
+    this.#orchestrator.pool.probe(this.id);
+  }
+
+  /** Many bytes are about to move, over so many connections: opens what is missing, meanwhile. */
+  beginTransfer(connections: number): void {
+    if (this.#transfer !== undefined) return;
+    this.#transfer = new AbortController();
+    for (const id of this.#wires.keys()) if (id !== this.id) this.#orchestrator.pool.use(id);
+    this.#core.want(connections);
+    this.#look();
+  }
+
+  /** They have moved. Connections that joined wait for the next time, as long as any. */
+  endTransfer(): void {
+    if (this.#transfer === undefined) return;
+    this.#transfer.abort(new LandropicError("interrupted", "The transfer is over"));
+    this.#transfer = undefined;
+    this.#core.want(0);
+    for (const id of this.#wires.keys()) if (id !== this.id) this.#orchestrator.pool.rest(id);
+  }
+
+  /** Ends all its connections in good order. */
+  async close(): Promise<void> {
+    await this.group[Symbol.asyncDispose]();
+    await this.connection.close(CLOSE_CODE.normal);
+  }
+
+  /** Takes the counters and does what follows from them. */
+  #look(): void {
+    if (this.group.primary.isEnded) return;
+    for (const [id, { connection, link, stall }] of this.#wires) {
+      const { sentPackets, receivedPackets } = connection.stats();
+      const load = this.group.loadOf(link);
+      this.#core.handleState(id, Math.max(sentPackets, receivedPackets), load);
+      if (id !== this.id && stall.check(receivedPackets, load)) this.#orchestrator.pool.probe(id);
+    }
+    for (let action; (action = this.#core.poll()) !== undefined;) this.#do(action);
+  }
+
+  #do(action: GroupAction): void {
+    switch (action.kind) {
+      case "dial":
+        return this.#orchestrator.background(this.#join(this.#transfer!.signal));
+      case "retire":
+        this.#log("debug", "a connection has carried its share of packets, another one takes over");
+        return this.group.retire(this.#wires.get(action.id)!.link);
+      case "close":
+        return void this.#wires.get(action.id)?.link.close();
+    }
+  }
+
+  /** Dials, and joins the group with what comes of it. */
+  async #join(signal: AbortSignal): Promise<void> {
+    let connection: QuicConnection | undefined;
+    try {
+      const { features } = await this.group.primary.peerHello;
+      if (!features.includes(FEATURE_GROUPS)) throw new Error("the peer works with one connection");
+      connection = await this.#dial(signal);
+      const handler = new JoinedHandler(this.router);
+      const link = await callPeer(this.#orchestrator, this.entry, connection, {
+        handler,
+        group: { group: this.#groupId, joins: true },
+      });
+      await link.peerHello;
+      this.#enter({ connection, link, stall: new StallWatch() });
+    } catch (error) {
+      await connection?.close(CLOSE_CODE.normal);
+      this.#core.handleDialFailed();
+      this.#log("info", `no further connection with the peer: ${messageOf(error)}`);
+    }
+    this.#look();
+  }
+
+  #enter(wire: Wire): void {
+    const { connection, link } = wire;
+    const { pool } = this.#orchestrator;
+    const id = pool.enter(this.entry.id, link) ?? tooMany(this.entry);
+    if (!this.group.add(link)) throw new Error("the group has ended");
+    this.#wires.set(id, wire);
+    this.#sum.add(connection);
+    this.#core.handleJoined(id);
+    if (this.#transfer === undefined) pool.rest(id);
+    void link.ended.then((error) => {
+      this.#wires.delete(id);
+      if (error) this.#log("info", `a connection of several ended: ${messageOf(error)}`);
+      this.#core.handleEnded(id, isDismissal(error));
+      this.#look();
+    });
+  }
+
+  /** Where the first connection leads, else wherever the peer is. */
+  async #dial(signal: AbortSignal): Promise<QuicConnection> {
+    const { remoteAddress } = this.connection;
+    const timeoutMs = ANSWER_TIMEOUT_MS;
+    try {
+      return await this.#orchestrator.dial(this.entry, remoteAddress, { timeoutMs, signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#log("debug", `the peer is looked for elsewhere: ${messageOf(error)}`);
+      return await reachPeer(this.#orchestrator, this.entry, { retries: 0, waitMs: 0, signal });
+    }
+  }
+
+  #log(level: "debug" | "info", message: string): void {
+    this.#orchestrator.options.logger.log(level, message, { peer: this.entry.alias });
+  }
+}
+
+function tooMany({ alias }: TrustEntry): never {
+  throw new LandropicError("failed", `Too many connections with "${alias}"`);
+}
+
+/** True where the peer has not let a connection in, or has sent it away, in good order. */
+function isDismissal(error: Error | undefined): boolean {
+  return error === undefined || (error instanceof LandropicError && error.code === "failed");
+}

@@ -1,0 +1,37 @@
+import type { QuicConnection } from "../../quic/mod.ts";
+import type { WireCounters } from "../session_wire.ts";
+
+/** Adds up what several connections have moved, beyond their ends. */
+export class WireSum {
+  readonly #live = new Set<QuicConnection>();
+  #count = 0;
+  #sentBytes = 0;
+  #receivedBytes = 0;
+
+  /** Connections added so far. */
+  get count(): number {
+    return this.#count;
+  }
+
+  add(connection: QuicConnection): void {
+    this.#count++;
+    this.#live.add(connection);
+    void connection.closed.then(() => {
+      this.#live.delete(connection);
+      const { sentBytes, receivedBytes } = connection.stats();
+      this.#sentBytes += sentBytes;
+      this.#receivedBytes += receivedBytes;
+    });
+  }
+
+  /** Bytes of UDP payload so far. */
+  read(): WireCounters {
+    let [sentBytes, receivedBytes] = [this.#sentBytes, this.#receivedBytes];
+    for (const connection of this.#live) {
+      const stats = connection.stats();
+      sentBytes += stats.sentBytes;
+      receivedBytes += stats.receivedBytes;
+    }
+    return { sentBytes, receivedBytes };
+  }
+}

@@ -1,0 +1,127 @@
+import {
+  type PoolLimits,
+  runSync,
+  type ServedEnd,
+  ShareServer,
+  type SyncRunOptions,
+  type SyncRunSummary,
+  type Visitor,
+} from "../../src/orchestrator/mod.ts";
+import type { QuicConnection } from "../../src/quic/mod.ts";
+import type { SyncObserver, SyncRequest } from "../../src/sync/mod.ts";
+import { LOOPBACK, OrchestratedDevice } from "./orchestrated_device.ts";
+import { temporaryFolder, type TreeSpec, writeTree } from "./tree.ts";
+
+/** A plain two-way sync. */
+export const SYNC_REQUEST: SyncRequest = {
+  share: "",
+  mode: "two-way",
+  deleteExtra: false,
+  deleteLimit: { kind: "percent", percent: 50, appliesAboveFiles: 20 },
+  dryRun: false,
+  checksum: false,
+  versions: 0,
+  conflict: "keep-both",
+  compress: false,
+  filters: [],
+  run: "run",
+};
+
+/** What a test changes about a scene. */
+export interface SceneOptions {
+  /** Of both devices. */
+  readonly pool?: Partial<PoolLimits>;
+}
+
+/** Two devices in this process that trust each other: `a` syncs its left folder with `b`'s right one. */
+export class SyncScene implements AsyncDisposable {
+  readonly #stack = new AsyncDisposableStack();
+  readonly folder = this.#stack.use(temporaryFolder());
+  readonly left = `${this.folder.path}/left`;
+  readonly right = `${this.folder.path}/right`;
+  readonly ends: ServedEnd[] = [];
+  readonly stop = new AbortController();
+  a!: OrchestratedDevice;
+  b!: OrchestratedDevice;
+  server!: ShareServer;
+
+  static async make(left: TreeSpec, right: TreeSpec, options: SceneOptions = {}) {
+    const scene = new SyncScene();
+    writeTree(scene.left, left);
+    writeTree(scene.right, right);
+    const { path } = scene.folder;
+    scene.a = scene.#stack.use(await OrchestratedDevice.open(path, "a", options));
+    scene.b = scene.#stack.use(await OrchestratedDevice.open(path, "b", options));
+    await Promise.all([scene.a.trust(scene.b, "b"), scene.b.trust(scene.a, "a")]);
+    scene.server = scene.#stack.use(
+      await ShareServer.start(scene.b.orchestrator, {
+        shares: [{ name: "default", path: scene.right, writable: true }],
+        allow: [],
+        listen: { host: LOOPBACK, port: 0 },
+        once: false,
+        versionsMax: 0,
+        observer: { sessionStart() {}, sessionEnd: (end) => void scene.ends.push(end) },
+      }),
+    );
+    return scene;
+  }
+
+  /** Syncs once. */
+  async sync(
+    request: Partial<SyncRequest>,
+    { port = this.server.address.port, observer = {}, ...more }:
+      & Partial<Omit<SyncRunOptions, "observer">>
+      & { readonly port?: number; readonly observer?: Partial<SyncRunOptions["observer"]> } = {},
+  ): Promise<SyncRunSummary> {
+    const { orchestrator } = this.a;
+    return await runSync(orchestrator, orchestrator.trust.resolve("b"), {
+      request: { ...SYNC_REQUEST, ...request },
+      dir: this.left,
+      lockWaitMs: 0,
+      address: { host: LOOPBACK, port },
+      retries: 0,
+      waitMs: 0,
+      signal: this.stop.signal,
+      observer: { ...SILENT, ...observer },
+      ...more,
+    });
+  }
+
+  /** Connections at the server that carry bytes only. */
+  get joined(): (readonly [QuicConnection, Visitor])[] {
+    return [...this.server.visitors].filter(([, { responder }]) => responder === undefined);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop.abort(new DOMException("over", "AbortError"));
+    await this.#stack.disposeAsync();
+  }
+}
+
+const SILENT: SyncObserver & { connected(): void } = {
+  plan() {},
+  item() {},
+  conflict() {},
+  fileError() {},
+  progress() {},
+  connected() {},
+};
+
+/** Polls until something is so. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+/** Bytes that nothing makes shorter, the same for the same seed. */
+export function noise(size: number, seed = 1): Uint8Array<ArrayBuffer> {
+  const words = new Uint32Array(Math.ceil(size / 4));
+  let state = seed * 2654435761 >>> 0 || 1;
+  for (let i = 0; i < words.length; i++) {
+    // xorshift32 (Marsaglia, 2003)
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    words[i] = state;
+  }
+  return new Uint8Array(words.buffer, 0, size);
+}

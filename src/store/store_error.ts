@@ -3,6 +3,7 @@ import { LandropicError } from "../base/errors.ts";
 /**
  * Why an operation on the file system failed, told apart as far as somebody can act on it.
  *
+ * - `closed`: the root or file was disposed before.
  * - `changed`: what is there is not what the caller expected; nothing was done.
  * - `symlink`: a name in the path is a symbolic link, which is never followed.
  * - `unsupported`: the file system or the platform can't do it.
@@ -24,6 +25,7 @@ export type StoreReason =
   | "file_too_large"
   | "too_many_open_files"
   | "busy"
+  | "closed"
   | "changed"
   | "locked"
   | "unsupported"
@@ -115,6 +117,7 @@ const REASON_OF_CODE: Record<string, StoreReason> = {
   EFBIG: "file_too_large",
   EMFILE: "too_many_open_files",
   ENFILE: "too_many_open_files",
+  EBADF: "closed",
   EBUSY: "busy",
   // Opening without waiting a file that another program holds a lease on.
   EAGAIN: "busy",
@@ -142,6 +145,7 @@ const WORDS: Record<StoreReason, string> = {
   file_too_large: "the file is too large for the file system",
   too_many_open_files: "too many open files",
   busy: "it is in use",
+  closed: "it was closed already",
   changed: "it changed in the meantime",
   locked: "it is locked",
   unsupported: "the file system can't do this",

@@ -340,3 +340,41 @@ testEach("a root keeps no descriptor open", (root) => {
   }
   assert.equal(open(), before);
 }, { ignore: Deno.build.os !== "linux" });
+
+for (const implementation of ["linux", "linux-plain"] as const) {
+  Deno.test({
+    name: `a root that was disposed refuses, whoever has its descriptor now [${implementation}]`,
+    ignore: Deno.build.os !== "linux",
+    fn: async () => {
+      const path = Deno.makeTempDirSync();
+      const elsewhere = Deno.makeTempDirSync();
+      Deno.writeTextFileSync(`${path}/file`, "hello");
+      Deno.writeTextFileSync(`${elsewhere}/file`, "somebody else's");
+      const root = openRoot(path, { implementation });
+      const file = root.openFile(at("file"));
+      const staged = root.stage();
+      file[Symbol.dispose]();
+      root[Symbol.dispose]();
+      root[Symbol.dispose]();
+      // It takes the number that is free now.
+      using other = openRoot(elsewhere, { implementation });
+      refuses(["closed"], () => root.list(""));
+      refuses(["closed"], () => root.lstat(""));
+      refuses(["closed"], () => root.lstat(at("file")));
+      refuses(["closed"], () => root.openFile(at("file")));
+      refuses(["closed"], () => root.removeFile(at("file")));
+      refuses(["closed"], () => root.rename(at("file"), at("moved"), { replace: false }));
+      refuses(["closed"], () => root.chmod("", 0o700));
+      refuses(["closed"], () => root.space());
+      refuses(["closed"], () => root.stage());
+      refuses(["closed"], () => root.publish(staged, at("new")));
+      refuses(["closed"], () => file.readAt(new Uint8Array(5), 0));
+      staged[Symbol.dispose]();
+      refuses(["closed"], () => staged.writeAt(bytes("x"), 0));
+      await assert.rejects(root.flushFiles(Array(100).fill(staged)), { reason: "closed" });
+      assert.deepEqual(other.list("").entries.map(({ name }) => name), ["file"]);
+      Deno.removeSync(path, { recursive: true });
+      Deno.removeSync(elsewhere, { recursive: true });
+    },
+  });
+}

@@ -1,4 +1,5 @@
 import { E, type Libc, O, SYS } from "./libc.ts";
+import type { RootDescriptor } from "./root_descriptor.ts";
 import { CString, KERNEL_PATH_BYTES_MAX } from "./scratch.ts";
 
 /** Directories kept open during a run of changes. */
@@ -15,7 +16,7 @@ const RESOLVE_BENEATH = 8n;
  */
 export class Dirs {
   readonly #libc: Libc;
-  readonly #rootFd: number;
+  readonly #root: RootDescriptor;
   readonly #how = new BigUint64Array(3);
   readonly #howBytes: Uint8Array<ArrayBuffer>;
   readonly #path = new CString();
@@ -26,9 +27,9 @@ export class Dirs {
   #touched = new Set<string>();
 
   /** @param openat2 False to go component by component, as before Linux 5.6. */
-  constructor(libc: Libc, rootFd: number, openat2: boolean) {
+  constructor(libc: Libc, root: RootDescriptor, openat2: boolean) {
     this.#libc = libc;
-    this.#rootFd = rootFd;
+    this.#root = root;
     this.#how[2] = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
     this.#howBytes = new Uint8Array(this.#how.buffer);
     this.#viaOpenat2 = openat2 && this.#hasOpenat2();
@@ -50,7 +51,7 @@ export class Dirs {
    */
   parent(path: string): number {
     const slash = path.lastIndexOf("/");
-    if (slash < 0) return this.#rootFd;
+    if (slash < 0) return this.#root.fd;
     const dir = path.slice(0, slash);
     const known = this.#held?.get(dir);
     if (known !== undefined) {
@@ -131,21 +132,21 @@ export class Dirs {
   }
 
   #openBeneath(path: string, flags: number): number {
-    let at = this.#rootFd;
+    let at = this.#root.fd;
     let rest = path;
     while (!this.#path.set(rest)) {
       // Longer than the kernel takes at once: go as far as fits, and on from there.
       const cut = cutBefore(rest, KERNEL_PATH_BYTES_MAX);
       this.#path.set(rest.slice(0, cut));
       const next = this.#openat2(at, O.PATH | O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC);
-      if (at !== this.#rootFd) this.#libc.call.close(at);
+      if (at !== this.#root.fd) this.#libc.call.close(at);
       if (next < 0) return next;
       at = next;
       rest = rest.slice(cut + 1);
     }
     if (rest === "") this.#path.set(".");
     const fd = this.#openat2(at, flags);
-    if (at !== this.#rootFd) this.#libc.call.close(at);
+    if (at !== this.#root.fd) this.#libc.call.close(at);
     return fd;
   }
 
@@ -157,13 +158,13 @@ export class Dirs {
   #walk(path: string, flags: number): number {
     const { call } = this.#libc;
     const names = path === "" ? ["."] : path.split("/");
-    let at = this.#rootFd;
+    let at = this.#root.fd;
     for (const [i, name] of names.entries()) {
       this.#path.set(name);
       const last = i === names.length - 1;
       const how = last ? flags : O.PATH | O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC;
       const next = call.openat(at, this.#path.bytes, how, 0);
-      if (at !== this.#rootFd) call.close(at);
+      if (at !== this.#root.fd) call.close(at);
       if (next < 0) return next;
       at = next;
     }
@@ -172,7 +173,7 @@ export class Dirs {
 
   #hasOpenat2(): boolean {
     this.#path.set(".");
-    const fd = this.#openat2(this.#rootFd, O.PATH | O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC);
+    const fd = this.#openat2(this.#root.fd, O.PATH | O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC);
     if (fd >= 0) {
       this.#libc.call.close(fd);
       return true;

@@ -2,6 +2,7 @@ import type { TouchedDirs } from "../root.ts";
 import { StoreError } from "../store_error.ts";
 import type { Dirs } from "./dirs.ts";
 import { type Libc, O } from "./libc.ts";
+import type { RootDescriptor } from "./root_descriptor.ts";
 import { scratch } from "./scratch.ts";
 
 /**
@@ -21,13 +22,13 @@ const SYNCFS_TYPES = new Set([0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x0
 /** Makes files and directories durable, on threads beside the event loop. */
 export class Flusher {
   readonly #libc: Libc;
-  readonly #rootFd: number;
+  readonly #root: RootDescriptor;
   readonly #dirs: Dirs;
   readonly #bySyncfs: boolean;
 
-  constructor(libc: Libc, rootFd: number, dirs: Dirs) {
+  constructor(libc: Libc, root: RootDescriptor, dirs: Dirs) {
     this.#libc = libc;
-    this.#rootFd = rootFd;
+    this.#root = root;
     this.#dirs = dirs;
     this.#bySyncfs = reportsWriteErrors() && SYNCFS_TYPES.has(this.#fileSystemType());
   }
@@ -40,7 +41,7 @@ export class Flusher {
    */
   async flushFiles(fds: readonly number[], freeBytes: () => number): Promise<void> {
     const flushed = fds.length >= SYNCFS_MIN && this.#bySyncfs
-      ? await this.#libc.call.syncfs(this.#rootFd) === 0
+      ? await this.#libc.call.syncfs(this.#root.fd) === 0
       : await this.#flushEach(fds);
     if (flushed) return;
     throw new StoreError(freeBytes() === 0 ? "no_space" : "io", "Cannot flush files to the disk");
@@ -77,7 +78,7 @@ export class Flusher {
   }
 
   async #flushAll(): Promise<void> {
-    if (await this.#libc.call.syncfs(this.#rootFd) !== 0) {
+    if (await this.#libc.call.syncfs(this.#root.fd) !== 0) {
       throw new StoreError("io", "Cannot flush the file system");
     }
   }
@@ -96,7 +97,7 @@ export class Flusher {
 
   #fileSystemType(): number {
     const buffer = scratch(120);
-    if (this.#libc.call.fstatfs(this.#rootFd, buffer) !== 0) return 0;
+    if (this.#libc.call.fstatfs(this.#root.fd, buffer) !== 0) return 0;
     return new Uint32Array(buffer.buffer)[0]!;
   }
 }

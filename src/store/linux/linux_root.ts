@@ -18,6 +18,7 @@ import { LinuxReadFile, LinuxStagedFile, readFully } from "./files.ts";
 import { Flusher } from "./flusher.ts";
 import { AT, E, failure, type Libc, O, RENAME, SYS } from "./libc.ts";
 import { listDirectory, statDescriptor } from "./listing.ts";
+import { RootDescriptor } from "./root_descriptor.ts";
 import { CString, scratch } from "./scratch.ts";
 import { Staging } from "./staging.ts";
 import { readStatx, STATX_MASK, statxBuffer, TimeBuffer } from "./statx.ts";
@@ -35,7 +36,7 @@ const OPEN_DIR = O.RDONLY | O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC;
 export class LinuxRoot implements Root {
   readonly stat: FileStat;
   readonly #libc: Libc;
-  readonly #fd: number;
+  readonly #descriptor: RootDescriptor;
   readonly #dirs: Dirs;
   readonly #flusher: Flusher;
   readonly #staging: Staging;
@@ -55,11 +56,12 @@ export class LinuxRoot implements Root {
     this.#libc = libc;
     this.#plain = implementation === "linux-plain";
     this.#name.set(path);
-    this.#fd = libc.call.openat(AT.FDCWD, this.#name.bytes, OPEN_DIR, 0);
-    if (this.#fd < 0) throw failure(libc, "open folder", path);
-    this.stat = statDescriptor(libc, this.#fd, "");
-    this.#dirs = new Dirs(libc, this.#fd, !this.#plain);
-    this.#flusher = new Flusher(libc, this.#fd, this.#dirs);
+    const fd = libc.call.openat(AT.FDCWD, this.#name.bytes, OPEN_DIR, 0);
+    if (fd < 0) throw failure(libc, "open folder", path);
+    const descriptor = this.#descriptor = new RootDescriptor(libc, fd);
+    this.stat = statDescriptor(libc, fd, "");
+    this.#dirs = new Dirs(libc, descriptor, !this.#plain);
+    this.#flusher = new Flusher(libc, descriptor, this.#dirs);
     this.#staging = new Staging(libc, this.#dirs, { root: this, nameless: !this.#plain });
   }
 
@@ -73,7 +75,7 @@ export class LinuxRoot implements Root {
   }
 
   lstat(path: DirPath): FileStat | undefined {
-    if (path === "") return statDescriptor(this.#libc, this.#fd, "");
+    if (path === "") return statDescriptor(this.#libc, this.#descriptor.fd, "");
     const parent = this.#dirs.parent(path);
     const result = parent < 0 ? -1 : this.#statName(parent, nameOf(path as RelPath));
     const errno = result === 0 ? 0 : this.#libc.errno();
@@ -157,7 +159,7 @@ export class LinuxRoot implements Root {
   chmod(path: DirPath, mode: number): void {
     if (path === "") {
       const bits = keptBits(this.lstat("")!, mode);
-      if (this.#libc.call.fchmod(this.#fd, bits) === 0) return;
+      if (this.#libc.call.fchmod(this.#descriptor.fd, bits) === 0) return;
       throw failure(this.#libc, "change mode of", path);
     }
     this.#in(path, "change mode of", (parent) => this.#chmodIn(parent, mode));
@@ -245,7 +247,7 @@ export class LinuxRoot implements Root {
 
   space(): { freeBytes: number; totalBytes: number } {
     const buffer = scratch(120);
-    if (this.#libc.call.fstatfs(this.#fd, buffer) !== 0) {
+    if (this.#libc.call.fstatfs(this.#descriptor.fd, buffer) !== 0) {
       throw failure(this.#libc, "ask for the free space of", this.path);
     }
     const words = new BigUint64Array(buffer.buffer);
@@ -269,7 +271,7 @@ export class LinuxRoot implements Root {
     this.#closed = true;
     this.#staging[Symbol.dispose]();
     this.#dirs.endHolding();
-    this.#libc.call.close(this.#fd);
+    this.#descriptor[Symbol.dispose]();
   }
 
   #setTimes(path: RelPath, mtimeMs: number): void {

@@ -10,6 +10,7 @@ import {
   Responder,
   roleOfInitiator,
   type ServedSums,
+  type SyncObserver,
   type SyncRequest,
   type SyncSummary,
 } from "../../src/sync/mod.ts";
@@ -34,9 +35,14 @@ export interface SessionResult {
   readonly summary: SyncSummary;
   readonly items: PlanItem[];
   readonly errors: { path: string; code: string; message: string }[];
+  /** Every progress told, in order. */
+  readonly progress: Progress[];
   /** What the serving side counted; missing where it never heard of an end. */
   readonly served: ServedSums | undefined;
 }
+
+/** How far a session was. */
+export type Progress = Parameters<SyncObserver["progress"]>[0];
 
 /** Options of {@linkcode runSession}. */
 export interface RunOptions extends Partial<SyncRequest> {
@@ -94,6 +100,7 @@ export async function runSession(
   await PeerLink.begin(right, { hello, handler: responder, ...common });
   const items: PlanItem[] = [];
   const errors: SessionResult["errors"] = [];
+  const progress: Progress[] = [];
   const session = new InitiatorSession(1, {
     request,
     observer: {
@@ -101,7 +108,7 @@ export async function runSession(
       item: (item) => items.push(item),
       conflict() {},
       fileError: (error) => errors.push(error),
-      progress() {},
+      progress: (now) => progress.push(now),
     },
     peer: { id: b.id, name: "b" },
     shortIdOf: (id) => id.slice(0, 7),
@@ -123,5 +130,5 @@ export async function runSession(
       ...common,
     });
   const summary = await session.run(link, { isNew: false, open });
-  return { summary, items, errors, served };
+  return { summary, items, errors, progress, served };
 }

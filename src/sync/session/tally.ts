@@ -21,6 +21,9 @@ export class Tally {
   readonly #totalFiles: number;
   #nextItem = 0;
   #bytesReceived = 0;
+  /** Sizes of the files whose fate is known, and what of them has travelled. */
+  #settledBytes = 0;
+  #settledTravelled = 0;
   #files = 0;
 
   constructor(
@@ -35,9 +38,8 @@ export class Tally {
     this.#clock = on.clock;
     this.#outcomes = { local: new Array(plan.local.length), remote: new Array(plan.remote.length) };
     this.#totalBytes = plan.bytesToSend + plan.bytesToReceive;
-    this.#totalFiles =
-      plan.items.filter(({ action, type }) => type === "f" && (action === "+" || action === "M"))
-        .length;
+    this.#totalFiles = [...plan.local, ...plan.remote]
+      .filter(({ op }) => op === "write-file" || op === "copy-file").length;
   }
 
   /** File bytes that arrived here. */
@@ -57,13 +59,15 @@ export class Tally {
 
   /** Tells how far it is. */
   report(): void {
-    const bytes = this.#bytesReceived + this.#provider.fileBytes;
+    const travelled = this.#bytesReceived + this.#provider.fileBytes;
+    const underWay = Math.max(0, travelled - this.#settledTravelled);
     this.#observer.progress({
       files: this.#files,
       totalFiles: this.#totalFiles,
-      bytes,
+      // What need not travel counts too, once its file is complete.
+      bytes: Math.min(this.#totalBytes, this.#settledBytes + underWay),
       totalBytes: this.#totalBytes,
-      rate: this.#rate(bytes),
+      rate: this.#rate(travelled),
     });
   }
 
@@ -92,6 +96,10 @@ export class Tally {
     summary.bytesReused += outcome.bytesReused;
     if (side === "remote") summary.bytesSent += outcome.bytesFetched;
     else summary.bytesReceived += outcome.bytesFetched;
+    if (operation.op === "write-file") {
+      this.#settledBytes += operation.size;
+      this.#settledTravelled += outcome.bytesFetched;
+    }
     if (outcome.result !== "done") {
       summary.errors++;
       if (outcome.result === "changed") summary.changed++;

@@ -37,11 +37,6 @@ export class DigestLocator {
     this.#map?.add(digestsOf(encoded), dir);
   }
 
-  /** Takes note that directories were removed: the map only names places to look at. */
-  noteRemoval(): void {
-    this.#opened = undefined;
-  }
-
   /** Forgets everything, because somebody else wrote. */
   reset(): void {
     this.#opened = undefined;

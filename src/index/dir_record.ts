@@ -129,6 +129,17 @@ export function applyPatches(record: DirRecord, patches: readonly DirPatch[]): D
   };
 }
 
+/** The record of a directory that is gone: tombstones, those it had and one for each entry. */
+export function buried(record: DirRecord, bury: (entry: EntryRecord) => Tombstone): DirRecord {
+  const tombstones = [...record.tombstones, ...record.entries.map(bury)];
+  return {
+    scannedAtMs: record.scannedAtMs,
+    shape: undefined,
+    entries: [],
+    tombstones: tombstones.sort((a, b) => compareNames(a.name, b.name)),
+  };
+}
+
 /** Throws where names are out of order or double, or no names. @throws {RangeError} */
 export function checkNames(named: readonly { readonly name: string }[]): void {
   let previous: string | undefined;

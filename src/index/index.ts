@@ -161,7 +161,8 @@ export class Index implements AsyncDisposable {
     let tombstones = 0;
     for (const stored of table.list("")) {
       const counts = table.count(stored);
-      dirs++;
+      // One with deletions alone is mostly gone itself.
+      if (counts.entries > 0 || counts.tombstones === 0) dirs++;
       entries += counts.entries;
       tombstones += counts.tombstones;
     }

@@ -11,7 +11,13 @@ import {
 } from "./ancestor_table.ts";
 import type { Database } from "./database.ts";
 import { type DigestLocation, DigestLocator } from "./digest_locator.ts";
-import type { DirPatch, DirRecord, EntryRecord } from "./dir_record.ts";
+import {
+  buried,
+  type DirPatch,
+  type DirRecord,
+  type EntryRecord,
+  type Tombstone,
+} from "./dir_record.ts";
 import type { DirView } from "./dir_view.ts";
 import { DirTable } from "./dir_table.ts";
 import { IndexError } from "./index_error.ts";
@@ -131,11 +137,16 @@ export class RootIndex {
     this.#boundPending();
   }
 
-  /** Forgets a directory and all beneath it, tombstones included. */
-  removeDir(path: DirPath): void {
-    this.#dirChanges++;
-    this.#locator.noteRemoval();
-    this.#write(false, () => this.#dirs.remove(path));
+  /**
+   * Forgets a directory and all beneath it, but for the deletions: an old copy elsewhere must not bring
+   * back what was in it.
+   *
+   * @param bury What to keep of each entry.
+   */
+  buryDir(path: DirPath, bury: (entry: EntryRecord) => Tombstone): void {
+    for (const [dir, record] of this.dirs(path)) {
+      if (record.entries.length > 0) this.putDir(dir, buried(record, bury));
+    }
   }
 
   /**

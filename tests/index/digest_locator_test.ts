@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { concat } from "../../src/base/bytes.ts";
 import { digestKey } from "../../src/base/digest.ts";
 import { type DirPath, joinPath } from "../../src/base/paths.ts";
+import { EMPTY_VECTOR } from "../../src/base/version_vector.ts";
 import { DigestMap } from "../../src/index/digest_map.ts";
 import { LOCATIONS_MAX } from "../../src/index/mod.ts";
 import { digestOf, dirRecord, fileRecord, ROOT, TempIndex } from "./temp_index.ts";
@@ -17,7 +18,7 @@ Deno.test("pathsOfDigest() finds exactly the files that have it, through every c
     fc.record({
       dir: fc.constantFrom(...dirs),
       files: contents,
-      how: fc.constantFrom("put", "patch", "remove", "rename", "other", "undone"),
+      how: fc.constantFrom("put", "patch", "bury", "rename", "other", "undone"),
       look: fc.boolean(),
     }),
     { maxLength: 10 },
@@ -59,8 +60,14 @@ Deno.test("pathsOfDigest() finds exactly the files that have it, through every c
         );
         if (how === "put") root.putDir(dir, record);
         else if (how === "patch") root.patchDir(dir, { ...record, removed: [] });
-        else if (how === "remove") root.removeDir(dir);
-        else if (how === "rename" && dir !== "") root.renameDir(dir, "moved" as DirPath);
+        else if (how === "bury") {
+          root.buryDir(dir, ({ name }) => ({
+            name,
+            kind: "file",
+            vector: EMPTY_VECTOR,
+            deletedAtMs: 7,
+          }));
+        } else if (how === "rename" && dir !== "") root.renameDir(dir, "moved" as DirPath);
         else if (how === "other") {
           root.commit();
           const theirs = other.openRoot(identity);

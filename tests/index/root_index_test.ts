@@ -3,6 +3,7 @@ import fc from "fast-check";
 import type { DirPath } from "../../src/base/paths.ts";
 import {
   applyPatches,
+  buried,
   type DirPatch,
   type DirRecord,
   EMPTY_RECORD,
@@ -10,8 +11,9 @@ import {
   IndexError,
   PENDING_BYTES_MAX,
   type RootIndex,
+  type Tombstone,
 } from "../../src/index/mod.ts";
-import type { VersionVector } from "../../src/base/version_vector.ts";
+import { EMPTY_VECTOR, type VersionVector } from "../../src/base/version_vector.ts";
 import { Database } from "../../src/index/database.ts";
 import { patches, records } from "./arbitraries.ts";
 import { digestOf, dirRecord, fileRecord, PEER, ROOT, TempIndex } from "./temp_index.ts";
@@ -32,7 +34,7 @@ const paths = fc.constantFrom(
 type Step =
   | { readonly do: "put"; readonly path: DirPath; readonly record: DirRecord }
   | { readonly do: "patch"; readonly path: DirPath; readonly patch: DirPatch }
-  | { readonly do: "remove"; readonly path: DirPath }
+  | { readonly do: "bury"; readonly path: DirPath }
   | { readonly do: "rename"; readonly from: DirPath; readonly to: DirPath }
   | { readonly do: "view"; readonly path: DirPath }
   | { readonly do: "commit" | "preload" | "reopen" | "fail" };
@@ -46,7 +48,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     weight: 5,
     arbitrary: fc.record({ do: fc.constant("patch" as const), path: paths, patch: patches }),
   },
-  fc.record({ do: fc.constantFrom("remove" as const, "view" as const), path: paths }),
+  fc.record({ do: fc.constantFrom("bury" as const, "view" as const), path: paths }),
   fc.record({ do: fc.constant("rename" as const), from: paths, to: paths })
     .filter(({ from, to }) => from !== "" && to !== from && !to.startsWith(`${from}/`)),
   fc.record({
@@ -69,8 +71,11 @@ class Model {
           applyPatches(this.dirs.get(step.path) ?? EMPTY_RECORD, [step.patch]),
         );
         break;
-      case "remove":
-        this.#remove(step.path);
+      case "bury":
+        for (const [path, record] of this.dirs) {
+          if (!isBeneath(path, step.path) || record.entries.length === 0) continue;
+          this.dirs.set(path, buried(record, bury));
+        }
         break;
       case "rename": {
         this.#remove(step.to);
@@ -89,6 +94,10 @@ class Model {
   }
 }
 
+function bury({ name, kind, vector }: EntryRecord): Tombstone {
+  return { name, kind, vector: vector ?? EMPTY_VECTOR, deletedAtMs: 7 };
+}
+
 function isBeneath(path: string, dir: string): boolean {
   return dir === "" || path === dir || path.startsWith(`${dir}/`);
 }
@@ -99,8 +108,8 @@ function apply(root: RootIndex, step: Step): void {
       return root.putDir(step.path, step.record);
     case "patch":
       return root.patchDir(step.path, step.patch);
-    case "remove":
-      return root.removeDir(step.path);
+    case "bury":
+      return root.buryDir(step.path, bury);
     case "rename":
       return root.renameDir(step.from, step.to);
     case "view":
@@ -158,7 +167,7 @@ Deno.test("a root index does what a map of records would, whatever the order of 
             assert.throws(() =>
               root.transaction(() => {
                 root.putDir("a" as DirPath, EMPTY_RECORD);
-                root.removeDir("a/b" as DirPath);
+                root.buryDir("a/b" as DirPath, bury);
                 root.putDir("ab" as DirPath, EMPTY_RECORD);
                 throw new Error("undo");
               }), /undo/);
@@ -232,7 +241,7 @@ Deno.test("dirChanges grows with whatever changes a directory", async () => {
   grows(() => root.putDir("a" as DirPath, dirRecord(fileRecord("f"))));
   grows(() => root.patchDir("a" as DirPath, { ...dirRecord(fileRecord("g")), removed: [] }));
   grows(() => root.renameDir("a" as DirPath, "b" as DirPath));
-  grows(() => root.removeDir("b" as DirPath));
+  grows(() => root.buryDir("b" as DirPath, bury));
   grows(() =>
     assert.throws(() =>
       root.transaction(() => {

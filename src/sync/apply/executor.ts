@@ -3,6 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { RelPath } from "../../base/paths.ts";
 import { type Digest, digestKey } from "../../base/digest.ts";
+import type { VectorMember } from "../../base/version_vector.ts";
 import { URGENCY } from "../link/transport.ts";
 import { GET_FILES_MAX } from "../../protocol/mod.ts";
 import {
@@ -34,6 +35,8 @@ const REQUEST_BYTES_AIM = 4 * 1024 * 1024;
 export interface ExecutorOptions {
   readonly root: Root;
   readonly index: RootIndex;
+  /** Stands for this device in version vectors. */
+  readonly member: VectorMember;
   readonly content: ShareContent;
   /** Where bytes come from. */
   readonly remote: RemoteShare;
@@ -87,7 +90,7 @@ export class Executor {
   #stopped: { code: string; message: string } | undefined;
 
   constructor(options: ExecutorOptions) {
-    this.#writer = new IndexWriter(options.index, options.clock);
+    this.#writer = new IndexWriter(options.index, options);
     const signal = AbortSignal.any([options.signal, this.#abort.signal]);
     this.#options = { ...options, signal };
     this.#getter = new ContentGetter(this.#options);

@@ -1,7 +1,9 @@
 import { type Digest } from "../../base/digest.ts";
 import type { Clock } from "../../base/clock.ts";
 import { compareNames, type DirPath, nameOf, parentOf, type RelPath } from "../../base/paths.ts";
+import { bumpVector, EMPTY_VECTOR, type VectorMember } from "../../base/version_vector.ts";
 import {
+  buried,
   type EntryRecord,
   findEntry,
   isRacy,
@@ -21,11 +23,16 @@ interface Notes {
 export class IndexWriter {
   readonly #index: RootIndex;
   readonly #clock: Clock;
+  readonly #member: VectorMember;
   readonly #notes = new Map<DirPath, Notes>();
 
-  constructor(index: RootIndex, clock: Clock) {
+  constructor(
+    index: RootIndex,
+    by: { readonly clock: Clock; readonly member: VectorMember },
+  ) {
     this.#index = index;
-    this.#clock = clock;
+    this.#clock = by.clock;
+    this.#member = by.member;
   }
 
   /** Takes in one change that is durable on the disk. */
@@ -38,7 +45,7 @@ export class IndexWriter {
     switch (change.kind) {
       case "remove":
         this.#noteRemoval(change.path, operation);
-        if (change.expected.kind === "dir") this.#index.removeDir(change.path);
+        if (change.expected.kind === "dir") this.#buryRest(change.path);
         return;
       case "move":
         if (stat !== undefined) this.#noteMove(change.from, change.path, operation, stat);
@@ -109,7 +116,7 @@ export class IndexWriter {
     this.#noteRemoval(from, operation);
     if (stat.kind === "dir") {
       this.commit();
-      this.#index.renameDir(from, path);
+      this.#renameDir(from, path);
     }
     this.#noteEntry(path, stat, operation, known?.digest);
     if (known?.target !== undefined) {
@@ -118,6 +125,38 @@ export class IndexWriter {
         ...notes.entries.get(nameOf(path))!,
         target: known.target,
       });
+    }
+  }
+
+  /** Of what was in a directory the operations told; of what they did not know nothing was decided. */
+  #buryRest(path: RelPath): void {
+    const deletedAtMs = Math.floor(this.#clock.wallMs());
+    this.#index.buryDir(path, ({ name, kind, vector }) => ({
+      name,
+      kind,
+      vector: vector ?? EMPTY_VECTOR,
+      deletedAtMs,
+    }));
+  }
+
+  /** What is in it has left its old paths too, though no operation says so of each. */
+  #renameDir(from: RelPath, to: RelPath): void {
+    const deletedAtMs = Math.floor(this.#clock.wallMs());
+    const counter = this.#index.nextEditCounter();
+    const left = [...this.#index.dirs(from)].map(([dir, record]) =>
+      [
+        dir,
+        buried(record, ({ name, kind, vector }) => ({
+          name,
+          kind,
+          vector: bumpVector(vector ?? EMPTY_VECTOR, this.#member, counter),
+          deletedAtMs,
+        })),
+      ] as const
+    );
+    this.#index.renameDir(from, to);
+    for (const [dir, record] of left) {
+      if (record.tombstones.length > 0) this.#index.putDir(dir, record);
     }
   }
 

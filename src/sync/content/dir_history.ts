@@ -28,4 +28,10 @@ export function historyOf(
   return { versions, tombstones };
 }
 
+/** The same of a directory that is gone, if all that is known of it are deletions. */
+export function historyOfGone(index: RootIndex, path: DirPath): DirHistory | undefined {
+  const view = index.viewDir(path);
+  return view?.length === 0 && view.tombstoneCount > 0 ? historyOf(index, path, []) : undefined;
+}
+
 const NO_NAMES: ReadonlyMap<string, VersionVector> = new Map();

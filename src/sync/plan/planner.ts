@@ -12,7 +12,7 @@ import {
   type SyncAccept,
 } from "../../protocol/mod.ts";
 import { digestOfDir } from "../content/dir_content.ts";
-import { historyOf } from "../content/dir_history.ts";
+import { historyOf, historyOfGone } from "../content/dir_history.ts";
 import { FilterStack, IGNORE_FILE, IGNORE_FILE_BYTES_MAX, PathFilter } from "../filter/mod.ts";
 import {
   type AncestorTree,
@@ -20,6 +20,7 @@ import {
   type DigestQuestion,
   type DirNeed,
   type DirView,
+  EMPTY_VIEW,
   type Plan,
   Reconciler,
   type SideTraits,
@@ -87,6 +88,10 @@ function localTree({ share, snapshot, shortIdOf, mode }: PlanOptions) {
       losesLinks: features && !features.symlinks,
     } satisfies SideTraits,
     dir: (path: DirPath) => localView(path, snapshot, share.index),
+    goneDir: (path: DirPath) => {
+      const history = historyOfGone(share.index, path);
+      return history && { ...EMPTY_VIEW, ...byName(history, []) };
+    },
   };
 }
 
@@ -158,7 +163,8 @@ function byName(
 
 async function fetchDirs(needs: readonly DirNeed[], { remote }: PlanOptions): Promise<DirView[]> {
   const answers = await remote.getDirs(needs);
-  return answers.map((answer) => {
+  return answers.map((answer, i) => {
+    if (typeof answer === "number" && needs[i]!.isGone) return EMPTY_VIEW;
     // It serves what its snapshot holds, and that does not change during a session.
     if (typeof answer === "number") throw new ProtocolError("Peer lacks a directory that it named");
     return remoteView(answer);

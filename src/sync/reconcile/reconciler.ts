@@ -1,8 +1,8 @@
 import { equalBytes } from "../../base/bytes.ts";
 import type { Digest } from "../../base/digest.ts";
 import type { DirPath, RelPath } from "../../base/paths.ts";
-import type { DirEntry, Entry, FileEntry } from "../../base/tree.ts";
-import { isIdentical, isLeaf, likeness } from "./agreement.ts";
+import { type DirEntry, EMPTY_SHAPE, type Entry, type FileEntry } from "../../base/tree.ts";
+import { changeOf, isIdentical, isLeaf, likeness } from "./agreement.ts";
 import { judge, type JudgeRules, sourceOf } from "./judge.ts";
 import { MoveFinder } from "./move_finder.ts";
 import { DirNode, type DirNodeInit, Item } from "./node.ts";
@@ -52,6 +52,8 @@ export interface DirNeed {
   readonly path: DirPath;
   /** What its page must hash to. */
   readonly shape: Digest;
+  /** It is not there any more: wanted is what the deletions in it have seen, if that is known. */
+  readonly isGone?: boolean;
 }
 
 /** What the walk waits for: one round trip answers all of it. */
@@ -201,7 +203,13 @@ export class Reconciler {
 
   #open(node: DirNode): void {
     const { remote } = node.shape;
-    if (remote === undefined) return this.#expand(node, EMPTY_VIEW);
+    if (remote === undefined) {
+      if (!this.#needsTombstones(node)) return this.#expand(node, EMPTY_VIEW);
+      const path = node.scannedPath.remote;
+      this.#awaited.set(path, node);
+      this.#unsent.push({ path, shape: EMPTY_SHAPE, isGone: true });
+      return;
+    }
     if (node.shape.local !== undefined && equalBytes(node.shape.local, remote)) {
       return this.#expand(node, undefined);
     }
@@ -212,9 +220,7 @@ export class Reconciler {
 
   /** @param remote `undefined` for the same page as the local one. */
   #expand(node: DirNode, remote: DirView | undefined): void {
-    const local = node.shape.local === undefined
-      ? EMPTY_VIEW
-      : this.#options.local.dir(node.scannedPath.local);
+    const local = this.#localView(node);
     node.views = { local, remote: remote ?? { ...EMPTY_VIEW, entries: local.entries } };
     node.isExpanded = true;
     const pairs = pairNames(
@@ -232,6 +238,28 @@ export class Reconciler {
       this.#problems.push(...refuseNames(node, side, this.#pairing.traits[side]));
     }
     for (const item of node.items) this.#follow(item);
+  }
+
+  #localView(node: DirNode): DirView {
+    const { local } = this.#options;
+    const path = node.scannedPath.local;
+    if (node.shape.local !== undefined) return local.dir(path);
+    return node.flow === "judge" ? local.goneDir?.(path) ?? EMPTY_VIEW : EMPTY_VIEW;
+  }
+
+  /**
+   * True for a directory that the peer has deleted, if something in it is not as it was in the ancestor: it
+   * comes back, unless the deletion has seen it.
+   */
+  #needsTombstones(node: DirNode): boolean {
+    if (node.flow !== "judge" || this.#rules.direction.kind !== "two-way") return false;
+    const old = new Map(this.#ancestorEntries(node).map((entry) => [entry.name, entry]));
+    const { entries } = this.#options.local.dir(node.scannedPath.local);
+    return entries.some((entry) => {
+      const was = old.get(entry.name);
+      if (entry.kind === "dir") return was?.kind !== "dir";
+      return changeOf(entry, was, this.#rules.windowMs) !== "none";
+    });
   }
 
   #ancestorEntries(node: DirNode): readonly Entry[] {

@@ -59,8 +59,10 @@ export interface RemoteTree {
 
 /** A side whose directories are at hand. */
 export interface LocalTree extends RemoteTree {
-  /** Called at most once for each directory, and only for ones that the pages name. */
+  /** Called a few times for a directory, and only for ones that the pages name. */
   dir(path: DirPath): DirView;
+  /** What is known of the deletions in a directory that is not there any more. */
+  goneDir?(path: DirPath): DirView | undefined;
 }
 
 /** The last state that both sides are known to have held. */

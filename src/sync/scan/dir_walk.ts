@@ -113,20 +113,21 @@ export class DirWalk {
     return this.#firstVector ??= this.#bump(EMPTY_VECTOR);
   }
 
+  /** What to keep of an entry that is gone, from here or from a directory that is. */
+  bury({ name, kind, vector }: EntryRecord): Tombstone {
+    const seen = this.#bump(vector ?? EMPTY_VECTOR);
+    return { name, kind, vector: seen, deletedAtMs: this.#scannedAtMs };
+  }
+
   /** The record to store, or `undefined` where the stored one still holds. */
   finish(shape: Digest): DirRecord | undefined {
     const gone = this.#takeLeave();
     if (!this.#isChanged) return undefined;
     const present = new Set(this.#records.map((record) => record.name));
     const tombstones = this.#tombstones().filter((tombstone) => !present.has(tombstone.name));
-    for (const { name, kind, vector } of gone) {
-      if (kind === "dir") this.goneDirs.push(name);
-      tombstones.push({
-        name,
-        kind,
-        vector: this.#bump(vector ?? EMPTY_VECTOR),
-        deletedAtMs: this.#scannedAtMs,
-      });
+    for (const entry of gone) {
+      if (entry.kind === "dir") this.goneDirs.push(entry.name);
+      tombstones.push(this.bury(entry));
     }
     const entries = this.#records;
     this.#rows.forEach((row, i) => {

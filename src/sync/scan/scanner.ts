@@ -15,7 +15,13 @@ import {
 import { DIR_ENTRIES_MAX, encodePage, type FileEntry, shapeOf } from "../../base/tree.ts";
 import { ByteWriter } from "../../base/varint.ts";
 import type { VectorMember } from "../../base/version_vector.ts";
-import { type DirRecord, type DirView, type EntryRecord, vectorOf } from "../../index/mod.ts";
+import {
+  type DirRecord,
+  type DirView,
+  type EntryRecord,
+  type Tombstone,
+  vectorOf,
+} from "../../index/mod.ts";
 import {
   type DirListing,
   type FileStat,
@@ -36,8 +42,8 @@ export interface ScanMemory {
   putDir(path: DirPath, record: DirRecord): void;
   /** Grows with each edit seen, so that what was forgotten and comes back counts as new. */
   nextEditCounter(): number;
-  /** Forgets a directory that is gone, and all beneath it. */
-  removeDir(path: DirPath): void;
+  /** Forgets a directory that is gone, and all beneath it, but for the deletions. */
+  buryDir(path: DirPath, bury: (entry: EntryRecord) => Tombstone): void;
 }
 
 /** Options of {@linkcode scan}. */
@@ -261,7 +267,9 @@ class Scanner {
     });
     const record = dir.finish(shape);
     if (record !== undefined) {
-      for (const gone of dir.goneDirs) this.#options.memory.removeDir(joinPath(dir.path, gone));
+      for (const gone of dir.goneDirs) {
+        this.#options.memory.buryDir(joinPath(dir.path, gone), (entry) => dir.bury(entry));
+      }
       this.#options.memory.putDir(dir.path, record);
     }
     return { shape };

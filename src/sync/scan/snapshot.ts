@@ -50,6 +50,16 @@ export class Snapshot {
     return this.dirs.get("")?.shape ?? EMPTY_SHAPE;
   }
 
+  /** True if nothing is there: neither an entry nor something that could not be judged. */
+  isGone(path: DirPath): boolean {
+    let at = path;
+    while (at !== "" && !this.dirs.has(parentOf(at as RelPath))) at = parentOf(at as RelPath);
+    const parent = at === "" ? undefined : this.dirs.get(parentOf(at as RelPath));
+    if (parent === undefined || parent.isIncomplete) return false;
+    const name = nameOf(at as RelPath);
+    return !parent.opaque.includes(name) && this.entry(at as RelPath)?.kind !== "dir";
+  }
+
   /** The entry at a path, or `undefined` where the snapshot has none. */
   entry(path: RelPath): Entry | undefined {
     return findByName(this.list(parentOf(path)), nameOf(path));

@@ -340,6 +340,7 @@ export class InitiatorSession implements LinkHandler {
         const executor = new Executor({
           root: share.root,
           index: share.index,
+          member: share.member,
           content: share.content,
           remote,
           keep: keepFor(request.mode, request.versions),

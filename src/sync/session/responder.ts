@@ -442,6 +442,7 @@ class ResponderSession implements AsyncDisposable {
     const executor = new Executor({
       root: share.root,
       index: share.index,
+      member: share.member,
       content: share.content,
       remote: new RemoteShare(this.#link, this.#open.session, this.#signal),
       keep: keepFor(this.#open.mode, versionsMax),

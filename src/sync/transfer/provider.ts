@@ -1,11 +1,12 @@
 import { crc32 } from "node:zlib";
 import type { Bytes } from "../../base/bytes.ts";
-import { isWithin, type RelPath } from "../../base/paths.ts";
-import type { FileEntry } from "../../base/tree.ts";
+import { type DirPath, isWithin, type RelPath } from "../../base/paths.ts";
+import { EMPTY_PAGE, type FileEntry } from "../../base/tree.ts";
 import {
   BlockWriter,
   type ByteRange,
   type DigestAnswer,
+  type DirAnswer,
   encodeDirHistory,
   FILE_FRAME_BYTES,
   type GetDigests,
@@ -30,7 +31,7 @@ import { type ReadFile, reasonOf, type Root } from "../../store/mod.ts";
 import type { DuplexStream } from "../link/transport.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
 import { digestOfDir } from "../content/dir_content.ts";
-import { historyOf } from "../content/dir_history.ts";
+import { historyOf, historyOfGone } from "../content/dir_history.ts";
 import type { ShareContent } from "../content/share_content.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
 
@@ -117,12 +118,22 @@ export class Provider {
     const { snapshot, index } = this.#options;
     for (const path of request.dirs) {
       const dir = snapshot.dirs.get(path);
-      if (dir === undefined) await writeDir(out, STATUS.changed);
+      if (dir === undefined) await writeDir(out, this.#goneDir(path));
       else {
         const history = encodeDirHistory(historyOf(index, path, snapshot.list(path)));
         await writeDir(out, { ...dir, history });
       }
     }
+  }
+
+  /** What is known of the deletions in a directory that is gone, and not merely out of sight. */
+  #goneDir(path: DirPath): DirAnswer | Status {
+    const { snapshot, index } = this.#options;
+    if (!snapshot.isGone(path)) return STATUS.changed;
+    const known = historyOfGone(index, path);
+    if (known === undefined) return STATUS.changed;
+    const history = encodeDirHistory(known);
+    return { page: EMPTY_PAGE, opaque: [], isIncomplete: false, mtimeMs: 0, history };
   }
 
   async #sendDigests(request: GetDigests, out: BlockWriter): Promise<void> {

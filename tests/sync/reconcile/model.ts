@@ -115,6 +115,30 @@ export class Device {
     }
   }
 
+  /** Notes that a version is gone from a path. */
+  bury(path: string, vector: VersionVector): void {
+    this.tombstones.set(path, this.#bumped(vector));
+  }
+
+  /** What is known of a directory that was deleted. */
+  goneView(dir: string): DirView {
+    return {
+      entries: [],
+      opaque: new Set(),
+      isIncomplete: false,
+      tombstones: this.#tombstonesIn(dir),
+    };
+  }
+
+  #tombstonesIn(dir: string): Map<string, VersionVector> {
+    const tombstones = new Map<string, VersionVector>();
+    for (const [path, vector] of this.tombstones) {
+      const slash = path.lastIndexOf("/");
+      if (path.slice(0, Math.max(0, slash)) === dir) tombstones.set(path.slice(slash + 1), vector);
+    }
+    return tombstones;
+  }
+
   #noteChanges(): void {
     for (const [path, node] of this.nodes) {
       if (this.#isHidden(path)) continue;
@@ -130,11 +154,6 @@ export class Device {
       if (this.nodes.has(path) || this.incomplete.has(parent)) continue;
       this.index.delete(path);
       this.tombstones.set(path, this.#bumped(known.vector));
-    }
-    // With a directory the memory of what was in it goes too.
-    for (const path of [...this.tombstones.keys()]) {
-      const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
-      if (parent !== "" && this.nodes.get(parent)?.kind !== "dir") this.tombstones.delete(path);
     }
   }
 
@@ -168,17 +187,12 @@ export class Device {
         entries.push({ kind: "file", name, mode, size, mtimeMs, ...digest });
       }
     }
-    const tombstones = new Map<string, VersionVector>();
-    for (const [path, vector] of this.tombstones) {
-      const slash = path.lastIndexOf("/");
-      if (path.slice(0, Math.max(0, slash)) === dir) tombstones.set(path.slice(slash + 1), vector);
-    }
     scan.views.set(dir, {
       entries,
       opaque,
       isIncomplete: this.incomplete.has(dir),
       versions,
-      tombstones,
+      tombstones: this.#tombstonesIn(dir),
       mtimeMs: 1,
     });
     const page = encodePage(entries);
@@ -244,6 +258,7 @@ export function planFor(local: Device, remote: Device, options: SessionOptions =
       device: local,
       traits: local.traits,
       dir: (path) => scans.local.views.get(path)!,
+      goneDir: (path) => local.goneView(path),
     },
     remote: { root: scans.remote.root, device: remote, traits: remote.traits },
     ...(root && {
@@ -265,8 +280,9 @@ export function planFor(local: Device, remote: Device, options: SessionOptions =
   let dirsFetched = 0;
   for (let needs; !(needs = reconciler.pollNeeds()).isDone; rounds++) {
     assert.ok(needs.dirs.length + needs.digests.length > 0, "a poll without anything to do");
-    for (const { path, shape } of needs.dirs) {
-      const view = scans.remote.views.get(path)!;
+    for (const { path, shape, isGone } of needs.dirs) {
+      const view = isGone ? remote.goneView(path) : scans.remote.views.get(path)!;
+      assert.ok(!isGone || !remote.nodes.has(path), `${path} is there`);
       assert.ok(equalBytes(shapeOf(encodePage(view.entries)), shape), "the shape asked for");
       reconciler.handleDir(path, view);
       dirsFetched++;
@@ -437,6 +453,7 @@ class Hands {
         const old = operation.from + path.slice(operation.path.length);
         const vector = path === operation.path ? operation.vector : vectors.get(old);
         device.index.delete(old);
+        if (vector !== undefined) device.bury(old, vector);
         device.note(path, vector ?? EMPTY_VECTOR, false);
       }
       return device.note(operation.from, operation.vector, true);

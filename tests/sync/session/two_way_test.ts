@@ -239,3 +239,70 @@ Deno.test("contents that change under the same size and time travel all the same
   for (let i = 0; i < 2; i++) await sync({ mode: "push", checksum: i === 1 });
   assertSameTree(left, right);
 });
+
+/** Three devices; `a` has synced with both others, which have not met yet. */
+async function setUpMesh() {
+  const folder = temporaryFolder();
+  const members = ["A", "B", "C"].map((letter) => ({
+    device: testDevice(`${folder.path}/home-${letter}`, letter),
+    path: `${folder.path}/${letter}`,
+  }));
+  for (const { path } of members) fs.mkdirSync(path);
+  const [a, b, c] = members as [typeof members[0], typeof members[0], typeof members[0]];
+  const meet = (from: typeof a, to: typeof a) =>
+    runSession(from.device, from.path, to.device, to.path, {
+      mode: "two-way",
+      deleteLimit: { kind: "count", count: 100 },
+    });
+  writeTree(a.path, { keep: "k", d: { x: "1", e: { y: "2", z: "3" } }, m: { n: { o: "4" } } });
+  await meet(a, b);
+  await meet(a, c);
+  return { folder, a, b, c, meet };
+}
+
+for (const planner of ["the third device", "the second device"]) {
+  Deno.test(`a folder deleted on one device stays deleted between two others, as ${planner} plans`, async () => {
+    const { folder, a, b, c, meet } = await setUpMesh();
+    using _ = folder;
+    fs.rmSync(`${a.path}/d`, { recursive: true });
+    fs.renameSync(`${a.path}/m`, `${a.path}/moved`);
+    await meet(a, b);
+    const { items } = planner === "the third device" ? await meet(c, b) : await meet(b, c);
+    assert.ok(items.length > 0 && items.every(({ action }) => "-R+m".includes(action)));
+    assertSameTree(c.path, b.path);
+    assert.deepEqual(describeTree(c.path).map((line) => line.split(" ")[0]), [
+      "keep",
+      "moved/",
+      "moved/n/",
+      "moved/n/o",
+    ]);
+  });
+
+  Deno.test(`an edit in a folder deleted elsewhere wins, as ${planner} plans`, async () => {
+    const { folder, a, b, c, meet } = await setUpMesh();
+    using _ = folder;
+    fs.rmSync(`${a.path}/d`, { recursive: true });
+    await meet(a, b);
+    write(`${c.path}/d/e/y`, "edited on the third");
+    write(`${c.path}/d/new`, "made on the third");
+    await (planner === "the third device" ? meet(c, b) : meet(b, c));
+    assertSameTree(c.path, b.path);
+    assert.equal(fs.readFileSync(`${b.path}/d/e/y`, "utf8"), "edited on the third");
+    assert.equal(fs.readFileSync(`${b.path}/d/new`, "utf8"), "made on the third");
+    assert.ok(!fs.existsSync(`${b.path}/d/x`) && !fs.existsSync(`${b.path}/d/e/z`));
+    await meet(a, b);
+    assertSameTree(a.path, b.path);
+  });
+}
+
+Deno.test("what was deleted in a folder that is only out of sight is nobody's business", async () => {
+  const { folder, a, b, c, meet } = await setUpMesh();
+  using _ = folder;
+  fs.rmSync(`${b.path}/d/e`, { recursive: true });
+  await meet(a, b);
+  // The folder is back, and not for others.
+  fs.mkdirSync(`${b.path}/d/e`);
+  writeTree(b.path, { ".landropicignore": "/d\n" });
+  await meet(c, b);
+  assert.ok(fs.existsSync(`${c.path}/d/e/y`), "nothing is deleted by what is ignored");
+});

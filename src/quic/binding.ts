@@ -22,7 +22,7 @@ export interface NativeConnectionError {
   readonly reason: Uint8Array;
 }
 
-/** Counters of a connection, in packets and bytes of UDP payload. */
+/** Counters of a connection, in packets and bytes of UDP payload; bytes without padding. */
 export interface NativeStats {
   readonly recv: number;
   readonly sent: number;

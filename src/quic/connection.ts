@@ -116,8 +116,8 @@ export class QuicConnection implements AsyncDisposable {
       sentPackets: total.sent,
       receivedPackets: total.recv,
       lostPackets: total.lost,
-      sentBytes: total.sentBytes,
-      receivedBytes: total.recvBytes,
+      sentBytes: this.#core.payload.sentBytes,
+      receivedBytes: this.#core.payload.receivedBytes,
       lostBytes: total.lostBytes,
       retransmittedBytes: total.streamRetransBytes,
     };

@@ -64,6 +64,8 @@ export class ConnectionCore implements DatagramSource {
   isQueued = false;
   /** True if the last attempt to send left something unsent. */
   hasUnsent = false;
+  /** UDP payloads. The native core's own counters leave padding out, which a handshake has 2 KB of. */
+  readonly payload = { sentBytes: 0, receivedBytes: 0 };
   /** When the peer was last heard of, on the endpoint's clock; told at each turn. */
   heardAtMs: number;
   /** When `handleTimeout()` is due, on the endpoint's clock. */
@@ -134,6 +136,7 @@ export class ConnectionCore implements DatagramSource {
    * @returns A datagram to send in answer, for a peer that has not heard that it is over.
    */
   handleDatagram(datagram: Uint8Array): Uint8Array | undefined {
+    this.payload.receivedBytes += datagram.length;
     if (this.#closingDatagram) return this.#answerWhileClosing();
     this.#wasHeard = true;
     try {
@@ -191,8 +194,9 @@ export class ConnectionCore implements DatagramSource {
     }
   }
 
-  noteLargeSent(byteLength: number): void {
-    this.#pathWatch.noteSent(byteLength);
+  noteSent(byteLength: number, largeBytes: number): void {
+    this.payload.sentBytes += byteLength;
+    if (largeBytes > 0) this.#pathWatch.noteSent(largeBytes);
   }
 
   /** The kernel has learnt that the path carries less. */

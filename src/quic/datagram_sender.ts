@@ -9,8 +9,8 @@ export interface DatagramSource {
   readonly remote: UdpAddress;
   /** No datagram is larger than this. */
   readonly datagramBytes: number;
-  /** Bytes were sent in datagrams that not every path carries. */
-  noteLargeSent(byteLength: number): void;
+  /** Bytes were sent, some of them in datagrams that not every path carries. */
+  noteSent(byteLength: number, largeBytes: number): void;
   /** The system refused datagrams as larger than the path carries. */
   noteOversized(): void;
   /** Sees each datagram before it is sent, if set; may not keep the view. */
@@ -69,7 +69,7 @@ export class DatagramSender {
     }
     if (filled > 0) socket.send(remote, filled * datagramBytes, datagramBytes);
     this.#garbage.note(calls);
-    if (largeBytes > 0) source.noteLargeSent(largeBytes);
+    if (left < byteLengthMax) source.noteSent(byteLengthMax - left, largeBytes);
     if (socket.counters.oversizedDatagrams !== oversizedBefore) source.noteOversized();
     return hasMore;
   }

@@ -38,13 +38,13 @@ export class TrafficLedger {
   }
 }
 
-function add(sums: Traffic, { native, streams }: ConnectionCore): void {
+function add(sums: Traffic, { native, streams, payload }: ConnectionCore): void {
   const stats = native.stats();
   sums.sentPackets += stats.sent;
   sums.receivedPackets += stats.recv;
   sums.lostPackets += stats.lost;
-  sums.sentBytes += stats.sentBytes;
-  sums.receivedBytes += stats.recvBytes;
+  sums.sentBytes += payload.sentBytes;
+  sums.receivedBytes += payload.receivedBytes;
   sums.lostBytes += stats.lostBytes;
   sums.retransmittedBytes += stats.streamRetransBytes;
   const { opened } = streams;

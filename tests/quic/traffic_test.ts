@@ -40,6 +40,20 @@ Deno.test("traffic() keeps the sums of connections that are gone", async () => {
   assert.equal(pair.client.traffic().openedBidi, 2);
 });
 
+Deno.test("stats() and traffic() count what is on the wire, padding too", async () => {
+  await using pair = await EndpointPair.open();
+  const { near, far } = await pair.connect();
+  const stream = await near.openUni();
+  await stream.write(new Uint8Array(BYTES));
+  await stream.finish();
+  await readAll((await far.incomingUni.next()).value!);
+  await until(() => near.stats().sentBytes === far.stats().receivedBytes);
+  await until(() => far.stats().sentBytes === near.stats().receivedBytes);
+  // Two datagrams of a client's handshake are padded (RFC 9000 section 14.1).
+  assert.ok(near.stats().sentBytes >= BYTES + 2 * 1200, `${near.stats().sentBytes}`);
+  assert.equal(pair.client.traffic().sentBytes, near.stats().sentBytes);
+});
+
 Deno.test("connectionStates and counters tell handshakes, connections and streams apart", async () => {
   let isWelcome = true;
   await using pair = await EndpointPair.open({

@@ -22,14 +22,24 @@ export async function sendOperations(
   ]);
 }
 
-/** The operations that a peer sends, each checked, as many at once as are at hand. */
+/**
+ * The operations that a peer sends, each checked, as many at once as are at hand: those of a block. What is
+ * at hand never waits for the next block, of which there may be hundreds.
+ */
 export async function* readOperations(stream: DuplexStream): AsyncGenerator<Operation[]> {
   const records = new RecordReader(new BlockReader((into) => stream.recv.read(into)));
   while (!(await records.atEnd())) {
-    const operations: Operation[] = [];
+    let operations: Operation[] = [];
     do {
       const coming = records.record(RECORD_BYTES_MAX, readOperation);
-      operations.push(coming instanceof Promise ? await coming : coming);
+      if (!(coming instanceof Promise)) {
+        operations.push(coming);
+        continue;
+      }
+      // It lies across two blocks. Whoever takes the portion may never ask for another.
+      coming.catch(() => {});
+      if (operations.length > 0) yield operations;
+      operations = [await coming];
     } while (records.hasMoreAtHand);
     yield operations;
   }

@@ -1,6 +1,7 @@
 /** The program as its users meet it, once it is unpacked. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { createSocket } from "node:dgram";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXECUTABLE, exeTest, hostTool, missing, Sandbox } from "./sandbox.ts";
 
@@ -62,6 +63,27 @@ exeTest("landropic passes exit codes on", async () => {
   assert.equal((await box.run(["sync", "nobody", box.path])).code, 11);
   assert.equal((await box.run(["id"], { env: { LANDROPIC_HOME: "/dev/null/x" } })).code, 14);
 });
+
+exeTest(
+  "landropic works in /dev/shm, which runtimes keep from programs with few rights",
+  async () => {
+    using box = await Sandbox.warm();
+    using stack = new DisposableStack();
+    const folder = Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "landropic-test-" });
+    stack.defer(() => Deno.removeSync(folder, { recursive: true }));
+    const env = { LANDROPIC_HOME: join(folder, "home") };
+    assert.equal((await box.run(["id"], { env })).code, 0);
+    Deno.mkdirSync(join(folder, "share"));
+    const busy = Deno.listenDatagram({ port: 0, hostname: "127.0.0.1", transport: "udp" });
+    stack.defer(() => busy.close());
+    const address = `127.0.0.1:${(busy.addr as Deno.NetAddr).port}`;
+    const args = ["serve", join(folder, "share"), "--no-discovery", "--listen", address];
+    // The folder is good; what it ends with is the port.
+    const { stderr } = await box.run(args, { env });
+    assert.match(stderr, /in use/);
+  },
+  { missing: existsSync("/dev/shm") ? undefined : "needs /dev/shm" },
+);
 
 exeTest("landropic reads stdin, and a first start does not eat any of it", async () => {
   using box = new Sandbox();

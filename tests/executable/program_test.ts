@@ -74,9 +74,10 @@ exeTest(
     const env = { LANDROPIC_HOME: join(folder, "home") };
     assert.equal((await box.run(["id"], { env })).code, 0);
     Deno.mkdirSync(join(folder, "share"));
-    const busy = Deno.listenDatagram({ port: 0, hostname: "127.0.0.1", transport: "udp" });
-    stack.defer(() => busy.close());
-    const address = `127.0.0.1:${(busy.addr as Deno.NetAddr).port}`;
+    const busy = createSocket("udp4");
+    stack.defer(() => void busy.close());
+    await new Promise<void>((resolve) => busy.bind(0, "127.0.0.1", resolve));
+    const address = `127.0.0.1:${busy.address().port}`;
     const args = ["serve", join(folder, "share"), "--no-discovery", "--listen", address];
     // The folder is good; what it ends with is the port.
     const { stderr } = await box.run(args, { env });

@@ -126,6 +126,7 @@ export class BlockWriter {
     }
     if (looksRandom(raw)) return undefined;
     const encoded = zstdCompressSync(raw, {
+      chunkSize: outputChunk(raw.length),
       params: { [constants.ZSTD_c_compressionLevel]: 1 },
     });
     if (encoded.length <= raw.length * (1 - GAIN_MIN)) {
@@ -223,11 +224,22 @@ function checkHeader(encoding: number, rawLength: number, encodedLength: number)
   }
 }
 
+/** All output in one piece, instead of in 16 that are then joined: a tenth of the time. */
+function outputChunk(rawLength: number): number {
+  return Math.max(OUTPUT_CHUNK_BYTES_MIN, rawLength + OUTPUT_CHUNK_ROOM);
+}
+
+/** The least that `node:zlib` takes. */
+const OUTPUT_CHUNK_BYTES_MIN = 64;
+/** An output that fills its piece exactly would cost another one. */
+const OUTPUT_CHUNK_ROOM = 64;
+
 function decompress(encoded: Uint8Array, rawLength: number): Uint8Array {
   let raw: Uint8Array;
   try {
     raw = zstdDecompressSync(encoded, {
       maxOutputLength: rawLength,
+      chunkSize: outputChunk(rawLength),
       params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX },
     });
   } catch (error) {

@@ -24,6 +24,7 @@ export async function syncRequestOf(
     mode: command.direction === "both" ? "two-way" : command.direction,
     deleteExtra: command.deleteExtra,
     deleteLimit: command.maxDelete,
+    replaceAll: command.replaceAll,
     dryRun: command.dryRun,
     checksum: command.checksum,
     versions: command.versions ?? 0,

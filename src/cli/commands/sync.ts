@@ -51,6 +51,8 @@ export interface SyncCommand {
   /** One-way: delete what the source does not have. Always false in both directions. */
   readonly deleteExtra: boolean;
   readonly maxDelete: DeleteLimit;
+  /** Both ways: go on though every file of a side has changed. Always false one way. */
+  readonly replaceAll: boolean;
   readonly dryRun: boolean;
   /** Print a line for each change; always true with `dryRun`. */
   readonly itemize: boolean;
@@ -90,6 +92,10 @@ const MAX_DELETE = valueFlag(
   "N|N%",
   "refuse if more would be deleted (default 50% of the files where there are over 20)",
   parseDeleteLimit,
+);
+const REPLACE_ALL = switchFlag(
+  "replace-all",
+  "both ways: go on though every file of a side (of over 20) has changed since the last sync",
 );
 const DRY_RUN = switchFlag("dry-run", "print what would happen, change nothing", { short: "n" });
 const ITEMIZE = switchFlag("itemize", "print a line for each change", { short: "i" });
@@ -175,7 +181,8 @@ export const syncSpec: CommandSpec<SyncCommand> = {
     { name: "DIR", help: "the folder here (default: the current one)", completes: "directory" },
   ],
   flags: [
-    ...[PUSH, PULL, DELETE, MAX_DELETE, DRY_RUN, ITEMIZE, EXCLUDE, INCLUDE, EXCLUDE_FROM],
+    ...[PUSH, PULL, DELETE, MAX_DELETE, REPLACE_ALL, DRY_RUN, ITEMIZE],
+    ...[EXCLUDE, INCLUDE, EXCLUDE_FROM],
     ...[CHECKSUM, CONFLICT, VERSIONS, ADDRESS, ALL, WAIT, LOCK_WAIT, RETRY, TIMEOUT],
     ...[BWLIMIT, CONNECTIONS, NO_COMPRESS, WATCH, NO_DISCOVERY],
   ],
@@ -202,6 +209,7 @@ export const syncSpec: CommandSpec<SyncCommand> = {
       address: flags.get(ADDRESS),
       deleteExtra: direction !== "both" && (flags.get(DELETE) ?? false),
       maxDelete: flags.get(MAX_DELETE) ?? DELETE_LIMIT_DEFAULT,
+      replaceAll: flags.get(REPLACE_ALL) ?? false,
       dryRun,
       itemize: dryRun || (flags.get(ITEMIZE) ?? false),
       filters: readFilters(input),
@@ -249,6 +257,11 @@ function checkDirection(direction: SyncCommand["direction"], flags: FlagValues):
       "needs --push or --pull; a sync both ways carries deletes over by itself",
     );
   } else {
+    refuseTyped(
+      flags,
+      REPLACE_ALL,
+      `is for a sync both ways; --${direction} replaces what differs`,
+    );
     refuseTyped(flags, CONFLICT, `is for a sync both ways; with --${direction} one side wins`);
   }
 }

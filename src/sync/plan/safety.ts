@@ -55,6 +55,32 @@ export function checkDeletions(
   }
 }
 
+/** Files that may all change at once, because there are so few. */
+export const REPLACED_FILES_MIN = 20;
+
+/**
+ * Refuses a plan in which every file of a side has changed since the last sync: that is far more often an
+ * encrypting virus, a broken disk or a wrong folder than work. New times alone are no change: contents that
+ * are the same are settled by their digests.
+ *
+ * @throws {LandropicError} `safety_limit`; nothing has changed then.
+ */
+export function checkReplacements(
+  { replacements, hasUnchanged, conflicts }: SyncPlan,
+  sides: { readonly [side in Side]: SideSize },
+): void {
+  const { local, remote } = replacements;
+  if (hasUnchanged || local + remote <= REPLACED_FILES_MIN) return;
+  // Each side has changed a part: two people at work.
+  if (local > 0 && remote > 0 && conflicts.length < local + remote) return;
+  const [from, to] = local > remote ? [sides.remote, sides.local] : [sides.local, sides.remote];
+  throw refusal(
+    `Every file on ${from.name} has changed since the last sync, ` +
+      `so ${local + remote} files would be replaced on ${to.name}`,
+    "look at it with --dry-run; if it is right, add --replace-all",
+  );
+}
+
 function allowed(limit: DeleteLimit, files: number): number {
   if (limit.kind === "count") return limit.count;
   return files > limit.appliesAboveFiles ? files * limit.percent / 100 : Infinity;

@@ -39,6 +39,10 @@ export interface SyncPlan {
   readonly conflicts: readonly PlanConflict[];
   /** Files and links deleted on either side; renames are none. */
   readonly deletions: { readonly local: number; readonly remote: number };
+  /** Files on a side that get other contents, conflicts included. */
+  readonly replacements: { readonly local: number; readonly remote: number };
+  /** True if any file is the same on both sides, as far as contents go. */
+  readonly hasUnchanged: boolean;
   readonly renames: number;
   /** File bytes that may have to travel each way. */
   readonly bytesToSend: number;

@@ -86,6 +86,7 @@ export class LeafPlanner {
     const { builder, ledger, trees, vectors } = this.#draft;
     const local = leafOn(item, "local");
     const remote = leafOn(item, "remote");
+    if (local.kind === "file") this.#draft.hasUnchanged = true;
     const later = local.mtimeMs >= remote.mtimeMs ? "local" : "remote";
     const mode = agreedMode(item, later, this.#draft);
     const mtimeMs = this.#agreedTime(item);
@@ -123,6 +124,7 @@ export class LeafPlanner {
     const { ledger, vectors } = this.#draft;
     const { winner, isConflict } = decision;
     const loser = across(winner);
+    if (leafOn(item, loser).kind === "file") this.#draft.replacements[loser]++;
     const own = leafOn(item, winner);
     const mode = this.#newMode(item, winner);
     const isModed = modeOf(own) === mode;

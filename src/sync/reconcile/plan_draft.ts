@@ -44,6 +44,10 @@ export class PlanDraft {
   readonly conflicts: PlanConflict[] = [];
   /** Files and links. */
   readonly deletions = { local: 0, remote: 0 };
+  /** Files that get other contents. */
+  readonly replacements = { local: 0, remote: 0 };
+  /** A file was found that needs none. */
+  hasUnchanged = false;
   readonly #touched = new Map<DirNode, Set<Side>>();
 
   constructor(trees: WalkedTrees) {

@@ -1,5 +1,6 @@
 import { joinPath } from "../../base/paths.ts";
-import type { DirEntry } from "../../base/tree.ts";
+import { equalBytes } from "../../base/bytes.ts";
+import { type DirEntry, EMPTY_SHAPE } from "../../base/tree.ts";
 import type { Before } from "../apply/operation.ts";
 import type { PlanItem } from "../plan/sync_plan.ts";
 import { type Leaf, modeOf } from "./agreement.ts";
@@ -53,6 +54,7 @@ class Planner {
   /** Plans all of a directory's entries. */
   plan(node: DirNode): Remains {
     this.#draft.ledger.agreeOnVersions(node);
+    if (node.same.some(({ kind }) => kind === "file")) this.#draft.hasUnchanged = true;
     const stays = new Set<Side>();
     const gets = new Set<Side>();
     for (const side of SIDES) {
@@ -140,6 +142,7 @@ class Planner {
     const vector = vectors.merged(item, (side) => isModed[side]);
     const needs = [...respelling];
     if (item.dir !== undefined) this.plan(item.dir);
+    else if (!equalBytes(local.shape, EMPTY_SHAPE)) this.#draft.hasUnchanged = true;
     const timed = item.dir && this.#draft.onlyTouched(item.dir);
     for (const side of SIDES) {
       const mtimeMs = side === timed ? item.dir!.views[across(side)].mtimeMs : undefined;
@@ -365,7 +368,7 @@ class Planner {
 }
 
 function finished(draft: PlanDraft): Plan {
-  const { builder, conflicts, deletions, ledger, problems, skipped, trees } = draft;
+  const { builder, conflicts, ledger, problems, skipped, trees } = draft;
   const drafts = builder.ordered();
   const bytes = bySide((side) =>
     drafts[side].reduce((sum, { operation: o }) => sum + (o.op === "write-file" ? o.size : 0), 0)
@@ -378,7 +381,9 @@ function finished(draft: PlanDraft): Plan {
     conflicts,
     skipped,
     problems,
-    deletions,
+    deletions: draft.deletions,
+    replacements: draft.replacements,
+    hasUnchanged: draft.hasUnchanged,
     renames: builder.items.filter(({ action }) => action === "R").length,
     bytesToSend: bytes.remote,
     bytesToReceive: bytes.local,

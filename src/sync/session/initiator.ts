@@ -17,7 +17,7 @@ import type { SessionLink } from "../link/requester.ts";
 import { type DuplexStream, URGENCY } from "../link/transport.ts";
 import { type Agreement, peerFolder, storeAgreement, writeAgreement } from "../plan/agreement.ts";
 import { type PlanOptions, planSync } from "../plan/planner.ts";
-import { checkDeletions, type DeleteLimit } from "../plan/safety.ts";
+import { checkDeletions, checkReplacements, type DeleteLimit } from "../plan/safety.ts";
 import type { Plan } from "../reconcile/mod.ts";
 import type { PlanConflict, PlanItem, PlanOutcomes, Side, SyncPlan } from "../plan/sync_plan.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
@@ -39,6 +39,8 @@ export interface SyncRequest {
   /** One way: delete what the source does not have. */
   readonly deleteExtra: boolean;
   readonly deleteLimit: DeleteLimit;
+  /** Both ways: go on though every file of a side has changed since the last sync. */
+  readonly replaceAll?: boolean;
   readonly dryRun: boolean;
   readonly checksum: boolean;
   /** Earlier versions to keep; 0 for none. */
@@ -183,7 +185,7 @@ export class InitiatorSession implements LinkHandler {
     const plan = await during(planSync(planOptions));
     this.#announce(plan, summary);
     if (request.dryRun) { for (const item of plan.items) this.#options.observer.item(item); }
-    this.#checkSafety(plan, snapshot, accept);
+    this.#checkSafety(plan, { snapshot, accept, share });
     if (!request.dryRun) {
       this.#options.onTransfer?.(plan.bytesToSend + plan.bytesToReceive);
       const carryingOut = this.#carryOut(plan, link, share, { remote, summary, stop });
@@ -275,11 +277,20 @@ export class InitiatorSession implements LinkHandler {
     return { ...request, share, snapshot, accept, remote, peer, shortIdOf };
   }
 
-  #checkSafety(plan: SyncPlan, snapshot: Snapshot, accept: SyncAccept): void {
-    checkDeletions(plan, this.#options.request.deleteLimit, {
+  #checkSafety(
+    plan: SyncPlan,
+    { snapshot, accept, share }: { snapshot: Snapshot; accept: SyncAccept; share: OpenShare },
+  ): void {
+    const { request, peer } = this.#options;
+    const sides = {
       local: { name: "this device", files: snapshot.files },
-      remote: { name: `"${this.#options.peer.name}"`, files: accept.files },
-    });
+      remote: { name: `"${peer.name}"`, files: accept.files },
+    };
+    checkDeletions(plan, request.deleteLimit, sides);
+    if (request.mode !== "two-way" || request.replaceAll) return;
+    // Folders that never were in step may differ as they like.
+    if (share.index.ancestor(peerFolder(peer.id, accept.rootId)) === undefined) return;
+    checkReplacements(plan, sides);
   }
 
   #announce(plan: Plan, summary: SyncSummary): void {

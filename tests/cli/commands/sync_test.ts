@@ -11,6 +11,7 @@ const DEFAULTS: SyncCommand = {
   address: undefined,
   deleteExtra: false,
   maxDelete: DELETE_LIMIT_DEFAULT,
+  replaceAll: false,
   dryRun: false,
   itemize: false,
   filters: [],
@@ -46,6 +47,7 @@ Deno.test("syncSpec builds a command from each flag, with the documented default
     ["sync nas --max-delete=5%", {
       maxDelete: { kind: "percent", percent: 5, appliesAboveFiles: 0 },
     }],
+    ["sync nas --replace-all", { replaceAll: true }],
     ["sync nas -n", { dryRun: true, itemize: true }],
     ["sync nas -i", { itemize: true }],
     ["sync nas -nic", { dryRun: true, itemize: true, checksum: true }],

@@ -24,6 +24,8 @@ export interface IndexOptions {
   readonly path: string;
   /** This device. What was remembered as another one is void. */
   readonly deviceId: DeviceId;
+  /** What it will be, while it moves to another key. */
+  readonly nextDeviceId?: DeviceId | undefined;
   readonly logger?: Logger;
   readonly clock?: Clock;
   /** How long to wait for other processes, in milliseconds; the thread is blocked meanwhile. */
@@ -59,7 +61,7 @@ export interface IndexStats {
 export async function openIndex(options: IndexOptions): Promise<Index> {
   const database = await openDatabase(options.path, options);
   try {
-    return new Index(database, options.deviceId, options.clock ?? systemClock);
+    return new Index(database, options);
   } catch (error) {
     database.close();
     throw error;
@@ -79,12 +81,12 @@ export class Index implements AsyncDisposable {
   readonly #pages: PageTable;
 
   /** Use {@linkcode openIndex}. */
-  constructor(database: Database, device: DeviceId, clock: Clock) {
+  constructor(database: Database, options: IndexOptions) {
     this.#database = database;
-    this.#device = device;
-    this.#clock = clock;
+    this.#device = options.deviceId;
+    this.#clock = options.clock ?? systemClock;
     this.#pages = new PageTable(database);
-    this.#claim();
+    this.#claim(options.nextDeviceId);
   }
 
   /** The database file. */
@@ -99,6 +101,20 @@ export class Index implements AsyncDisposable {
   openRoot(identity: RootIdentity): RootIndex {
     const row = openRootRow(this.#database, identity, this.#clock.wallMs());
     return new RootIndex(this.#database, row, { deviceId: this.#device, clock: this.#clock });
+  }
+
+  /**
+   * A peer goes by another id: what was last in common with its folders stays so. Costs a look-up where
+   * nothing is known under the old one.
+   */
+  inheritPeer(from: DeviceId, to: DeviceId): void {
+    const known = "SELECT 1 FROM ancestors WHERE peer = ? LIMIT 1";
+    if (this.#database.get(known, from) === undefined) return;
+    this.#database.transaction(true, () => {
+      // What was agreed on under the new id is the newer.
+      this.#database.run("UPDATE OR IGNORE ancestors SET peer = ? WHERE peer = ?", to, from);
+      this.#database.run("DELETE FROM ancestors WHERE peer = ?", from);
+    });
   }
 
   /** Forgets all that is remembered of a root. @returns False if it was not known. */
@@ -140,18 +156,37 @@ export class Index implements AsyncDisposable {
     this.close();
   }
 
-  /** Makes the file this device's own: what another one remembers says nothing about this one's disk. */
-  #claim(): void {
-    const read = "SELECT value FROM meta WHERE key = 'device'";
-    const owner = this.#database.get<[string]>(read)?.[0];
-    if (owner === this.#device) return;
-    if (owner !== undefined) forgetAllRoots(this.#database);
+  /**
+   * Makes the file this device's own: what another one remembers says nothing about this one's disk. A
+   * device that has moved to the key it announced is still the same.
+   */
+  #claim(next: DeviceId | undefined): void {
+    const owner = this.#meta("device");
+    const announced = this.#meta("next_device");
+    if (owner === this.#device && (announced ?? undefined) === next) return;
+    const isMoved = announced === this.#device;
+    if (owner !== undefined && owner !== this.#device && !isMoved) forgetAllRoots(this.#database);
     this.#database.transaction(true, () => {
-      this.#database.run(
-        "INSERT INTO meta (key, value) VALUES ('device', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        this.#device,
-      );
+      if (isMoved) {
+        const move = "UPDATE ancestors SET device = ? WHERE device = ?";
+        this.#database.run(move, this.#device, owner!);
+      }
+      this.#setMeta("device", this.#device);
+      this.#setMeta("next_device", next);
     });
+  }
+
+  #meta(key: string): string | undefined {
+    return this.#database.get<[string]>("SELECT value FROM meta WHERE key = ?", key)?.[0];
+  }
+
+  #setMeta(key: string, value: string | undefined): void {
+    if (value === undefined) return void this.#database.run("DELETE FROM meta WHERE key = ?", key);
+    this.#database.run(
+      "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+      key,
+      value,
+    );
   }
 
   #describe(row: RootRow): RootInfo {

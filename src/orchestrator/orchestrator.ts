@@ -4,7 +4,9 @@ import { LandropicError, messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import {
   type DeviceIdentity,
+  deviceIdFromFingerprint,
   loadDeviceName,
+  loadNextIdentity,
   loadOrCreateIdentity,
   type TrustEntry,
   TrustStore,
@@ -105,8 +107,13 @@ export class Orchestrator implements AsyncDisposable {
   }
 
   /** What this device remembers of its folders; opened at the first call. */
-  index(): Promise<Index> {
-    return this.#index ??= this.#openIndex();
+  async index(): Promise<Index> {
+    const index = await (this.#index ??= this.#openIndex());
+    // What was in common with a peer holds under its new key too.
+    for (const { id, predecessor } of this.trust.list()) {
+      if (predecessor) index.inheritPeer(deviceIdFromFingerprint(predecessor.fingerprint), id);
+    }
+    return index;
   }
 
   /**
@@ -212,12 +219,13 @@ export class Orchestrator implements AsyncDisposable {
   }
 
   async #openIndex(): Promise<Index> {
-    const { stateDir, clock, logger } = this.options;
+    const { configDir: folder, stateDir, clock, logger } = this.options;
     const { openIndex } = await import("../index/mod.ts");
     const path = join(stateDir, "index.db");
-    return this.#stack.use(
-      await openIndex({ path, deviceId: this.identity.id, clock, logger }),
-    );
+    const next = await loadNextIdentity({ folder, clock, logger });
+    const deviceId = this.identity.id;
+    const nextDeviceId = next?.identity.id;
+    return this.#stack.use(await openIndex({ path, deviceId, nextDeviceId, clock, logger }));
   }
 
   async #openEndpoint(listen: HostPort | undefined): Promise<QuicEndpoint> {

@@ -101,6 +101,57 @@ Deno.test("openIndex() as another device remembers nothing", async () => {
   }
 });
 
+Deno.test("openIndex() under the key that was announced remembers everything", async () => {
+  using temp = new TempIndex();
+  const nextDeviceId = "DEVICE-NEW" as DeviceId;
+  let epoch: string;
+  {
+    await using index = await temp.open();
+    fill(index);
+    epoch = index.openRoot(ROOT).epoch;
+  }
+  const before = await temp.open({ nextDeviceId });
+  const known = contents(before, ROOT);
+  await before[Symbol.asyncDispose]();
+  for (let times = 0; times < 2; times++) {
+    await using index = await temp.open({ deviceId: nextDeviceId });
+    assert.equal(index.openRoot(ROOT).epoch, epoch);
+    assert.ok(index.openRoot(ROOT).ancestor(PEER));
+    assert.deepEqual(contents(index, ROOT), known);
+  }
+  // Nobody goes back to the old key.
+  await using old = await temp.open();
+  assert.deepEqual(old.roots(), []);
+});
+
+Deno.test("openIndex() takes back the announcement of a key", async () => {
+  using temp = new TempIndex();
+  const nextDeviceId = "DEVICE-NEW" as DeviceId;
+  {
+    await using index = await temp.open({ nextDeviceId });
+    fill(index);
+  }
+  await (await temp.open())[Symbol.asyncDispose]();
+  await using other = await temp.open({ deviceId: nextDeviceId });
+  assert.deepEqual(other.roots(), []);
+});
+
+Deno.test("inheritPeer() keeps what is newer, and nothing under the old id", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  fill(index);
+  const root = index.openRoot(ROOT);
+  const moved = { ...PEER, peer: "DEVICE-MOVED" as DeviceId };
+  const old = root.ancestor(PEER)!;
+  index.inheritPeer(PEER.peer, moved.peer);
+  assert.deepEqual(root.ancestor(moved), old);
+  assert.equal(root.ancestor(PEER), undefined);
+  root.transaction(() => root.setAncestor(PEER, { shape: digestOf(99) }));
+  index.inheritPeer(PEER.peer, moved.peer);
+  assert.deepEqual(root.ancestor(moved), old);
+  assert.equal(root.ancestor(PEER), undefined);
+});
+
 Deno.test("forgetRoot() forgets that root, however large, and no other", async () => {
   using temp = new TempIndex();
   await using index = await temp.open();

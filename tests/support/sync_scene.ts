@@ -98,7 +98,8 @@ export class SyncScene implements AsyncDisposable {
   }
 }
 
-const SILENT: SyncObserver & { connected(): void } = {
+/** Hears of nothing. */
+export const SILENT: SyncObserver & { connected(): void } = {
   plan() {},
   item() {},
   conflict() {},

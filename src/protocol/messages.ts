@@ -131,6 +131,16 @@ export interface Pong {
   readonly token: number;
 }
 
+/**
+ * The rest of an answer is not wanted any more: its sender ends the stream where it is. For peers with
+ * {@linkcode FEATURE_GROUPS}; what others do is read on, or stop the stream.
+ */
+export interface Enough {
+  readonly type: "enough";
+  /** The QUIC stream of the answer, on this very connection. */
+  readonly stream: number;
+}
+
 /** Asks which shares this peer may use. */
 export interface SharesQuery {
   readonly type: "shares-query";
@@ -175,6 +185,7 @@ export type Message =
   | ErrorMessage
   | Ping
   | Pong
+  | Enough
   | SharesQuery
   | Shares
   | GoAway
@@ -352,6 +363,11 @@ const CODECS: { readonly [T in Message["type"]]: Codec<Extract<Message, { type: 
     id: 4,
     encode: (m) => [[0, m.token]],
     decode: (f) => ({ type: "pong", token: f.uint(0) }),
+  },
+  "enough": {
+    id: 8,
+    encode: (m) => [[0, m.stream]],
+    decode: (f) => ({ type: "enough", stream: f.uint(0) }),
   },
   "shares-query": { id: 19, encode: () => [], decode: () => ({ type: "shares-query" }) },
   "shares": {

@@ -70,6 +70,7 @@ const MESSAGES: Message[] = [
   { type: "error", session: 1, code: "locked", message: "in use" },
   { type: "ping", token: 9 },
   { type: "pong", token: 9 },
+  { type: "enough", stream: 2 ** 40 },
   { type: "shares-query" },
   { type: "shares", shares: [{ name: "docs", writable: false }] },
   { type: "go-away" },

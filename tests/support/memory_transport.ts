@@ -11,7 +11,7 @@ const WINDOW_BYTES = 1024 * 1024;
 /** Two ends of a connection in memory, with flow control, resets and a close that both sides see. */
 export function memoryTransportPair(): [MemoryTransport, MemoryTransport] {
   const a = new MemoryTransport();
-  const b = new MemoryTransport();
+  const b = new MemoryTransport(1);
   a.peer = b;
   b.peer = a;
   return [a, b];
@@ -29,6 +29,12 @@ export class MemoryTransport implements Transport {
   readonly incomingUni = new Queue<ReceiveSide>();
   readonly incomingBidi = new Queue<DuplexStream>();
   readonly #pipes = new Set<Pipe>();
+  #nextId: number;
+
+  /** @param side 0 or 1. */
+  constructor(side = 0) {
+    this.#nextId = side;
+  }
 
   openUni(): Promise<SendSide> {
     const pipe = this.#pipe(this);
@@ -39,8 +45,10 @@ export class MemoryTransport implements Transport {
   openBidi(): Promise<DuplexStream> {
     const there = this.#pipe(this);
     const back = this.#pipe(this.peer);
-    this.peer.incomingBidi.push({ send: back, recv: there });
-    return Promise.resolve({ send: there, recv: back });
+    // As in QUIC (RFC 9000 section 2.1), so that ids of both sides never meet.
+    const id = this.#nextId += 4;
+    this.peer.incomingBidi.push({ id, send: back, recv: there });
+    return Promise.resolve({ id, send: there, recv: back });
   }
 
   close(code: number): Promise<void> {

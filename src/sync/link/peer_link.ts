@@ -5,6 +5,7 @@ import {
   decodeMessage,
   encodeMessage,
   encodeRequest,
+  FEATURE_GROUPS,
   FrameDecoder,
   type Hello,
   type Message,
@@ -13,6 +14,7 @@ import {
   type Request,
   type RotateKey,
 } from "../../protocol/mod.ts";
+import { LinkAnswer } from "./link_answer.ts";
 import type { Answer, SessionLink } from "./requester.ts";
 import {
   CLOSE_CODE,
@@ -76,7 +78,9 @@ export class PeerLink implements SessionLink, AsyncDisposable {
   #hasControl = false;
   #nextToken = 1;
   #isEnded = false;
-  #serving = 0;
+  #features: readonly string[] = [];
+  /** Answers under way: what ends each, by its stream. */
+  readonly #serving = new Map<number, () => void>();
   #windowStartMs = 0;
   #windowCount = 0;
 
@@ -133,7 +137,7 @@ export class PeerLink implements SessionLink, AsyncDisposable {
 
   /** Requests of the peer that are being answered. */
   get serving(): number {
-    return this.#serving;
+    return this.#serving.size;
   }
 
   /** Sends one control message. Messages arrive in the order of the calls. */
@@ -159,13 +163,13 @@ export class PeerLink implements SessionLink, AsyncDisposable {
 
   /** Asks a request that is complete in itself. */
   async ask(request: Request, urgency: number): Promise<Answer> {
-    const { send, recv } = await this.request(request, urgency);
+    const { id, send, recv } = await this.request(request, urgency);
     await send.finish();
-    return {
-      read: (into) => recv.read(into),
-      stop: (code) => recv.stop(code),
-      [Symbol.dispose]() {},
-    };
+    const understands = this.#features.includes(FEATURE_GROUPS);
+    return new LinkAnswer(
+      recv,
+      understands ? () => this.send({ type: "enough", stream: id }) : undefined,
+    );
   }
 
   /** Measures one round trip through both control streams, in milliseconds. */
@@ -272,6 +276,7 @@ export class PeerLink implements SessionLink, AsyncDisposable {
     if (message.type === "hello") {
       if (this.#hasHello) throw new ProtocolError("Second Hello");
       this.#hasHello = true;
+      this.#features = message.features;
       this.#options.handler.handleHello?.(message);
       this.#helloArrived.resolve(message);
       return;
@@ -285,6 +290,8 @@ export class PeerLink implements SessionLink, AsyncDisposable {
         this.#pongs.get(message.token)?.();
         this.#pongs.delete(message.token);
         return;
+      case "enough":
+        return this.#serving.get(message.stream)?.();
       case "rotate-key":
         return this.#options.onRotateKey?.(message);
       default:
@@ -293,21 +300,30 @@ export class PeerLink implements SessionLink, AsyncDisposable {
   }
 
   async #serve(stream: DuplexStream): Promise<void> {
-    this.#serving++;
+    let isEnough = false;
+    this.#serving.set(stream.id, () => isEnough = true);
+    const { id, send, recv } = stream;
+    const answer: SendSide = {
+      write: (bytes) => isEnough ? Promise.reject(new Error("It is enough")) : send.write(bytes),
+      finish: () => send.finish(),
+      reset: (code) => send.reset(code),
+      setPriority: (urgency, incremental) => send.setPriority(urgency, incremental),
+    };
     try {
       // A request can overtake Hello, which travels on another stream.
       await this.#helloArrived.promise;
-      const request = await readRequest(stream.recv);
-      await this.#options.handler.handleRequest(request, stream);
+      const request = await readRequest(recv);
+      await this.#options.handler.handleRequest(request, { id, send: answer, recv });
     } catch (error) {
+      if (isEnough) return void await send.finish().catch(() => {});
       const isHostile = error instanceof ProtocolError;
-      stream.send.reset(isHostile ? STREAM_CODE.corrupt : STREAM_CODE.io);
-      stream.recv.stop(isHostile ? STREAM_CODE.corrupt : STREAM_CODE.io);
+      send.reset(isHostile ? STREAM_CODE.corrupt : STREAM_CODE.io);
+      recv.stop(isHostile ? STREAM_CODE.corrupt : STREAM_CODE.io);
       if (!this.#isEnded) {
         this.#options.logger.log("info", `Request failed: ${messageOf(error)}`);
       }
     } finally {
-      this.#serving--;
+      this.#serving.delete(id);
     }
   }
 

@@ -37,6 +37,8 @@ export interface ReceiveSide {
 
 /** A stream both ways. */
 export interface DuplexStream {
+  /** Unique on its connection, and the same on both sides. */
+  readonly id: number;
   readonly send: SendSide;
   readonly recv: ReceiveSide;
 }

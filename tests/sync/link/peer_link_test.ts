@@ -127,3 +127,43 @@ Deno.test("PeerLink.open() fails when the peer closes before its Hello", async (
   await b.close(1);
   await assert.rejects(opening);
 });
+
+/** Serves answers without an end; counts the bytes that were taken. */
+class Endless extends Recorder {
+  written = 0;
+  readonly over = Promise.withResolvers<unknown>();
+
+  override async handleRequest(_request: Request, { send }: DuplexStream): Promise<void> {
+    try {
+      for (;; this.written += 1000) await send.write(new Uint8Array(1000));
+    } catch (error) {
+      this.over.resolve(error);
+      throw error;
+    }
+  }
+}
+
+for (
+  const [features, how] of [[["groups"], "ended by its sender"], [[], "stopped"]] as const
+) {
+  Deno.test(`PeerLink has an answer that is called off ${how}, and the reader waits no longer`, async () => {
+    const [a, b] = memoryTransportPair();
+    const server = new Endless();
+    const common = { hello: { ...hello, features }, clock: systemClock, logger: silentLogger };
+    const [link] = await Promise.all([
+      PeerLink.open(a, { ...common, handler: new Recorder() }),
+      PeerLink.open(b, { ...common, handler: server }),
+    ]);
+    const answer = await link.ask({ kind: "get-dirs", session: 1, dirs: [] }, 1);
+    assert.ok(await answer.read(new Uint8Array(10)));
+    answer.stop(0x10);
+    await assert.rejects(answer.read(new Uint8Array(10)));
+    const error = await server.over.promise as Error;
+    assert.match(error.message, features.length > 0 ? /enough/ : /stopped with 16/);
+    assert.ok(await link.ping() >= 0);
+    // Stopping what has ended, or was never there, is nobody's fault.
+    await link.send({ type: "enough", stream: 12345 });
+    assert.ok(await link.ping() >= 0);
+    await link.close();
+  });
+}

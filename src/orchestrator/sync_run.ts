@@ -58,6 +58,12 @@ export async function runSync(
   return await new SyncRun(orchestrator, entry, options).run();
 }
 
+interface Before extends WireCounters {
+  readonly connections: number;
+}
+
+const NOTHING_BEFORE: Before = { sentBytes: 0, receivedBytes: 0, connections: 0 };
+
 class SyncRun {
   readonly #orchestrator: Orchestrator;
   readonly #entry: TrustEntry;
@@ -65,11 +71,7 @@ class SyncRun {
   readonly #startMs: number;
   #peer: PooledPeer | undefined;
   /** What the connection had done before this run. */
-  #before: WireCounters & { readonly connections: number } = {
-    sentBytes: 0,
-    receivedBytes: 0,
-    connections: 0,
-  };
+  #before: Before = NOTHING_BEFORE;
   #connections = 0;
   #wireSent = 0;
   #wireReceived = 0;
@@ -136,7 +138,10 @@ class SyncRun {
 
   async #enter(reached: Reached): Promise<void> {
     const peer = this.#peer = await this.#orchestrator.pool.open(this.#entry, reached);
-    this.#before = { ...peer.wire(), connections: peer.connections - 1 };
+    // The handshake of a new connection is this run's, too.
+    this.#before = reached.peer === undefined
+      ? NOTHING_BEFORE
+      : { ...peer.wire(), connections: peer.connections - 1 };
     peer.connected.then(this.#options.observer.connected, () => {});
   }
 

@@ -50,9 +50,13 @@ export function assertSameTree(actual: string, expected: string): void {
   assert.deepEqual(describeTree(actual), describeTree(expected));
 }
 
-/** A temporary folder that is removed with everything in it. */
-export function temporaryFolder(): { path: string } & Disposable {
-  const path = Deno.makeTempDirSync({ prefix: "landropic-test-" });
+/**
+ * A temporary folder that is removed with everything in it.
+ *
+ * @param dir Where it lies, if not where temporary files do.
+ */
+export function temporaryFolder(dir?: string): { path: string } & Disposable {
+  const path = Deno.makeTempDirSync({ prefix: "landropic-test-", ...(dir && { dir }) });
   return {
     path,
     [Symbol.dispose]() {

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import { equalBytes } from "../../base/bytes.ts";
+import { concat, equalBytes, utf8 } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../base/digest.ts";
 import { messageOf } from "../../base/errors.ts";
@@ -302,16 +302,12 @@ class Scanner {
     code: string,
     message: string,
     isHarmless = false,
-    pathBytes?: Uint8Array,
+    rawName?: Uint8Array,
   ): void {
     dir.opaque.push(name);
-    this.#problem(
-      dir.path === "" ? name : `${dir.path}/${name}`,
-      code,
-      message,
-      isHarmless,
-      pathBytes,
-    );
+    const above = dir.path === "" ? "" : `${dir.path}/`;
+    const pathBytes = rawName && concat([utf8(above), rawName]);
+    this.#problem(above + name, code, message, isHarmless, pathBytes);
   }
 
   #problem(

@@ -23,7 +23,7 @@ export interface SnapshotDir {
 /** Something that the scan could not take in. */
 export interface ScanProblem {
   readonly path: string;
-  /** The bytes of a name that is not valid UTF-8. */
+  /** The bytes of a path that is not valid UTF-8. */
   readonly pathBytes?: Uint8Array;
   /** Stable word for scripts. */
   readonly code: string;

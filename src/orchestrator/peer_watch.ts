@@ -68,6 +68,9 @@ export class PeerWatch implements Disposable {
     if (!this.#orchestrator.hasQuicTransport) {
       return this.#events.onDiscovered({ entry, addresses });
     }
+    // Whoever is there already needs no other connection; but where it serves is worth knowing.
+    const isKnownThere = addresses.some((one) => entry.addresses.includes(formatHostPort(one)));
+    if (isKnownThere && this.#orchestrator.pool.isConnected(entry)) return;
     const running = this.#races.get(entry.id);
     if (running && !running.isOver) return running.add(addresses, STAGGER_MS);
     const race = new AddressRace(

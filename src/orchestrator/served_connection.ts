@@ -56,6 +56,7 @@ export class ServedConnection implements LinkHandler, AsyncDisposable {
   #handler: LinkHandler | undefined;
   #group: ServedGroup | undefined;
   #isJoined = false;
+  #isGuest = false;
 
   constructor(options: ServedConnectionOptions) {
     this.#options = options;
@@ -71,6 +72,11 @@ export class ServedConnection implements LinkHandler, AsyncDisposable {
     return this.#isJoined ? undefined : this.#group?.responder;
   }
 
+  /** True where it neither joins a group nor founds one. */
+  get isGuest(): boolean {
+    return this.#isGuest;
+  }
+
   get links(): LinkGroup | undefined {
     return this.#group?.responder.group;
   }
@@ -84,6 +90,7 @@ export class ServedConnection implements LinkHandler, AsyncDisposable {
     const served = this.#group = this.#options.found();
     this.#handler = served.responder;
     served.responder.attach(this.#link!);
+    this.#isGuest = hello.group === undefined;
     if (hello.group) this.#options.groups.add(this.#options.peerId, hello.group, served);
   }
 

@@ -21,7 +21,6 @@ import {
 } from "../sync/mod.ts";
 import { announce } from "./announcement.ts";
 import type { Orchestrator } from "./orchestrator.ts";
-import { PeerVisit } from "./peer_visit.ts";
 import { AcceptedWatch } from "./pool/accepted_watch.ts";
 import { WireSum } from "./pool/wire_sum.ts";
 import { openingMessages, rotationTaker } from "./rotation_exchange.ts";
@@ -74,6 +73,8 @@ export interface Visitor {
   readonly link: PeerLink;
   /** Of a connection that carries sessions; one that joined another carries bytes only. */
   readonly responder: Responder | undefined;
+  /** It came without a word of what it is to carry: the peer just keeps in touch. */
+  readonly isGuest: boolean;
 }
 
 /** What a server has counted since it was started. */
@@ -165,9 +166,7 @@ export class ShareServer implements AsyncDisposable {
     if (isLoopback(this.address.host)) return;
     this.#network.use(announce(this.#orchestrator, this.address));
     this.#network.use(this.#orchestrator.watchPeers((entry, connection) => {
-      const visiting = PeerVisit.open(this.#orchestrator, entry, connection)
-        .then((visit) => visit[Symbol.asyncDispose]());
-      this.#orchestrator.background(visiting);
+      this.#orchestrator.background(this.#orchestrator.pool.welcome(entry, connection));
     }));
   }
 
@@ -216,7 +215,8 @@ export class ShareServer implements AsyncDisposable {
     const { fingerprint } = this.#orchestrator.verify(connection.peer);
     this.#connections.add(connection);
     this.#orchestrator.guard.watch(connection, fingerprint);
-    const { alias: peer, id: peerId } = this.#orchestrator.trust.get(fingerprint)!;
+    const entry = this.#orchestrator.trust.get(fingerprint)!;
+    const { alias: peer, id: peerId } = entry;
     await using served = new ServedConnection({
       peerId,
       groups: this.#groups,
@@ -240,7 +240,8 @@ export class ShareServer implements AsyncDisposable {
       ![...this.#links.values()].some((visitor) => visitor.peerId === peerId);
     if (isBack) this.#counters.reconnects++;
     this.#known.add(peerId);
-    this.#links.set(connection, { peerId, peer, link, responder });
+    this.#links.set(connection, { peerId, peer, link, responder, isGuest: served.isGuest });
+    if (responder) this.#orchestrator.pool.handleAccepted(entry, connection);
     const { name } = await link.peerHello;
     const address = formatHostPort(connection.remoteAddress);
     // An address that a peer calls from is where its socket was, not where it serves.
@@ -287,13 +288,18 @@ export class ShareServer implements AsyncDisposable {
     return { responder, wire };
   }
 
-  /** A peer that has as many connections as it may wants another: one that joined is given up for it. */
+  /** A peer that has as many connections as it may wants another: one without sessions is given up. */
   #sendAway(peerId: string): boolean {
     for (const [connection, visitor] of this.#links) {
-      if (visitor.peerId !== peerId || visitor.responder || connection.isClosed) continue;
+      if (visitor.peerId !== peerId || connection.isClosed || !isDispensable(visitor)) continue;
       void connection.close(CLOSE_CODE.normal);
       return true;
     }
     return false;
   }
+}
+
+/** True for a connection that helps another one, or only keeps in touch. */
+function isDispensable({ responder, isGuest }: Visitor): boolean {
+  return responder === undefined || (isGuest && responder.running.length === 0);
 }

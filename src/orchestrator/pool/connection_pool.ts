@@ -26,6 +26,8 @@ export class ConnectionPool implements AsyncDisposable {
   readonly #links = new Map<number, PeerLink>();
   /** Waiting for somebody. */
   readonly #idle = new Set<PooledPeer>();
+  /** Connections that peers have dialled, by whose they are. */
+  readonly #accepted = new Map<string, Set<QuicConnection>>();
   #isOver = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAtMs = Infinity;
@@ -70,12 +72,37 @@ export class ConnectionPool implements AsyncDisposable {
    * @throws whatever ends the connection.
    */
   async open(entry: TrustEntry, { connection, peer }: Reached): Promise<PooledPeer> {
+    return peer ?? await this.#open(entry, { connection, isGuest: false });
+  }
+
+  /**
+   * Keeps a connection with a peer that appeared, as long as any that nobody uses. Where both have dialled
+   * each other, the one that the device with the smaller id has dialled stays.
+   */
+  async welcome(entry: TrustEntry, connection: QuicConnection): Promise<void> {
+    const peer = await this.#open(entry, { connection, isGuest: true });
     try {
-      return peer ?? await PooledPeer.open(this.#orchestrator, entry, connection);
-    } catch (error) {
-      await connection.close(CLOSE_CODE.normal);
-      throw error;
+      await peer.connected;
+    } finally {
+      await this.release(peer);
     }
+    this.#settleDualDial(entry.id);
+  }
+
+  /** Says that a peer has dialled. */
+  handleAccepted(entry: TrustEntry, connection: QuicConnection): void {
+    const accepted = this.#accepted.get(entry.id) ?? new Set();
+    this.#accepted.set(entry.id, accepted.add(connection));
+    void connection.closed.then(() => {
+      accepted.delete(connection);
+      if (accepted.size === 0) this.#accepted.delete(entry.id);
+    });
+    this.#settleDualDial(entry.id);
+  }
+
+  /** True while there is a connection with the peer, whoever has dialled. */
+  isConnected({ id }: TrustEntry): boolean {
+    return this.#accepted.has(id) || this.#core.countOf(id) > 0;
   }
 
   /** Takes a connection back, for whoever comes next. */
@@ -105,6 +132,11 @@ export class ConnectionPool implements AsyncDisposable {
     return id;
   }
 
+  /** Counts what groups of connections do. */
+  count(what: "joined" | "failedJoins" | "retired"): void {
+    this.#core.count(what);
+  }
+
   /** A joined connection serves again. */
   use(id: number): void {
     this.#core.use(id);
@@ -128,6 +160,28 @@ export class ConnectionPool implements AsyncDisposable {
     clearTimeout(this.#timer);
     this.#idle.clear();
     await Promise.all([...this.#links.values()].map((link) => link.close()));
+  }
+
+  async #open(
+    entry: TrustEntry,
+    how: { readonly connection: QuicConnection; readonly isGuest: boolean },
+  ): Promise<PooledPeer> {
+    try {
+      return await PooledPeer.open(this.#orchestrator, entry, how);
+    } catch (error) {
+      await how.connection.close(CLOSE_CODE.normal);
+      throw error;
+    }
+  }
+
+  /** Each side closes only what it has dialled itself, and nobody uses: what a session runs on stays. */
+  #settleDualDial(peerId: string): void {
+    if (!this.#accepted.has(peerId) || this.#orchestrator.identity.id < peerId) return;
+    for (const peer of this.#idle) {
+      if (peer.entry.id !== peerId) continue;
+      this.#idle.delete(peer);
+      void peer.close();
+    }
   }
 
   get #nowMs(): number {

@@ -15,6 +15,10 @@ export interface PoolCounters {
   closedDead: number;
   checksAnswered: number;
   checksMissed: number;
+  /** Connections that joined another one, those that were to and could not, and those replaced. */
+  joined: number;
+  failedJoins: number;
+  retired: number;
 }
 
 interface Member {
@@ -46,6 +50,9 @@ export class PoolCore {
     closedDead: 0,
     checksAnswered: 0,
     checksMissed: 0,
+    joined: 0,
+    failedJoins: 0,
+    retired: 0,
   };
   #nextId = 1;
 
@@ -55,6 +62,11 @@ export class PoolCore {
 
   get counters(): Readonly<PoolCounters> {
     return this.#counters;
+  }
+
+  /** Counts what groups of connections do. */
+  count(what: "joined" | "failedJoins" | "retired"): void {
+    this.#counters[what]++;
   }
 
   /** Connections that somebody uses, and that wait for somebody. */

@@ -34,7 +34,7 @@ export class PooledPeer {
   /** Resolves when the peer has said Hello, and so accepted this device. */
   readonly connected: Promise<ConnectedPeer>;
   readonly #orchestrator: Orchestrator;
-  readonly #groupId: Uint8Array<ArrayBuffer>;
+  readonly #groupId: Uint8Array<ArrayBuffer> | undefined;
   readonly #core: GroupCore;
   readonly #wires = new Map<number, Wire>();
   readonly #sum = new WireSum();
@@ -42,19 +42,23 @@ export class PooledPeer {
   /** Ends the dials of a transfer with it. */
   #transfer: AbortController | undefined;
 
-  /** Says Hello on a connection that was just made. */
+  /**
+   * Says Hello on a connection that was just made.
+   *
+   * @param isGuest It is not there for sessions: nothing will join it, and the peer may end it any time.
+   */
   static async open(
     orchestrator: Orchestrator,
     entry: TrustEntry,
-    connection: QuicConnection,
+    { connection, isGuest }: { readonly connection: QuicConnection; readonly isGuest: boolean },
   ): Promise<PooledPeer> {
     const router = new SessionRouter();
-    const group = crypto.getRandomValues(new Uint8Array(GROUP_ID_BYTES));
+    const group = isGuest ? undefined : crypto.getRandomValues(new Uint8Array(GROUP_ID_BYTES));
     const connected = Promise.withResolvers<ConnectedPeer>();
     connected.promise.catch(() => {});
     const link = await callPeer(orchestrator, entry, connection, {
       handler: router,
-      group: { group },
+      ...(group && { group: { group } }),
       onConnected: connected.resolve,
     });
     link.peerHello.catch(connected.reject);
@@ -72,7 +76,7 @@ export class PooledPeer {
     { first, router, groupId, connected }: {
       readonly first: Wire;
       readonly router: SessionRouter;
-      readonly groupId: Uint8Array<ArrayBuffer>;
+      readonly groupId: Uint8Array<ArrayBuffer> | undefined;
       readonly connected: Promise<ConnectedPeer>;
     },
   ) {
@@ -86,7 +90,7 @@ export class PooledPeer {
     this.id = pool.enter(entry.id, first.link) ?? tooMany(entry);
     this.group = new LinkGroup(first.link);
     this.#core = new GroupCore(this.id, {
-      connectionsMax: pool.limits.connectionsPerPeerMax,
+      connectionsMax: groupId === undefined ? 1 : pool.limits.connectionsPerPeerMax,
       packetsMax: pool.limits.packetsMax,
     });
     this.#wires.set(this.id, first);
@@ -159,6 +163,7 @@ export class PooledPeer {
       case "dial":
         return this.#orchestrator.background(this.#join(this.#transfer!.signal));
       case "retire":
+        this.#orchestrator.pool.count("retired");
         this.#log("debug", "a connection has carried its share of packets, another one takes over");
         return this.group.retire(this.#wires.get(action.id)!.link);
       case "close":
@@ -176,13 +181,14 @@ export class PooledPeer {
       const handler = new JoinedHandler(this.router);
       const link = await callPeer(this.#orchestrator, this.entry, connection, {
         handler,
-        group: { group: this.#groupId, joins: true },
+        group: { group: this.#groupId!, joins: true },
       });
       await link.peerHello;
       this.#enter({ connection, link, stall: new StallWatch() });
     } catch (error) {
       await connection?.close(CLOSE_CODE.normal);
       this.#core.handleDialFailed();
+      this.#orchestrator.pool.count("failedJoins");
       this.#log("info", `no further connection with the peer: ${messageOf(error)}`);
     }
     this.#look();
@@ -196,6 +202,7 @@ export class PooledPeer {
     this.#wires.set(id, wire);
     this.#sum.add(connection);
     this.#core.handleJoined(id);
+    pool.count("joined");
     if (this.#transfer === undefined) pool.rest(id);
     void link.ended.then((error) => {
       this.#wires.delete(id);

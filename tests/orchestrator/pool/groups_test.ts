@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/log.ts";
 import type { HostPort } from "../../../src/quic/mod.ts";
+import { runWatch } from "../../../src/orchestrator/mod.ts";
 import { type Hello, ProtocolError } from "../../../src/protocol/mod.ts";
 import { JoinedHandler, type LinkHandler, PeerLink } from "../../../src/sync/mod.ts";
-import { OrchestratedDevice } from "../../support/orchestrated_device.ts";
-import { noise, SyncScene, until } from "../../support/sync_scene.ts";
-import { assertSameTree, type TreeSpec } from "../../support/tree.ts";
+import { LOOPBACK, OrchestratedDevice } from "../../support/orchestrated_device.ts";
+import { noise, SILENT, SYNC_REQUEST, SyncScene, until } from "../../support/sync_scene.ts";
+import { assertSameTree, type TreeSpec, writeTree } from "../../support/tree.ts";
 import { UdpRelay } from "../../support/udp_relay.ts";
 
 const MIB = 1024 * 1024;
@@ -175,7 +176,52 @@ Deno.test("ShareServer keeps a bounded number of joined connections, and makes r
   const other = await join(scene.a, address, { group: new Uint8Array(16).fill(9) });
   assert.ok(await other.ping() >= 0);
   await until(() => scene.joined.length === 2);
+  for (const id of [10, 11]) await join(scene.a, address, { group: new Uint8Array(16).fill(id) });
+  await until(() => scene.joined.length === 0);
+  // Four that may be in the middle of something: the next one has to wait.
+  await assert.rejects(join(scene.a, address, { group }));
   assert.ok(await first.ping() >= 0);
+});
+
+Deno.test("ShareServer gives up a connection that only keeps in touch for one that has work", async () => {
+  await using scene = await SyncScene.make({}, {});
+  const { address } = scene.server;
+  const guests: PeerLink[] = [];
+  for (let i = 0; i < 4; i++) guests.push(await join(scene.a, address, {}));
+  await until(() => [...scene.server.visitors].length === 4);
+  const first = await join(scene.a, address, { group: new Uint8Array(16).fill(7) });
+  assert.ok(await first.ping() >= 0);
+  await until(() => guests.filter((guest) => guest.isEnded).length === 1);
+});
+
+Deno.test("runWatch() takes another connection between two rounds when the first one is worn", async () => {
+  const pool = { packetsMax: 100, packetCheckMs: 10 };
+  await using scene = await SyncScene.make({ first: "1" }, {}, { pool });
+  const { orchestrator } = scene.a;
+  const news: string[] = [];
+  const watching = runWatch(orchestrator, orchestrator.trust.resolve("b"), {
+    request: SYNC_REQUEST,
+    dir: scene.left,
+    address: { host: LOOPBACK, port: scene.server.address.port },
+    retries: 0,
+    waitMs: 0,
+    signal: scene.stop.signal,
+    observer: {
+      ...SILENT,
+      connected: () => void news.push("connected"),
+      disconnected: ({ message }) => void news.push(message),
+      round: ({ sent }) => void news.push(`${sent} sent`),
+    },
+  });
+  watching.catch(() => {});
+  let rounds = 0;
+  while (news.filter((what) => what === "connected").length < 3) {
+    const before = news.filter((what) => what.endsWith("sent")).length;
+    writeTree(scene.left, { [`more${rounds++}`]: noise(200_000, rounds) });
+    await until(() => news.filter((what) => what.endsWith("sent")).length > before);
+  }
+  assertSameTree(scene.left, scene.right);
+  assert.deepEqual(news.filter((what) => what !== "connected" && !what.endsWith(" sent")), []);
 });
 
 Deno.test("ShareServer ends the whole group of a peer that breaks the protocol on one connection", async () => {

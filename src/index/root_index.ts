@@ -20,6 +20,7 @@ import {
 } from "./dir_record.ts";
 import type { DirView } from "./dir_view.ts";
 import { DirTable } from "./dir_table.ts";
+import { EarlierTable, type EarlierVersion } from "./earlier_table.ts";
 import { IndexError } from "./index_error.ts";
 import { type NamedPage, PageTable } from "./page_table.ts";
 import { RecipeTable, type StoredRecipe } from "./recipe_table.ts";
@@ -46,6 +47,7 @@ export class RootIndex {
   readonly #pages: PageTable;
   readonly #ancestors: AncestorTable;
   readonly #recipes: RecipeTable;
+  readonly #earlier: EarlierTable;
   readonly #locator: DigestLocator;
   #editCounter = 0;
   #editCounterReserved = 0;
@@ -70,6 +72,7 @@ export class RootIndex {
     this.#pages = new PageTable(database);
     this.#ancestors = new AncestorTable(database, row, options.deviceId);
     this.#recipes = new RecipeTable(database, row.id);
+    this.#earlier = new EarlierTable(database, row.id);
     this.#locator = new DigestLocator(this.#dirs);
     const seen = database.get<[number]>("SELECT dir_writes FROM roots WHERE id = ?", row.id);
     this.#writesSeen = seen?.[0] ?? 0;
@@ -329,6 +332,20 @@ export class RootIndex {
     return this.#write(false, () => this.#recipes.sweep(mayBeHeld, beforeMs, limit));
   }
 
+  /** Remembers a version of a file that was replaced on this device. */
+  noteEarlier(path: RelPath, version: EarlierVersion): void {
+    this.#earlier.note(path, version);
+    this.#boundPending();
+  }
+
+  /** The digest of the version that a path had with that size and time, if it was noted. */
+  earlierDigest(
+    path: RelPath,
+    { size, mtimeMs }: Pick<EarlierVersion, "size" | "mtimeMs">,
+  ): Digest | undefined {
+    return this.#earlier.get(path, size, mtimeMs);
+  }
+
   /** Where a file with that digest was seen; see {@linkcode pathsOfDigests}. */
   pathsOfDigest(digest: Digest): DigestLocation[] {
     return this.pathsOfDigests([digest]).get(digestKey(digest)) ?? [];
@@ -364,7 +381,7 @@ export class RootIndex {
   }
 
   #pendingBytes(): number {
-    return this.#dirs.pendingBytes + this.#recipes.pendingBytes;
+    return this.#dirs.pendingBytes + this.#recipes.pendingBytes + this.#earlier.pendingBytes;
   }
 
   #boundPending(): void {
@@ -420,10 +437,12 @@ export class RootIndex {
   #flush(): void {
     this.#dirs.flush();
     this.#recipes.flush(this.#clock.wallMs());
+    this.#earlier.flush(this.#clock.wallMs());
   }
 
   #clear(): void {
     this.#dirs.clear();
+    this.#earlier.clear();
     this.#recipes.clear();
   }
 

@@ -32,7 +32,14 @@ export type VoidReason = "new" | "folder_replaced" | "folder_copied";
 const FORGET_ROWS_MAX = 2000;
 
 /** Tables with rows that belong to a root. */
-const TABLES_OF_ROOT = ["ancestors", "dirs", "dir_patches", "groups", "recipes"] as const;
+const TABLES_OF_ROOT = [
+  "ancestors",
+  "dirs",
+  "dir_patches",
+  "groups",
+  "recipes",
+  "earlier",
+] as const;
 
 type TableOfRoot = typeof TABLES_OF_ROOT[number];
 

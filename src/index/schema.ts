@@ -77,6 +77,19 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     )`,
     `CREATE INDEX dir_patches_by_path ON dir_patches (root, path)`,
   ],
+  [
+    // Digests of versions that were edited here.
+    `CREATE TABLE earlier (
+      id INTEGER PRIMARY KEY,
+      root INTEGER NOT NULL,
+      path TEXT NOT NULL,
+      size INTEGER NOT NULL,
+      mtime_ms INTEGER NOT NULL,
+      digest BLOB NOT NULL,
+      noted_ms INTEGER NOT NULL,
+      UNIQUE (root, path, size, mtime_ms)
+    )`,
+  ],
 ];
 
 /** The version of the schema that this program reads and writes. */

@@ -35,6 +35,20 @@ export interface GetDigests {
 }
 
 /**
+ * Asks for the digests that paths had with a size and time that they no longer have: whether the asker's
+ * own version is still the one that was last in common.
+ */
+export interface GetEarlier {
+  readonly kind: "get-earlier";
+  readonly session: number;
+  readonly versions: readonly {
+    readonly path: RelPath;
+    readonly size: number;
+    readonly mtimeMs: number;
+  }[];
+}
+
+/**
  * Asks how a file is made of chunks: the list of groups when `groups` is empty, else the chunks of the
  * groups named by their position.
  */
@@ -104,6 +118,7 @@ export interface Bench {
 export type Request =
   | GetDirs
   | GetDigests
+  | GetEarlier
   | GetRecipe
   | GetFiles
   | GetRanges
@@ -120,6 +135,7 @@ const KINDS = [
   "apply",
   "remember",
   "bench",
+  "get-earlier",
 ] as const;
 
 const BENCH_DIRECTIONS: readonly BenchDirection[] = ["upload", "download"];
@@ -142,6 +158,12 @@ function writePayload(into: ByteWriter, request: Request): void {
     case "get-digests":
       into.varint(request.paths.length);
       for (const path of request.paths) into.lv(utf8(path));
+      return;
+    case "get-earlier":
+      into.varint(request.versions.length);
+      for (const { path, size, mtimeMs } of request.versions) {
+        into.lv(utf8(path)).varint(size).varint(zigzag(mtimeMs));
+      }
       return;
     case "get-recipe":
       into.lv(utf8(request.path)).varint(request.groups.length);
@@ -212,6 +234,16 @@ function readPayload(reader: ByteReader, kind: Request["kind"], session: number)
       return { kind, session, dirs: many(reader, GET_DIRS_MAX, readDir) };
     case "get-digests":
       return { kind, session, paths: many(reader, GET_FILES_MAX, readPath) };
+    case "get-earlier":
+      return {
+        kind,
+        session,
+        versions: many(reader, GET_FILES_MAX, () => ({
+          path: readPath(reader),
+          size: reader.varint(),
+          mtimeMs: unzigzag(reader.varint()),
+        })),
+      };
     case "get-recipe":
       return {
         kind,

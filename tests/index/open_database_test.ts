@@ -240,7 +240,7 @@ Deno.test("openIndex() leaves a file of a later version alone", async () => {
     assert.ok(error instanceof IndexError);
     assert.equal(error.reason, "newer");
     assert.equal(error.code, "storage");
-    assert.match(error.message, /has version 3, this landropic knows 2/);
+    assert.match(error.message, /has version 4, this landropic knows 3/);
     return true;
   });
   assert.deepEqual(Deno.readFileSync(temp.path), before);
@@ -284,11 +284,13 @@ Deno.test("openIndex() brings a file of the version before to this one and keeps
 Deno.test("migrate() undoes a step that failed, whole", async () => {
   using temp = new TempIndex();
   using database = new Database(await import("node:sqlite"), temp.path, { busyTimeoutMs: 0 });
-  migrate(database, SCHEMA_VERSION - 1);
-  // The column is there before the table that the same step makes after it.
-  database.run("CREATE TABLE dir_patches (a)");
+  migrate(database, SCHEMA_VERSION - 2);
+  // In the way of the last step, when the one before is done.
+  database.run("CREATE TABLE earlier (a)");
   assert.throws(() => migrate(database), /already exists/);
-  database.run("DROP TABLE dir_patches");
+  assert.throws(() => database.get("SELECT * FROM dir_patches"), /no such table/);
+  assert.deepEqual(database.get("PRAGMA user_version"), [SCHEMA_VERSION - 2]);
+  database.run("DROP TABLE earlier");
   migrate(database);
   assert.deepEqual(database.get("PRAGMA user_version"), [SCHEMA_VERSION]);
 });

@@ -15,6 +15,15 @@ const path = (text: string) => text as RelPath;
 const REQUESTS: Request[] = [
   { kind: "get-dirs", session: 1, dirs: ["", path("a/b")] },
   { kind: "get-digests", session: 1, paths: [path("a")] },
+  {
+    kind: "get-earlier",
+    session: 1,
+    versions: [{ path: path("a"), size: 2 ** 40, mtimeMs: -1 }, {
+      path: path("b/c"),
+      size: 0,
+      mtimeMs: 1_700_000_000_123,
+    }],
+  },
   { kind: "get-recipe", session: 2 ** 31, path: path("a"), groups: [0, 5000] },
   { kind: "get-files", session: 1, files: [{ path: path("ä/b"), offset: 2 ** 40 }] },
   {

@@ -175,30 +175,41 @@ async function askDigests(
   questions: readonly DigestQuestion[],
   { share, snapshot, remote }: PlanOptions,
 ): Promise<(Digest | undefined)[]> {
-  const asked = questions.filter(({ side }) => side === "remote").map(({ path }) => path);
-  const answering = remote.getDigests(asked);
-  const own = new Map<DigestQuestion, Digest | undefined>();
+  const toRemote = questions.filter(({ side }) => side === "remote");
+  const now = toRemote.filter(({ isEarlier }) => !isEarlier);
+  const earlier = toRemote.filter(({ isEarlier }) => isEarlier);
+  const answering = Promise.all([
+    remote.getDigests(now.map(({ path }) => path)),
+    remote.getEarlier(earlier.map(({ path, entry }) => ({ path, ...versionOf(entry) }))),
+  ]);
+  const known = new Map<DigestQuestion, Digest | undefined>();
   for (const question of questions) {
-    if (question.side === "local") own.set(question, await localDigest(question, share, snapshot));
+    if (question.side === "local") {
+      known.set(question, await localDigest(question, share, snapshot));
+    }
   }
-  const answers = await answering;
-  let next = 0;
-  return questions.map((question) => {
-    if (question.side === "local") return own.get(question);
-    const answer = answers[next++]!;
-    if (typeof answer === "number") return undefined;
+  const answers = (await answering).flat();
+  for (const [i, question] of [...now, ...earlier].entries()) {
+    const answer = answers[i]!;
+    if (typeof answer === "number") continue;
     const { entry } = question;
     const isVersion = entry.kind === "dir" ||
       (answer.size === entry.size && answer.mtimeMs === entry.mtimeMs);
-    return isVersion ? answer.digest : undefined;
-  });
+    if (isVersion) known.set(question, answer.digest);
+  }
+  return questions.map((question) => known.get(question));
+}
+
+function versionOf(entry: DigestQuestion["entry"]): { size: number; mtimeMs: number } {
+  return entry.kind === "dir" ? { size: 0, mtimeMs: 0 } : entry;
 }
 
 async function localDigest(
-  { path, entry }: DigestQuestion,
+  { path, entry, isEarlier }: DigestQuestion,
   share: OpenShare,
   snapshot: Snapshot,
 ): Promise<Digest | undefined> {
+  if (isEarlier) return share.index.earlierDigest(path, versionOf(entry));
   if (entry.kind === "dir") return await digestOfDir(path, snapshot, share.content);
   const answer = await share.content.digestOf(path, entry);
   return typeof answer === "number" ? undefined : answer.digest;

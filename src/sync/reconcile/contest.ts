@@ -1,4 +1,4 @@
-import { compareBytes } from "../../base/bytes.ts";
+import { compareBytes, equalBytes } from "../../base/bytes.ts";
 import type { Digest } from "../../base/digest.ts";
 import { changeOf, compareLeaves, type Leaf, modeOf } from "./agreement.ts";
 import { type JudgeRules, sourceOf, trustedVector } from "./judge.ts";
@@ -13,19 +13,20 @@ export interface Contest {
   readonly isConflict: boolean;
 }
 
+/** What is known of the contents on both sides, and of those that they last had in common. */
+export type ContestDigests = BySide<Digest | undefined> & {
+  readonly ancestor: Digest | undefined;
+};
+
 /**
  * Decides between two leaves with different contents.
  *
- * @param digests What is known of them, to order versions of equal time and size alike on every device.
+ * @param digests Also to order versions of equal time and size alike on every device.
  */
-export function contest(
-  item: Item,
-  rules: JudgeRules,
-  digests: BySide<Digest | undefined>,
-): Contest {
+export function contest(item: Item, rules: JudgeRules, digests: ContestDigests): Contest {
   const source = sourceOf(rules.direction);
   if (source !== undefined) return { winner: source, isConflict: false };
-  return oneSided(item, rules) ?? conflict(item, rules, digests);
+  return oneSided(item, rules, digests) ?? conflict(item, rules, digests);
 }
 
 /**
@@ -52,9 +53,11 @@ export function mergedMode(item: Item, winner: Side): number | undefined {
   return winner === "local" ? local : remote;
 }
 
-function oneSided(item: Item, rules: JudgeRules): Contest | undefined {
+function oneSided(item: Item, rules: JudgeRules, digests: ContestDigests): Contest | undefined {
   const { ancestor } = item.pair;
   const isChanged = (side: Side) => {
+    // Only touched: the contents are those that were last in common.
+    if (isSameDigest(digests[side], digests.ancestor)) return false;
     const change = changeOf(item.on(side) as Leaf, ancestor, rules.windowMs);
     return change === "contents" || change === "unsure";
   };
@@ -69,10 +72,14 @@ function oneSided(item: Item, rules: JudgeRules): Contest | undefined {
   return isReverted ? undefined : { winner, isConflict: false };
 }
 
+function isSameDigest(a: Digest | undefined, b: Digest | undefined): boolean {
+  return a !== undefined && b !== undefined && equalBytes(a, b);
+}
+
 function conflict(
   item: Item,
   rules: JudgeRules,
-  digests: BySide<Digest | undefined>,
+  digests: ContestDigests,
 ): Contest {
   const local = item.on("local") as Leaf;
   const remote = item.on("remote") as Leaf;

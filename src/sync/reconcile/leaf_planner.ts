@@ -25,7 +25,8 @@ export class LeafPlanner {
     if (likeness(local!, remote!, trees.rules.windowMs) === "same") {
       return this.#agree(item, respelling);
     }
-    const decision = contest(item, trees.rules, digests);
+    const ancestor = this.#draft.ancestorDigestOf(item);
+    const decision = contest(item, trees.rules, { ...digests, ancestor });
     const { winner, isConflict } = decision;
     if (this.#draft.refusesLink(item, across(winner), leafOn(item, winner))) {
       return ledger.rememberOld(item);

@@ -126,6 +126,15 @@ export class PlanDraft {
       : undefined;
   }
 
+  /** What is known of the contents that both sides last had in common, where either remembers. */
+  ancestorDigestOf(item: Item): Digest | undefined {
+    const { ancestor } = item.pair;
+    if (ancestor?.kind !== "file") return undefined;
+    const { questions } = this.trees;
+    return ancestor.digest ?? questions.knownEarlier("local", item.scannedPath("local")) ??
+      questions.knownEarlier("remote", item.scannedPath("remote"));
+  }
+
   /** Notes that names in a directory change. */
   touch(node: DirNode, side: Side): void {
     const sides = this.#touched.get(node);

@@ -13,6 +13,8 @@ export interface DigestQuestion {
   readonly path: RelPath;
   /** The version meant. */
   readonly entry: FileEntry | DirEntry;
+  /** A version that the side had once, and may remember. */
+  readonly isEarlier?: boolean;
 }
 
 /** What came back: `undefined` where a side can't tell, or the version is gone. */
@@ -25,14 +27,19 @@ export class Questions {
   #open = 0;
 
   /** The reply, if it is there; otherwise sees to it that the question goes out. */
-  ask(side: Side, path: RelPath, entry: FileEntry | DirEntry): DigestReply | undefined {
+  ask(
+    side: Side,
+    path: RelPath,
+    entry: FileEntry | DirEntry,
+    isEarlier = false,
+  ): DigestReply | undefined {
     if (entry.kind === "file" && entry.digest !== undefined) return { digest: entry.digest };
-    const key = keyOf(side, path);
+    const key = keyOf(side, path, isEarlier);
     const known = this.#replies.get(key);
     if (known === "open") return undefined;
     if (known !== undefined) return known;
     this.#replies.set(key, "open");
-    this.#unsent.push({ side, path, entry });
+    this.#unsent.push({ side, path, entry, ...(isEarlier && { isEarlier }) });
     this.#open++;
     return undefined;
   }
@@ -49,9 +56,18 @@ export class Questions {
     return reply === "open" ? undefined : reply?.digest;
   }
 
+  /** The digest of a version that the side had once, as {@linkcode Questions.known}. */
+  knownEarlier(side: Side, path: RelPath): Digest | undefined {
+    const reply = this.#replies.get(keyOf(side, path, true));
+    return reply === "open" ? undefined : reply?.digest;
+  }
+
   /** Takes in a reply; only the first one counts. */
-  handleReply(side: Side, path: RelPath, digest: Digest | undefined): void {
-    const key = keyOf(side, path);
+  handleReply(
+    { side, path, isEarlier }: Omit<DigestQuestion, "entry">,
+    digest: Digest | undefined,
+  ): void {
+    const key = keyOf(side, path, isEarlier);
     if (this.#replies.get(key) !== "open") return;
     this.#replies.set(key, { digest });
     this.#open--;
@@ -70,6 +86,6 @@ export class Questions {
   }
 }
 
-function keyOf(side: Side, path: RelPath): string {
-  return (side === "local" ? "<" : ">") + path;
+function keyOf(side: Side, path: RelPath, isEarlier = false): string {
+  return (side === "local" ? "<" : ">") + (isEarlier ? "/" : "") + path;
 }

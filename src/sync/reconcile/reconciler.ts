@@ -146,8 +146,8 @@ export class Reconciler {
   }
 
   /** Takes in a digest; `undefined` where there is none to be had, which never counts as equal. */
-  handleDigest(question: Pick<DigestQuestion, "side" | "path">, digest: Digest | undefined): void {
-    this.#questions.handleReply(question.side, question.path, digest);
+  handleDigest(question: Omit<DigestQuestion, "entry">, digest: Digest | undefined): void {
+    this.#questions.handleReply(question, digest);
   }
 
   /** The plan. Only after {@linkcode Needs.isDone}. */
@@ -295,10 +295,27 @@ export class Reconciler {
   #askForPair(item: Item): void {
     const { local, remote } = item.pair;
     if (local?.kind !== "file" || remote?.kind !== "file") return;
-    if (likeness(local, remote, this.#rules.windowMs) !== "unsure") return;
+    const alike = likeness(local, remote, this.#rules.windowMs);
+    if (alike === "same") return;
     for (const side of SIDES) {
-      this.#questions.ask(side, item.scannedPath(side), item.on(side) as FileEntry);
+      const entry = item.on(side) as FileEntry;
+      if (alike === "unsure" || this.#mayBeTouched(item, entry)) {
+        this.#questions.ask(side, item.scannedPath(side), entry);
+      }
     }
+    if (SIDES.some((side) => this.#mayBeTouched(item, item.on(side) as FileEntry))) {
+      const old = item.pair.ancestor as FileEntry;
+      for (const side of SIDES) this.#questions.ask(side, item.scannedPath(side), old, true);
+    }
+  }
+
+  /** True if both sides' times have moved, and this one may hold the contents that were last in common. */
+  #mayBeTouched({ pair: { local, remote, ancestor } }: Item, entry: FileEntry): boolean {
+    if (this.#rules.direction.kind !== "two-way" || ancestor?.kind !== "file") return false;
+    if (entry.size !== ancestor.size || entry.size === 0) return false;
+    return [local, remote].every((leaf) =>
+      changeOf(leaf as FileEntry, ancestor, this.#rules.windowMs) === "contents"
+    );
   }
 
   /** Sees to what lies beneath a directory. */

@@ -42,6 +42,11 @@ export interface ScanMemory {
   putDir(path: DirPath, record: DirRecord): void;
   /** Grows with each edit seen, so that what was forgotten and comes back counts as new. */
   nextEditCounter(): number;
+  /** Remembers a version of a file that was replaced on this device. */
+  noteEarlier(
+    path: RelPath,
+    version: { readonly size: number; readonly mtimeMs: number; readonly digest: Digest },
+  ): void;
   /** Forgets a directory that is gone, and all beneath it, but for the deletions. */
   buryDir(path: DirPath, bury: (entry: EntryRecord) => Tombstone): void;
 }
@@ -182,9 +187,17 @@ class Scanner {
       dir.change({ ...known, racy: true, vector: dir.bumped(name) });
       dir.entries.push({ ...entry, digest });
     } else {
+      this.#noteEarlier(path, known);
       dir.note(stat, { digest, vector: dir.bumped(name) });
       dir.entries.push(digest ? { ...entry, digest } : entry);
     }
+  }
+
+  /** What the file was before; while it was racy its digest may be that of yet another version. */
+  #noteEarlier(path: RelPath, known: EntryRecord | undefined): void {
+    if (known?.kind !== "file" || known.digest === undefined || known.racy) return;
+    const { size, mtimeMs, digest } = known;
+    this.#options.memory.noteEarlier(path, { size, mtimeMs, digest });
   }
 
   async #takeDir(

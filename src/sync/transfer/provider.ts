@@ -11,6 +11,7 @@ import {
   FILE_FRAME_BYTES,
   type GetDigests,
   type GetDirs,
+  type GetEarlier,
   type GetFiles,
   type GetRanges,
   type GetRecipe,
@@ -101,6 +102,8 @@ export class Provider {
         return this.#sendDirs(request, out);
       case "get-digests":
         return this.#sendDigests(request, out);
+      case "get-earlier":
+        return this.#sendEarlier(request, out);
       case "get-recipe":
         return this.#sendRecipe(request, out);
       case "get-files":
@@ -139,6 +142,14 @@ export class Provider {
   async #sendDigests(request: GetDigests, out: BlockWriter): Promise<void> {
     for (const path of request.paths) {
       await writeDigest(out, await this.#digestOf(path));
+    }
+  }
+
+  async #sendEarlier({ versions }: GetEarlier, out: BlockWriter): Promise<void> {
+    const { index } = this.#options;
+    for (const { path, ...version } of versions) {
+      const digest = this.#fileEntry(path) && index.earlierDigest(path, version);
+      await writeDigest(out, digest ? { ...version, digest } : STATUS.changed);
     }
   }
 

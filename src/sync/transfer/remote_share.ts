@@ -11,6 +11,7 @@ import {
   type FileVersion,
   GET_DIRS_MAX,
   GET_FILES_MAX,
+  type GetEarlier,
   ProtocolError,
   readDigest,
   readDir,
@@ -95,11 +96,30 @@ export class RemoteShare {
 
   /** Fetches file digests, in order. */
   async getDigests(paths: readonly RelPath[]): Promise<(DigestAnswer | Failure)[]> {
+    return await this.#getDigests(paths, (part) => ({
+      kind: "get-digests",
+      session: this.#session,
+      paths: part,
+    }));
+  }
+
+  /** Fetches the digests of versions that the peer no longer has, in order. */
+  async getEarlier(versions: GetEarlier["versions"]): Promise<(DigestAnswer | Failure)[]> {
+    return await this.#getDigests(versions, (part) => ({
+      kind: "get-earlier",
+      session: this.#session,
+      versions: part,
+    }));
+  }
+
+  async #getDigests<T>(
+    wanted: readonly T[],
+    requestFor: (part: readonly T[]) => Request,
+  ): Promise<(DigestAnswer | Failure)[]> {
     const answers: (DigestAnswer | Failure)[] = [];
-    for (let from = 0; from < paths.length; from += GET_FILES_MAX) {
-      const part = paths.slice(from, from + GET_FILES_MAX);
-      const request = { kind: "get-digests", session: this.#session, paths: part } as const;
-      await this.#ask(request, URGENCY.plan, async (records) => {
+    for (let from = 0; from < wanted.length; from += GET_FILES_MAX) {
+      const part = wanted.slice(from, from + GET_FILES_MAX);
+      await this.#ask(requestFor(part), URGENCY.plan, async (records) => {
         for (let i = 0; i < part.length; i++) answers.push(await readDigest(records));
       });
     }

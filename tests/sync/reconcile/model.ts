@@ -6,7 +6,13 @@ import assert from "node:assert/strict";
 import { equalBytes, utf8 } from "../../../src/base/bytes.ts";
 import { type Digest, digestKey, sha256 } from "../../../src/base/digest.ts";
 import { compareNames, type RelPath } from "../../../src/base/paths.ts";
-import { decodePage, encodePage, type Entry, shapeOf } from "../../../src/base/tree.ts";
+import {
+  decodePage,
+  encodePage,
+  type Entry,
+  type FileEntry,
+  shapeOf,
+} from "../../../src/base/tree.ts";
 import {
   bumpVector,
   EMPTY_VECTOR,
@@ -55,6 +61,8 @@ export class Device {
   readonly tombstones = new Map<string, VersionVector>();
   readonly ancestors = new Map<string, Digest>();
   readonly pages = new Map<string, Uint8Array>();
+  /** Digests of versions that a scan has seen. */
+  readonly earlier = new Map<string, Digest>();
   readonly member;
   traits: SideTraits = {};
   /** Names (whole paths) that the scan can't judge. */
@@ -185,6 +193,7 @@ export class Device {
         const { mode, size, mtimeMs } = node;
         const digest = this.checksum ? { digest: digestOfText(node.content) } : {};
         entries.push({ kind: "file", name, mode, size, mtimeMs, ...digest });
+        this.earlier.set(versionKey(path, node), digestOfText(node.content));
       }
     }
     scan.views.set(dir, {
@@ -200,6 +209,10 @@ export class Device {
     scan.pages.set(digestKey(shape), page);
     return shape;
   }
+}
+
+function versionKey(path: string, { size, mtimeMs }: { size: number; mtimeMs: number }): string {
+  return `${path} ${size} ${mtimeMs}`;
 }
 
 /** What tells a scan that something changed. */
@@ -290,7 +303,11 @@ export function planFor(local: Device, remote: Device, options: SessionOptions =
     for (const question of needs.digests) {
       const device = question.side === "local" ? local : remote;
       assert.ok(device.nodes.has(question.path), `asked for ${question.path}, which is not there`);
-      const digest = options.withoutDigests ? undefined : digestAt(device, question.path);
+      const digest = options.withoutDigests
+        ? undefined
+        : question.isEarlier
+        ? device.earlier.get(versionKey(question.path, question.entry as FileEntry))
+        : digestAt(device, question.path);
       reconciler.handleDigest(question, digest);
     }
   }

@@ -189,6 +189,34 @@ Deno.test("Reconciler sends no contents where only the time differs", () => {
   assert.deepEqual(picture(a), picture(b));
 });
 
+for (const [touched, edited] of [["a", "b"], ["b", "a"]] as const) {
+  Deno.test(`Reconciler lets an edit on ${edited} have its way over a touch on ${touched}`, () => {
+    const { users, ...devices } = pair("x", "y");
+    const { a, b } = devices;
+    users.write(devices[edited], "x", "an edit of another length");
+    users.write(devices[edited], "y");
+    // The later one, which would have the name after a conflict.
+    users.touch(devices[touched], "x");
+    users.touch(devices[touched], "y");
+    const { plan } = sync(a, b);
+    assert.deepEqual(plan.conflicts, []);
+    assert.deepEqual(a.paths("file"), ["x", "y"]);
+    assert.equal(contentOf(a, "x"), "an edit of another length");
+    assert.match(contentOf(a, "y")!, new RegExp(`by ${edited}`));
+    assert.deepEqual(picture(a), picture(b));
+    assert.deepEqual(lines(sync(b, a).plan), []);
+  });
+}
+
+Deno.test("Reconciler keeps both versions where nobody remembers what was in common", () => {
+  const { users, a, b } = pair("x");
+  users.touch(a, "x");
+  users.write(b, "x", "an edit of another length");
+  a.earlier.clear();
+  b.earlier.clear();
+  assert.equal(sync(a, b).plan.conflicts.length, 1);
+});
+
 Deno.test("Reconciler takes files for different whose digests nobody can tell", () => {
   const { users, a, b } = pair("x");
   users.touch(b, "x");

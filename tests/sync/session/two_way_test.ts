@@ -306,3 +306,32 @@ Deno.test("what was deleted in a folder that is only out of sight is nobody's bu
   await meet(c, b);
   assert.ok(fs.existsSync(`${c.path}/d/e/y`), "nothing is deleted by what is ignored");
 });
+
+for (
+  const [touched, edited, planner] of [
+    ["left", "right", "touched"],
+    ["left", "right", "edited"],
+    ["right", "left", "touched"],
+  ] as const
+) {
+  Deno.test(`an edit on the ${edited} has its way over a touch on the ${touched}, as the ${planner} side plans`, async () => {
+    const { folder, sync, syncBack, ...sides } = setUp();
+    using _ = folder;
+    writeTree(sides.left, { "x.txt": "common", "same size.txt": "common" });
+    // Only who received it has read it.
+    await sync();
+    write(`${sides[edited]}/x.txt`, "the edit of this file");
+    write(`${sides[edited]}/same size.txt`, "edited");
+    const now = clockMs / 1000 + 60;
+    for (const name of ["x.txt", "same size.txt"]) {
+      fs.utimesSync(`${sides[touched]}/${name}`, now, now);
+    }
+    const isLeft = (planner === "touched" ? touched : edited) === "left";
+    const { summary } = await (isLeft ? sync() : syncBack());
+    assert.deepEqual([summary.conflicts, summary.errors], [0, 0]);
+    assertSameTree(sides.left, sides.right);
+    assert.equal(fs.readFileSync(`${sides[touched]}/x.txt`, "utf8"), "the edit of this file");
+    assert.equal(fs.readFileSync(`${sides[touched]}/same size.txt`, "utf8"), "edited");
+    assert.deepEqual((await sync()).items, []);
+  });
+}

@@ -1,0 +1,81 @@
+import { type Digest, DIGEST_BYTES } from "../base/digest.ts";
+import type { RelPath } from "../base/paths.ts";
+import type { Database } from "./database.ts";
+
+/** A version of a file that was replaced since. */
+export interface EarlierVersion {
+  readonly size: number;
+  /** Whole milliseconds since the Unix epoch. */
+  readonly mtimeMs: number;
+  readonly digest: Digest;
+}
+
+/** Age at which a version that nobody asked for is forgotten. */
+export const EARLIER_AGE_MS = 90 * 86_400_000;
+const PENDING_ROW_BYTES = 128;
+
+/**
+ * Digests of versions that were edited on this device: they tell later whether somebody else's copy of the
+ * old version really changed. Kept by path, size and time; losing them costs a conflict copy.
+ *
+ * Writes are collected in memory and go to the database with {@linkcode flush}; reads see them at once.
+ */
+export class EarlierTable {
+  readonly #database: Database;
+  readonly #root: number;
+  readonly #pending = new Map<string, EarlierVersion & { readonly path: RelPath }>();
+
+  constructor(database: Database, root: number) {
+    this.#database = database;
+    this.#root = root;
+  }
+
+  /** Bytes collected and not yet in the database, roughly. */
+  get pendingBytes(): number {
+    return this.#pending.size * PENDING_ROW_BYTES;
+  }
+
+  note(path: RelPath, { size, mtimeMs, digest }: EarlierVersion): void {
+    this.#pending.set(keyOf(path, size, mtimeMs), { path, size, mtimeMs, digest });
+  }
+
+  get(path: RelPath, size: number, mtimeMs: number): Digest | undefined {
+    const pending = this.#pending.get(keyOf(path, size, mtimeMs));
+    if (pending !== undefined) return pending.digest;
+    const row = this.#database.get<[Digest]>(
+      "SELECT digest FROM earlier WHERE root = ? AND path = ? AND size = ? AND mtime_ms = ?",
+      this.#root,
+      path,
+      size,
+      mtimeMs,
+    );
+    return row?.[0].length === DIGEST_BYTES ? row[0] : undefined;
+  }
+
+  /** Writes what was collected into the open transaction; {@linkcode clear} when that is committed. */
+  flush(nowMs: number): void {
+    if (this.#pending.size === 0) return;
+    const now = Math.floor(nowMs);
+    const insert = this.#database.prepare(
+      `INSERT INTO earlier (root, path, size, mtime_ms, digest, noted_ms) VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT (root, path, size, mtime_ms) DO UPDATE SET
+          digest = excluded.digest, noted_ms = excluded.noted_ms`,
+    );
+    for (const { path, size, mtimeMs, digest } of this.#pending.values()) {
+      insert.run(this.#root, path, size, mtimeMs, digest, now);
+    }
+    this.#database.run(
+      "DELETE FROM earlier WHERE root = ? AND noted_ms < ?",
+      this.#root,
+      now - EARLIER_AGE_MS,
+    );
+  }
+
+  clear(): void {
+    this.#pending.clear();
+  }
+}
+
+function keyOf(path: RelPath, size: number, mtimeMs: number): string {
+  return `${size} ${mtimeMs} ${path}`;
+}

@@ -142,7 +142,13 @@ export class ShareServer implements AsyncDisposable {
 
   /** What has happened so far, for metrics. */
   get counters(): Readonly<ServeCounters> {
-    return this.#counters;
+    const { checksAnswered, checksMissed } = this.#orchestrator.pool.counters;
+    const { reconnects, answeredChecks, missedChecks } = this.#counters;
+    return {
+      reconnects,
+      answeredChecks: answeredChecks + checksAnswered,
+      missedChecks: missedChecks + checksMissed,
+    };
   }
 
   /** Connections whose peers have said Hello. */
@@ -211,10 +217,10 @@ export class ShareServer implements AsyncDisposable {
 
   async #serve(connection: QuicConnection): Promise<void> {
     const { clock, logger } = this.#orchestrator.options;
-    const index = await this.#orchestrator.index();
     const { fingerprint } = this.#orchestrator.verify(connection.peer);
     this.#connections.add(connection);
     this.#orchestrator.guard.watch(connection, fingerprint);
+    const index = await this.#orchestrator.index();
     const entry = this.#orchestrator.trust.get(fingerprint)!;
     const { alias: peer, id: peerId } = entry;
     await using served = new ServedConnection({
@@ -230,8 +236,7 @@ export class ShareServer implements AsyncDisposable {
       clock,
       logger,
     });
-    const { responder } = served;
-    const { links } = served;
+    const { responder, links } = served;
     if (links === undefined) return void await link.ended;
     if (responder === undefined) served.group!.wire.add(connection);
     const id = responder ? undefined : this.#orchestrator.pool.enter(`from ${peerId}`, link);

@@ -91,6 +91,25 @@ for (const mode of MODES) {
   });
 }
 
+Deno.test("a push resumes over new connections when the first one falls silent, and the others go with it", async () => {
+  const pool = { checkIntervalMs: 250 };
+  await using scene = await SyncScene.make(manyFiles(), {}, { pool });
+  await using relay = await UdpRelay.open(scene.server.address.port);
+  const syncing = scene.sync(
+    { mode: "push", rateLimit: RATE },
+    { connections: 3, port: relay.port, retries: 5 },
+  );
+  await until(() => scene.joined.length === 2);
+  const before = [...scene.server.visitors].map(([connection]) => connection);
+  await until(() => before[0]!.stats().receivedBytes > MIB);
+  relay.silence(0);
+  const summary = await syncing;
+  assertSameTree(scene.left, scene.right);
+  assert.equal(summary.ok, true);
+  assert.ok(summary.connections > 3, `${summary.connections} connections`);
+  assert.ok(before.every(({ isClosed }) => isClosed));
+});
+
 Deno.test("runSync() does with one connection where the peer knows of no groups", async () => {
   await using scene = await SyncScene.make(manyFiles(), {});
   const hello = { ...scene.b.orchestrator.hello, features: [] };

@@ -6,6 +6,8 @@ import { decodePage, EMPTY_SHAPE, type Entry } from "../../base/tree.ts";
 /** Decoded pages that a snapshot keeps at hand; lookups come in runs within one directory. */
 const DECODED_DIRS_MAX = 64;
 
+const NO_NAMES: ReadonlySet<string> = new Set();
+
 /** One directory at the moment of the scan. */
 export interface SnapshotDir {
   readonly path: DirPath;
@@ -35,6 +37,9 @@ export interface ScanProblem {
 /** A share at one moment: canonical pages, 60 to 80 bytes an entry, not objects. */
 export class Snapshot {
   readonly #decoded = new Map<DirPath, DecodedDir>();
+  readonly #opaque = new Map<SnapshotDir, ReadonlySet<string>>();
+  /** Directories that are not in the snapshot, as far as somebody asked. */
+  readonly #hidden = new Map<DirPath, boolean>();
 
   constructor(
     readonly dirs: ReadonlyMap<DirPath, SnapshotDir>,
@@ -52,12 +57,23 @@ export class Snapshot {
 
   /** True if nothing is there: neither an entry nor something that could not be judged. */
   isGone(path: DirPath): boolean {
-    let at = path;
-    while (at !== "" && !this.dirs.has(parentOf(at as RelPath))) at = parentOf(at as RelPath);
-    const parent = at === "" ? undefined : this.dirs.get(parentOf(at as RelPath));
-    if (parent === undefined || parent.isIncomplete) return false;
-    const name = nameOf(at as RelPath);
-    return !parent.opaque.includes(name) && this.entry(at as RelPath)?.kind !== "dir";
+    if (path === "" || this.isHidden(path as RelPath)) return false;
+    let at = path as RelPath;
+    while (!this.dirs.has(parentOf(at))) at = parentOf(at) as RelPath;
+    return !this.dirs.get(parentOf(at))!.isIncomplete && this.entry(at)?.kind !== "dir";
+  }
+
+  /** True for what exists and is out of sight, ignored for example, and for everything beneath it. */
+  isHidden(path: RelPath): boolean {
+    const parent = parentOf(path);
+    const dir = this.dirs.get(parent);
+    if (dir !== undefined) return this.#opaqueIn(dir).has(nameOf(path));
+    let isHidden = this.#hidden.get(parent);
+    if (isHidden === undefined) {
+      isHidden = this.isHidden(parent as RelPath);
+      this.#hidden.set(parent, isHidden);
+    }
+    return isHidden;
   }
 
   /** The entry at a path, or `undefined` where the snapshot has none. */
@@ -75,6 +91,13 @@ export class Snapshot {
   /** The entries of a directory in the order of its page; none where the snapshot has no directory. */
   list(path: DirPath): readonly Entry[] {
     return this.#decode(path)?.entries ?? [];
+  }
+
+  #opaqueIn(dir: SnapshotDir): ReadonlySet<string> {
+    if (dir.opaque.length === 0) return NO_NAMES;
+    let names = this.#opaque.get(dir);
+    if (names === undefined) this.#opaque.set(dir, names = new Set(dir.opaque));
+    return names;
   }
 
   #decode(path: DirPath): DecodedDir | undefined {

@@ -461,9 +461,18 @@ class ResponderSession implements AsyncDisposable {
     await outcomes.finish();
   }
 
+  /** What is ignored here is not the peer's: moved elsewhere, it would come into its sight. */
+  #refuseHidden(operation: Operation): void {
+    const snapshot = this.#snapshot!;
+    const isHidden = snapshot.isHidden(operation.path) ||
+      ("from" in operation && snapshot.isHidden(operation.from));
+    if (isHidden) throw new ProtocolError("Operation on something that is not shared");
+  }
+
   async *#note(batches: AsyncIterable<Operation[]>): AsyncGenerator<Operation[]> {
     for await (const operations of batches) {
       for (const operation of operations) {
+        this.#refuseHidden(operation);
         this.#tally.handleOperation(operation);
         this.#watch?.handleOperation(operation);
         if (operation.op === "move") this.#provider!.addMove(operation.from, operation.path);

@@ -57,6 +57,11 @@ export class QuicConnection implements AsyncDisposable {
     return this.#core.lost !== undefined;
   }
 
+  /** When the peer was last heard of, on the endpoint's clock. */
+  get heardAtMs(): number {
+    return this.#core.heardAtMs;
+  }
+
   /** Streams to read that the peer opened. Ends with the connection; throws if that was no clean close. */
   get incomingUni(): Arrivals<RecvStream> {
     return this.#core.streams.incomingUni;

@@ -13,7 +13,7 @@ import {
   type Role,
   type VerifyPeer,
 } from "./handshake.ts";
-import { PathWatch } from "./path_watch.ts";
+import { type PathCounters, PathWatch } from "./path_watch.ts";
 import { DATAGRAM_BYTES_MIN } from "./profile.ts";
 import { StreamTable } from "./stream_table.ts";
 import type { UdpAddress } from "./udp.ts";
@@ -55,8 +55,6 @@ export class ConnectionCore implements DatagramSource {
   readonly native: NativeConnection;
   readonly role: Role;
   readonly remote: UdpAddress;
-  /** Shrinks when the path turns out to carry less. */
-  datagramBytes: number;
   readonly streams: StreamTable;
   /** Ids under which the endpoint's table knows this connection. */
   readonly ids: Uint8Array[] = [];
@@ -85,6 +83,10 @@ export class ConnectionCore implements DatagramSource {
   readonly #handshakeDeadlineMs: number;
   readonly #pathWatch: PathWatch;
   #pathCheckAtMs = -Infinity;
+  /** Shrinks when the path turns out to carry less. */
+  #pathBytes: number;
+  /** What is sent next is to get through however little the path carries now. */
+  #isProbing = false;
   #nativeDeadlineMs = Infinity;
   #wasHeard = false;
   readonly #closeSent = Promise.withResolvers<void>();
@@ -95,7 +97,7 @@ export class ConnectionCore implements DatagramSource {
     this.native = options.native;
     this.role = options.role;
     this.remote = options.remote;
-    this.datagramBytes = options.datagramBytes;
+    this.#pathBytes = options.datagramBytes;
     this.heardAtMs = options.nowMs;
     this.#pathWatch = new PathWatch(options.datagramBytes);
     this.#host = options.host;
@@ -115,6 +117,11 @@ export class ConnectionCore implements DatagramSource {
     );
     // Nobody need be waiting for the handshake when it fails.
     this.verified.promise.catch(() => {});
+  }
+
+  /** No datagram is to be larger than this. */
+  get datagramBytes(): number {
+    return this.#isProbing ? DATAGRAM_BYTES_MIN : this.#pathBytes;
   }
 
   /** True once nothing more can come of it, not even an answer to late datagrams. */
@@ -167,6 +174,7 @@ export class ConnectionCore implements DatagramSource {
 
   /** To be called whenever datagrams have been taken from the native core. */
   afterSend(nowMs: number): void {
+    this.#isProbing = false;
     if (this.native.isDraining() || this.native.isClosed()) {
       if (!this.lost) this.#findEnd();
       this.#closeSent.resolve();
@@ -188,6 +196,7 @@ export class ConnectionCore implements DatagramSource {
     if (nowMs >= this.#nativeDeadlineMs) {
       this.native.onTimeout();
       this.#checkPath(true, nowMs);
+      if (nowMs - this.heardAtMs >= SILENCE_MS) this.#probe();
     }
     if (!this.peer && !this.lost && nowMs >= this.#handshakeDeadlineMs) {
       this.close(CLOSE_CODE.handshakeTimeout);
@@ -202,7 +211,7 @@ export class ConnectionCore implements DatagramSource {
   /** The kernel has learnt that the path carries less. */
   noteOversized(): void {
     const pathBytes = this.#host.pathPayloadBytes(this) ?? DATAGRAM_BYTES_MIN;
-    const isNews = pathBytes < this.datagramBytes;
+    const isNews = pathBytes < this.#pathBytes;
     this.#shrinkTo(isNews ? Math.max(DATAGRAM_BYTES_MIN, pathBytes) : DATAGRAM_BYTES_MIN);
   }
 
@@ -249,21 +258,31 @@ export class ConnectionCore implements DatagramSource {
   #checkPath(hasTimedOut: boolean, nowMs: number): void {
     if (!this.#pathWatch.isWatching || this.lost) return;
     this.#pathCheckAtMs = nowMs;
+    const isBlackHole = this.#pathWatch.check(this.#pathCounters(), hasTimedOut, nowMs);
+    if (isBlackHole) this.#shrinkTo(DATAGRAM_BYTES_MIN);
+  }
+
+  /** A timeout in silence: perhaps the path has come to carry less. A small datagram finds out. */
+  #probe(): void {
+    this.#isProbing = true;
+    if (this.#pathWatch.isProven) this.#pathWatch.doubt(this.#pathCounters());
+  }
+
+  #pathCounters(): PathCounters {
     const { lost: lostPackets, lostBytes } = this.native.stats();
     const congestionWindowBytes = this.native.pathStats().find(({ active }) => active)?.cwnd ?? 0;
-    const counters = { lostPackets, lostBytes, congestionWindowBytes };
-    if (this.#pathWatch.check(counters, hasTimedOut, nowMs)) this.#shrinkTo(DATAGRAM_BYTES_MIN);
+    return { lostPackets, lostBytes, congestionWindowBytes };
   }
 
   /** The native core writes no more than it is given room for, also of what it sends again. */
   #shrinkTo(datagramBytes: number): void {
-    if (datagramBytes >= this.datagramBytes) return;
+    if (datagramBytes >= this.#pathBytes) return;
     this.#logger.log("info", "the path carries smaller datagrams only", {
       remote: formatHostPort(this.remote),
       bytes: datagramBytes,
-      before: this.datagramBytes,
+      before: this.#pathBytes,
     });
-    this.datagramBytes = datagramBytes;
+    this.#pathBytes = datagramBytes;
   }
 
   #answerWhileClosing(): Uint8Array | undefined {
@@ -299,3 +318,5 @@ export class ConnectionCore implements DatagramSource {
 
 /** Between looks at the counters, while the path's size is not proven. */
 const PATH_CHECK_INTERVAL_MS = 20;
+/** Longer than acknowledgements are held back and event loops are busy: who says nothing may not hear. */
+const SILENCE_MS = 100;

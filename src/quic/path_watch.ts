@@ -12,8 +12,12 @@ export interface PathCounters {
  * from what can be seen outside the native core, which acknowledges but does not tell.
  *
  * What is neither lost nor acknowledged fits the congestion window. So once more large bytes were sent
- * than were lost and than the window holds, some have arrived, and the path is proven for good. Until
- * then every loss and every timeout of large datagrams speaks against it.
+ * than were lost and than the window holds, some have arrived, and the path is proven. Until then every
+ * loss and every timeout of large datagrams speaks against it.
+ *
+ * A path may come to carry less later on. When a proven one falls silent it is in doubt: it has to prove
+ * itself again, and while it has not, losses of large datagrams that the peer's acknowledgements of small
+ * ones reveal speak against it. Silence alone does not, since a network that is away swallows everything.
  */
 export class PathWatch {
   readonly #datagramBytes: number;
@@ -21,20 +25,39 @@ export class PathWatch {
   #largeBytesAtStrike = 0;
   #lostPackets = 0;
   #lostBytes = 0;
+  /** Lost before what is being proven was sent. */
+  #lostBytesBefore = 0;
   #windowBytesMax = 0;
   #strikes = 0;
   #strikeAtMs = -Infinity;
-  #isOver = false;
+  #state: "unproven" | "proven" | "doubted" | "over";
 
   /** @param datagramBytes What is sent at most; nothing is watched if every path carries it. */
   constructor(datagramBytes: number) {
     this.#datagramBytes = datagramBytes;
-    this.#isOver = datagramBytes <= DATAGRAM_BYTES_MIN;
+    this.#state = datagramBytes <= DATAGRAM_BYTES_MIN ? "over" : "unproven";
   }
 
   /** True if `check()` has something to find out: asking for counters is not free. */
   get isWatching(): boolean {
-    return !this.#isOver && this.#largeBytes > 0;
+    return (this.#state === "unproven" || this.#state === "doubted") && this.#largeBytes > 0;
+  }
+
+  /** True if `doubt()` would have an effect. */
+  get isProven(): boolean {
+    return this.#state === "proven";
+  }
+
+  /** The peer has fallen silent: what was proven has to be proven again. */
+  doubt({ lostPackets, lostBytes }: PathCounters): void {
+    if (this.#state !== "proven") return;
+    this.#state = "doubted";
+    this.#largeBytes = 0;
+    this.#largeBytesAtStrike = 0;
+    this.#lostPackets = lostPackets;
+    this.#lostBytes = this.#lostBytesBefore = lostBytes;
+    this.#windowBytesMax = 0;
+    this.#strikes = 0;
   }
 
   /** Bytes were sent in datagrams larger than every path carries. */
@@ -52,8 +75,9 @@ export class PathWatch {
     const { lostPackets, lostBytes, congestionWindowBytes } = counters;
     this.#windowBytesMax = Math.max(this.#windowBytesMax, congestionWindowBytes);
     const slackBytes = PROBES_MAX * this.#datagramBytes;
-    if (this.#largeBytes - lostBytes > this.#windowBytesMax + slackBytes) {
-      this.#isOver = true;
+    const settledBytes = this.#largeBytes - (lostBytes - this.#lostBytesBefore);
+    if (settledBytes > this.#windowBytesMax + slackBytes) {
+      this.#state = "proven";
       return false;
     }
     const newlyLost = lostPackets - this.#lostPackets;
@@ -62,14 +86,17 @@ export class PathWatch {
     this.#lostPackets = lostPackets;
     this.#lostBytes = lostBytes;
     const hasSentLarge = this.#largeBytes > this.#largeBytesAtStrike;
-    if (!hasLostLarge && !(hasTimedOut && hasSentLarge)) return false;
+    const isDoubted = this.#state === "doubted";
+    if (!hasLostLarge && (isDoubted || !(hasTimedOut && hasSentLarge))) return false;
     // One flight that is lost shows several times.
-    if (nowMs - this.#strikeAtMs < STRIKE_INTERVAL_MS) return false;
+    const intervalMs = isDoubted ? DOUBTED_STRIKE_INTERVAL_MS : STRIKE_INTERVAL_MS;
+    if (nowMs - this.#strikeAtMs < intervalMs) return false;
     if (nowMs - this.#strikeAtMs > STRIKE_MEMORY_MS) this.#strikes = 0;
     this.#strikeAtMs = nowMs;
     this.#largeBytesAtStrike = this.#largeBytes;
-    this.#isOver = ++this.#strikes >= STRIKES_MAX;
-    return this.#isOver;
+    if (++this.#strikes < STRIKES_MAX) return false;
+    this.#state = "over";
+    return true;
   }
 }
 
@@ -78,4 +105,6 @@ const PROBES_MAX = 16;
 /** Losses in a row that no large datagram's arrival came between. */
 const STRIKES_MAX = 3;
 const STRIKE_INTERVAL_MS = 20;
+/** The same on a path that was proven before: it takes longer than a burst of losses. */
+const DOUBTED_STRIKE_INTERVAL_MS = 200;
 const STRIKE_MEMORY_MS = 10_000;

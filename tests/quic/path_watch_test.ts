@@ -105,3 +105,68 @@ Deno.test("a path that carries large datagrams keeps them", async () => {
   await reading;
   assert.equal(near.stats().datagramBytes, 8900);
 });
+
+Deno.test("a path that falls silent proves itself again, or is found to carry less", () => {
+  const watch = new PathWatch(1472);
+  const counters = (lost: number) => ({ ...WINDOW, lostPackets: lost, lostBytes: lost * 1472 });
+  watch.doubt(counters(0));
+  assert.equal(watch.isProven, false, "nothing to doubt yet");
+  watch.noteSent(1472 * 40);
+  watch.check(counters(5), false, 50);
+  assert.equal(watch.isProven, true);
+  watch.doubt(counters(5));
+  for (let i = 1; i < 20; i++) {
+    watch.noteSent(2 * 1472);
+    assert(!watch.check(counters(5), true, i * 1000), "silence alone tells nothing");
+    if (watch.isProven) break;
+  }
+  assert.equal(watch.isProven, true);
+  watch.doubt(counters(5));
+  const found = [];
+  for (let i = 1; i <= 60; i++) {
+    watch.noteSent(1472);
+    found.push(watch.check(counters(5 + i), false, 30_000 + i * 10));
+  }
+  assert.deepEqual(found.flatMap((is, i) => is ? [i] : []), [40], "three losses, 200 ms apart");
+});
+
+Deno.test("a connection goes on when its path comes to carry less in the middle of a transfer", async () => {
+  const socket = await NarrowSocket.open(65_535, "silently");
+  await using pair = await EndpointPair.open({
+    client: { socket },
+    connect: { datagramBytes: 8900 },
+  });
+  const { near, far } = await pair.connect();
+  const bytes = patternBytes(8 << 20);
+  const stream = await near.openUni();
+  const reading = far.incomingUni.next().then(({ value }) => readAll(value));
+  await stream.write(bytes.subarray(0, 4 << 20));
+  assert.equal(near.stats().datagramBytes, 8900);
+  socket.bytesMax = 1400;
+  await stream.write(bytes.subarray(4 << 20));
+  await stream.finish();
+  assert.deepEqual(await reading, bytes);
+  assert(socket.swallowed > 0);
+  assert.equal(near.stats().datagramBytes, 1200);
+});
+
+Deno.test("a connection whose network was away for a while keeps its large datagrams", async () => {
+  const socket = await NarrowSocket.open(65_535, "silently");
+  await using pair = await EndpointPair.open({
+    client: { socket },
+    connect: { datagramBytes: 8900 },
+  });
+  const { near, far } = await pair.connect();
+  const bytes = patternBytes(12 << 20);
+  const stream = await near.openUni();
+  const reading = far.incomingUni.next().then(({ value }) => readAll(value));
+  await stream.write(bytes.subarray(0, 4 << 20));
+  socket.bytesMax = 0;
+  const writing = stream.write(bytes.subarray(4 << 20));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  socket.bytesMax = 65_535;
+  await writing;
+  await stream.finish();
+  assert.deepEqual(await reading, bytes);
+  assert.equal(near.stats().datagramBytes, 8900);
+});

@@ -17,6 +17,8 @@ export interface CableOptions {
   readonly addresses?: boolean;
   /** Cables between the hosts; default 1. */
   readonly cables?: number;
+  /** Of each cable, each way, as tc(8) writes it: `80mbit`. Without it there is no limit. */
+  readonly rate?: string;
 }
 
 /** True where hosts can be made. Tries it out, and cleans up. */
@@ -34,7 +36,9 @@ export async function canMakeHosts(): Promise<boolean> {
 
 /** The hosts a and b; disposing removes them. */
 export class TwoHosts implements AsyncDisposable {
-  static async make({ addresses = false, cables = 1 }: CableOptions = {}): Promise<TwoHosts> {
+  static async make(
+    { addresses = false, cables = 1, rate }: CableOptions = {},
+  ): Promise<TwoHosts> {
     const hosts = new TwoHosts();
     try {
       for (const host of HOSTS) {
@@ -46,6 +50,9 @@ export class TwoHosts implements AsyncDisposable {
       }
       for (let cable = 0; cable < cables; cable++) await hosts.#lay(cable, addresses);
       await hosts.#linkLocalReady(2 * cables);
+      for (let cable = 0; cable < cables && rate !== undefined; cable++) {
+        for (const host of HOSTS) await hosts.#slowDown(cable, host, rate);
+      }
       return hosts;
     } catch (error) {
       await hosts[Symbol.asyncDispose]();
@@ -65,6 +72,43 @@ export class TwoHosts implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const host of HOSTS) await ip("netns", "del", TAG + host);
+  }
+
+  /** Takes a host's end of a cable down, or up again; the other end then has no carrier. */
+  async setLink(cable: number, host: Host, state: "up" | "down"): Promise<void> {
+    const device = this.device(cable, host);
+    assert.ok(await ip("-n", TAG + host, "link", "set", device, state));
+  }
+
+  /** Largest packet that a host's end of a cable takes and accepts, with the headers of IP. */
+  async setMtu(cable: number, host: Host, bytes: number): Promise<void> {
+    const device = this.device(cable, host);
+    assert.ok(await ip("-n", TAG + host, "link", "set", device, "mtu", String(bytes)));
+  }
+
+  /** Gives a host's end of a cable another IPv4 address instead of the one that it has. */
+  async moveAddress(cable: number, host: Host, from: string, to: string): Promise<void> {
+    const at = ["dev", this.device(cable, host)];
+    // In this order: whoever deletes the first address of a network deletes the others with it.
+    assert.ok(await ip("-n", TAG + host, "addr", "del", `${from}/24`, ...at));
+    assert.ok(await ip("-n", TAG + host, "addr", "add", `${to}/24`, ...at));
+  }
+
+  /** Bytes that a host has sent over a cable, with the headers of IP and Ethernet. */
+  async sentBytes(cable: number, host: Host): Promise<number> {
+    const [program, ...args] = [...this.within(host), "cat", "/proc/net/dev"];
+    const { stdout } = await new Deno.Command(program!, { args }).output();
+    const line = new TextDecoder().decode(stdout).split("\n")
+      .find((line) => line.trim().startsWith(`${this.device(cable, host)}:`))!;
+    return Number(line.slice(line.indexOf(":") + 1).trim().split(/\s+/)[8]);
+  }
+
+  async #slowDown(cable: number, host: Host, rate: string): Promise<void> {
+    const limit = ["rate", rate, "burst", "128kb", "latency", "20ms"];
+    const at = ["-n", TAG + host, "qdisc", "add", "dev", this.device(cable, host)];
+    const { success } = await new Deno.Command("tc", { args: [...at, "root", "tbf", ...limit] })
+      .output();
+    assert.ok(success);
   }
 
   /** Cable n has the networks 10.9n.0.0/24 and fd00:9n::/64; host a is 1 there, host b is 2. */

@@ -11,7 +11,8 @@ export class NarrowSocket implements UdpSocket {
 
   private constructor(
     inner: UdpSocket,
-    readonly bytesMax: number,
+    /** May change at any time. */
+    public bytesMax: number,
     readonly how: "silently" | "refused",
   ) {
     this.#inner = inner;

@@ -36,7 +36,7 @@ type Step =
   | { readonly do: "patch"; readonly path: DirPath; readonly patch: DirPatch }
   | { readonly do: "bury"; readonly path: DirPath }
   | { readonly do: "rename"; readonly from: DirPath; readonly to: DirPath }
-  | { readonly do: "view"; readonly path: DirPath }
+  | { readonly do: "view" | "fold"; readonly path: DirPath }
   | { readonly do: "commit" | "preload" | "reopen" | "fail" };
 
 const steps: fc.Arbitrary<Step> = fc.oneof(
@@ -48,7 +48,10 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     weight: 5,
     arbitrary: fc.record({ do: fc.constant("patch" as const), path: paths, patch: patches }),
   },
-  fc.record({ do: fc.constantFrom("bury" as const, "view" as const), path: paths }),
+  fc.record({
+    do: fc.constantFrom("bury" as const, "view" as const, "fold" as const),
+    path: paths,
+  }),
   fc.record({ do: fc.constant("rename" as const), from: paths, to: paths })
     .filter(({ from, to }) => from !== "" && to !== from && !to.startsWith(`${from}/`)),
   fc.record({
@@ -114,6 +117,8 @@ function apply(root: RootIndex, step: Step): void {
       return root.renameDir(step.from, step.to);
     case "view":
       return void root.viewDir(step.path);
+    case "fold":
+      return void root.foldDir(step.path);
     case "preload":
       return root.preload();
     default:
@@ -214,7 +219,7 @@ Deno.test("patchDir() folds patches in before they outgrow the record", async ()
   assert.equal(index.stats().roots[0]?.entries, 3000);
 });
 
-Deno.test("viewDir() works patches in once, and keeps the result", async () => {
+Deno.test("foldDir() works patches in once, and keeps the result", async () => {
   using temp = new TempIndex();
   await using index = await temp.open();
   const root = index.openRoot(ROOT);
@@ -222,11 +227,32 @@ Deno.test("viewDir() works patches in once, and keeps the result", async () => {
   root.commit();
   root.patchDir("", { ...dirRecord(fileRecord("b", { size: 9 })), removed: [] });
   root.commit();
-  assert.equal(root.viewDir("")!.find("b")!.size, 9);
+  assert.equal(root.foldDir("")!.find("b")!.size, 9);
   root.commit();
   using database = new Database(await import("node:sqlite"), temp.path, { busyTimeoutMs: 0 });
   assert.deepEqual(database.all("SELECT count(*) FROM dir_patches"), [[0]]);
   assert.equal(root.getDir("")!.entries.length, 2);
+});
+
+Deno.test("viewDir() and look-ups of digests write nothing, also where there are patches", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  const root = index.openRoot(ROOT);
+  const digest = digestOf("b");
+  root.putDir("", dirRecord(fileRecord("a"), fileRecord("b")));
+  root.commit();
+  root.patchDir("", { ...dirRecord(fileRecord("b", { size: 9, digest })), removed: [] });
+  root.commit();
+  using database = new Database(await import("node:sqlite"), temp.path, { busyTimeoutMs: 0 });
+  const before = database.all("SELECT record FROM dirs UNION ALL SELECT patch FROM dir_patches");
+  assert.equal(before.length, 2);
+  assert.equal(root.viewDir("")!.find("b")!.size, 9);
+  assert.equal(root.pathsOfDigest(digest).length, 1);
+  root.commit();
+  assert.deepEqual(
+    database.all("SELECT record FROM dirs UNION ALL SELECT patch FROM dir_patches"),
+    before,
+  );
 });
 
 Deno.test("dirChanges grows with whatever changes a directory", async () => {

@@ -38,7 +38,7 @@ const SLICE_MS = 10;
 
 /** What was remembered of a share, and what will be. */
 export interface ScanMemory {
-  viewDir(path: DirPath): DirView | undefined;
+  foldDir(path: DirPath): DirView | undefined;
   putDir(path: DirPath, record: DirRecord): void;
   /** Grows with each edit seen, so that what was forgotten and comes back counts as new. */
   nextEditCounter(): number;
@@ -108,7 +108,7 @@ class Scanner {
 
   async #walk(path: DirPath, listing: DirListing, filter: FilterStack): Promise<Walked> {
     await this.#breathe();
-    const dir = new DirWalk(path, this.#options.memory.viewDir(path), this.#options);
+    const dir = new DirWalk(path, this.#options.memory.foldDir(path), this.#options);
     for (const fault of listing.faults) {
       this.#leaveOut(dir, fault.name, fault.systemCode, "It can't be examined");
     }

@@ -15,7 +15,13 @@ import {
 } from "../identity/mod.ts";
 import type { Discovery, MdnsOptions } from "../discovery/mod.ts";
 import type { Index } from "../index/mod.ts";
-import { ALPN_SYNC, FEATURE_GROUPS, type Hello, MINOR_VERSION } from "../protocol/mod.ts";
+import {
+  ALPN_SYNC,
+  FEATURE_EARLIER,
+  FEATURE_GROUPS,
+  type Hello,
+  MINOR_VERSION,
+} from "../protocol/mod.ts";
 import type { HandshakePeer, HostPort, QuicConnection, QuicEndpoint } from "../quic/mod.ts";
 import { AppearedPeers } from "./appeared_peers.ts";
 import { type DiscoveredPeer, PeerWatch } from "./peer_watch.ts";
@@ -100,7 +106,7 @@ export class Orchestrator implements AsyncDisposable {
   get hello(): Omit<Hello, "type"> {
     return {
       minor: MINOR_VERSION,
-      features: [FEATURE_GROUPS],
+      features: [FEATURE_GROUPS, FEATURE_EARLIER],
       implementation: this.options.implementation,
       name: this.deviceName,
     };

@@ -18,6 +18,8 @@ export const DEVICE_NAME_MAX = 64;
 export const SHARES_MAX = 256;
 /** Feature of a Hello: several connections may carry the answers of one session. */
 export const FEATURE_GROUPS = "groups";
+/** Feature of a Hello: its device answers `get-earlier`. */
+export const FEATURE_EARLIER = "earlier";
 /** Bytes of the id of a group of connections. */
 export const GROUP_ID_BYTES = 16;
 

@@ -2,6 +2,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import type { DeviceId } from "../../src/base/ids.ts";
 import { silentLogger } from "../../src/base/log.ts";
 import { openIndex } from "../../src/index/mod.ts";
+import { FEATURE_EARLIER } from "../../src/protocol/mod.ts";
 import {
   InitiatorSession,
   OpenShare,
@@ -16,7 +17,7 @@ import {
 } from "../../src/sync/mod.ts";
 import { type MemoryTransport, memoryTransportPair } from "./memory_transport.ts";
 
-const hello = { minor: 0, features: [], implementation: "test", name: "test" };
+const hello = { minor: 0, features: [FEATURE_EARLIER], implementation: "test", name: "test" };
 
 /** A device for session tests: a state folder, and the id it goes by. */
 export interface TestDevice {
@@ -47,6 +48,8 @@ export type Progress = Parameters<SyncObserver["progress"]>[0];
 /** Options of {@linkcode runSession}. */
 export interface RunOptions extends Partial<SyncRequest> {
   readonly writable?: boolean;
+  /** What the serving side's Hello names; all that there is if left out. */
+  readonly servedFeatures?: readonly string[];
   /** Versions that the owner of the served folder wants kept. */
   readonly servedVersions?: number;
   /** Called at each step of a commit on either side; what it throws breaks the session off there. */
@@ -63,7 +66,8 @@ export async function runSession(
   folderB: string,
   options: RunOptions = {},
 ): Promise<SessionResult> {
-  const { writable = true, servedVersions = 0, onStep, transports, ...rest } = options;
+  const { writable = true, servedVersions = 0, servedFeatures, onStep, transports, ...rest } =
+    options;
   const request: SyncRequest = {
     share: "",
     mode: "push",
@@ -97,7 +101,11 @@ export async function runSession(
     ...(onStep && { onStep }),
     ...common,
   });
-  await PeerLink.begin(right, { hello, handler: responder, ...common });
+  await PeerLink.begin(right, {
+    hello: { ...hello, ...(servedFeatures && { features: servedFeatures }) },
+    handler: responder,
+    ...common,
+  });
   const items: PlanItem[] = [];
   const errors: SessionResult["errors"] = [];
   const progress: Progress[] = [];

@@ -175,8 +175,8 @@ export class PooledPeer {
   async #join(signal: AbortSignal): Promise<void> {
     let connection: QuicConnection | undefined;
     try {
-      const { features } = await this.group.primary.peerHello;
-      if (!features.includes(FEATURE_GROUPS)) throw new Error("the peer works with one connection");
+      await this.group.primary.peerHello;
+      if (!this.group.knows(FEATURE_GROUPS)) throw new Error("the peer works with one connection");
       connection = await this.#dial(signal);
       const handler = new JoinedHandler(this.router);
       const link = await callPeer(this.#orchestrator, this.entry, connection, {

@@ -41,6 +41,10 @@ export class LinkGroup implements SessionLink, AsyncDisposable {
     return this.#members.length;
   }
 
+  knows(feature: string): boolean {
+    return this.primary.knows(feature);
+  }
+
   send(message: Message): Promise<void> {
     return this.primary.send(message);
   }

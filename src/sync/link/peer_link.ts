@@ -140,6 +140,11 @@ export class PeerLink implements SessionLink, AsyncDisposable {
     return this.#serving.size;
   }
 
+  /** True if the peer has named the feature in its Hello. */
+  knows(feature: string): boolean {
+    return this.#features.includes(feature);
+  }
+
   /** Sends one control message. Messages arrive in the order of the calls. */
   send(message: Message): Promise<void> {
     const frame = encodeMessage(message);
@@ -165,10 +170,9 @@ export class PeerLink implements SessionLink, AsyncDisposable {
   async ask(request: Request, urgency: number): Promise<Answer> {
     const { id, send, recv } = await this.request(request, urgency);
     await send.finish();
-    const understands = this.#features.includes(FEATURE_GROUPS);
     return new LinkAnswer(
       recv,
-      understands ? () => this.send({ type: "enough", stream: id }) : undefined,
+      this.knows(FEATURE_GROUPS) ? () => this.send({ type: "enough", stream: id }) : undefined,
     );
   }
 

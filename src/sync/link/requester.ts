@@ -24,6 +24,8 @@ export class AnswerCut extends Error {
 export interface Requester {
   /** Asks a request that is complete in itself. */
   ask(request: Request, urgency: number): Promise<Answer>;
+  /** True if the peer has named the feature in its Hello; false before that has come. */
+  knows(feature: string): boolean;
 }
 
 /** What a session needs of the connections that it runs over. */

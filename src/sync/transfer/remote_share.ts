@@ -8,6 +8,7 @@ import {
   type ByteRange,
   type DigestAnswer,
   type DirAnswer,
+  FEATURE_EARLIER,
   type FileVersion,
   GET_DIRS_MAX,
   GET_FILES_MAX,
@@ -103,8 +104,12 @@ export class RemoteShare {
     }));
   }
 
-  /** Fetches the digests of versions that the peer no longer has, in order. */
+  /**
+   * Fetches the digests of versions that the peer no longer has, in order. A peer that does not know of
+   * such questions is not asked, and is as one that has forgotten them.
+   */
   async getEarlier(versions: GetEarlier["versions"]): Promise<(DigestAnswer | Failure)[]> {
+    if (!this.#peer.knows(FEATURE_EARLIER)) return versions.map(() => STATUS.changed);
     return await this.#getDigests(versions, (part) => ({
       kind: "get-earlier",
       session: this.#session,

@@ -8,6 +8,7 @@ import { EMPTY_VECTOR } from "../../../src/base/version_vector.ts";
 import { openIndex } from "../../../src/index/mod.ts";
 import {
   BlockWriter,
+  FEATURE_EARLIER,
   type Message,
   type Request,
   STATUS,
@@ -25,7 +26,7 @@ import { memoryTransportPair } from "../../support/memory_transport.ts";
 import { testDevice } from "../../support/session_pair.ts";
 import { describeTree, temporaryFolder, writeTree } from "../../support/tree.ts";
 
-const hello = { minor: 0, features: [], implementation: "test", name: "test" };
+const hello = { minor: 0, features: [FEATURE_EARLIER], implementation: "test", name: "test" };
 const common = { clock: systemClock, logger: silentLogger };
 const at = (path: string) => path as RelPath;
 const MTIME_MS = 1_700_000_000_123;

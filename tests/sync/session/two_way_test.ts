@@ -335,3 +335,17 @@ for (
     assert.deepEqual((await sync()).items, []);
   });
 }
+
+Deno.test("a peer that does not name the feature is not asked for versions that it had", async () => {
+  const { folder, sync, left, right } = setUp();
+  using _ = folder;
+  writeTree(left, { x: "common" });
+  await sync();
+  // Only the peer has read it, and knows what it was.
+  write(`${right}/x`, "the edit of this file");
+  const now = clockMs / 1000 + 60;
+  fs.utimesSync(`${left}/x`, now, now);
+  const { summary, errors } = await sync({ servedFeatures: [] });
+  assert.deepEqual([summary.conflicts, errors], [1, []]);
+  assertSameTree(left, right);
+});

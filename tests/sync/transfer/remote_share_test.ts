@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { concat } from "../../../src/base/bytes.ts";
 import type { RelPath } from "../../../src/base/paths.ts";
-import type { ByteRange, Request } from "../../../src/protocol/mod.ts";
+import { type ByteRange, type Request, STATUS } from "../../../src/protocol/mod.ts";
 import { type Answer, AnswerCut, type Requester } from "../../../src/sync/link/requester.ts";
 import { type FileSink, RemoteShare } from "../../../src/sync/transfer/remote_share.ts";
 import { answerFrom, type MemoryFile } from "../../support/memory_provider.ts";
@@ -17,6 +17,10 @@ class CuttingPeer implements Requester {
     readonly cuts: number[],
     readonly blockBytes: number,
   ) {}
+
+  knows(): boolean {
+    return false;
+  }
 
   async ask(request: Request): Promise<Answer> {
     this.requests.push(request);
@@ -169,4 +173,11 @@ Deno.test("getFiles() is through when all files came, whether the end of the ans
   await new RemoteShare(peer, 1).getFiles([wanted], sink, 0);
   assert.deepEqual(sink.ended, [0]);
   assert.equal(peer.requests.length, 2);
+});
+
+Deno.test("getEarlier() asks no peer that does not know of it", async () => {
+  const peer = new CuttingPeer(new Map(), [], 10);
+  const version = { path: "f" as RelPath, size: 10, mtimeMs: 0 };
+  assert.deepEqual(await new RemoteShare(peer, 1).getEarlier([version]), [STATUS.changed]);
+  assert.deepEqual(peer.requests, []);
 });

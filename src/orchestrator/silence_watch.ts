@@ -33,10 +33,13 @@ export class SilenceWatch implements Disposable {
   readonly #options: SilenceWatchOptions;
   readonly #timer: ReturnType<typeof setInterval>;
   #dialling: AbortController | undefined;
+  /** Before, nobody expected anything of the peer. */
+  readonly #startMs: number;
   #isOver = false;
 
   constructor(options: SilenceWatchOptions) {
     this.#options = options;
+    this.#startMs = options.clock.nowMs();
     this.#timer = setInterval(() => this.#look(), options.lookMs ?? LOOK_MS);
   }
 
@@ -48,7 +51,7 @@ export class SilenceWatch implements Disposable {
 
   get #silenceMs(): number {
     const { connection, clock } = this.#options;
-    return clock.nowMs() - connection.heardAtMs;
+    return clock.nowMs() - Math.max(connection.heardAtMs, this.#startMs);
   }
 
   #look(): void {

@@ -4,7 +4,6 @@ import { delay } from "../base/clock.ts";
 import { LandropicError, messageOf } from "../base/errors.ts";
 import { OWN_FOLDER } from "../base/paths.ts";
 import { shortId, type TrustEntry } from "../identity/mod.ts";
-import { CLOSE_CODE } from "../quic/mod.ts";
 import {
   InitiatorSession,
   roleOfInitiator,
@@ -13,15 +12,15 @@ import {
   type SyncSummary,
 } from "../sync/mod.ts";
 import { backoffMs } from "./backoff.ts";
-import { isWorthAnotherTry, type ReachOptions, reachPeer } from "./dialer.ts";
+import { isWorthAnotherTry, type ReachOptions } from "./dialer.ts";
 import type { Orchestrator } from "./orchestrator.ts";
 import { type ConnectedPeer, openOwnFolder } from "./peer_call.ts";
+import { watchSilence } from "./peer_silence.ts";
 import { connectionsFor } from "./pool/connections_for.ts";
 import type { Reached } from "./pool/connection_pool.ts";
 import type { PooledPeer } from "./pool/pooled_peer.ts";
 import { explainRefusal } from "./refusal.ts";
 import type { WireCounters } from "./session_wire.ts";
-import { SilenceWatch } from "./silence_watch.ts";
 
 /** Sessions that a run spends on files which change while they are synced. */
 const ROUNDS_MAX = 3;
@@ -159,23 +158,6 @@ class SyncRun {
     await this.#orchestrator.pool.release(peer);
   }
 
-  /** Ends a connection that is dead as soon as the peer answers on another one, which the next try takes. */
-  #watchSilence({ connection, group }: PooledPeer): SilenceWatch {
-    const { clock, logger } = this.#orchestrator.options;
-    const reach = { ...this.#options, retries: 0, waitMs: 0 };
-    return new SilenceWatch({
-      connection,
-      dial: (signal) => reachPeer(this.#orchestrator, this.#entry, { ...reach, signal }),
-      onReplaced: (fresh) => {
-        this.#orchestrator.appeared.put(this.#entry, fresh);
-        const error = new LandropicError("peer_unreachable", "The peer answers elsewhere only");
-        void group.primary.close(CLOSE_CODE.normal, error);
-      },
-      clock,
-      logger,
-    });
-  }
-
   async #session(peer: PooledPeer): Promise<SyncSummary> {
     const { clock, logger } = this.#orchestrator.options;
     const { request, observer, dir, lockWaitMs, signal } = this.#options;
@@ -192,7 +174,10 @@ class SyncRun {
       })
     );
     const stop = new AbortController();
-    using _silence = this.#watchSilence(peer);
+    using _silence = watchSilence(this.#orchestrator, this.#entry, {
+      peer,
+      reach: this.#options,
+    });
     try {
       return await session.run(peer.group, {
         isNew: !request.dryRun && !existsSync(join(dir, OWN_FOLDER)),

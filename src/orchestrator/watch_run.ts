@@ -19,6 +19,7 @@ import { backoffMs } from "./backoff.ts";
 import { isWorthAnotherTry, type ReachOptions } from "./dialer.ts";
 import type { Orchestrator } from "./orchestrator.ts";
 import { type ConnectedPeer, openOwnFolder } from "./peer_call.ts";
+import { watchSilence } from "./peer_silence.ts";
 import { connectionsFor } from "./pool/connections_for.ts";
 import type { Reached } from "./pool/connection_pool.ts";
 import type { PooledPeer } from "./pool/pooled_peer.ts";
@@ -190,6 +191,7 @@ class WatchRun implements Disposable {
       })
     );
     on.wire.sessionStart();
+    using _silence = watchSilence(this.#orchestrator, this.#entry, { peer, reach: this.#options });
     let share: OpenShare | undefined;
     try {
       const summary = await session.run(peer.group, {

@@ -4,10 +4,10 @@ import { SilenceWatch } from "../../src/orchestrator/silence_watch.ts";
 import type { QuicConnection } from "../../src/quic/mod.ts";
 
 /** A watch over a connection that is heard of when the test says so. */
-function watchOver() {
+function watchOver({ heardMsAgo = 0 } = {}) {
   const seen = { pings: 0, dials: 0, replaced: 0, closed: 0 };
   const clock = { now: 1_000_000, nowMs: () => clock.now, wallMs: () => 0 };
-  const connection = { heardAtMs: clock.now, ping: () => void seen.pings++ };
+  const connection = { heardAtMs: clock.now - heardMsAgo, ping: () => void seen.pings++ };
   let answer = Promise.withResolvers<QuicConnection>();
   const fresh = { close: () => Promise.resolve(void seen.closed++) } as unknown as QuicConnection;
   const watch = new SilenceWatch({
@@ -56,6 +56,16 @@ Deno.test("SilenceWatch asks nothing of a peer that is heard", async () => {
     hear();
   }
   assert.deepEqual(seen, { pings: 0, dials: 0, replaced: 0, closed: 0 });
+});
+
+Deno.test("SilenceWatch does not hold it against a peer that nobody spoke with before", async () => {
+  const { seen, watch, pass } = watchOver({ heardMsAgo: 30_000 });
+  using _ = watch;
+  pass(900);
+  await looks();
+  assert.deepEqual(seen, { pings: 0, dials: 0, replaced: 0, closed: 0 });
+  pass(2_100);
+  await until(() => seen.dials === 1);
 });
 
 Deno.test("SilenceWatch pings a silent peer, then dials it, and again when that fails", async () => {

@@ -12,6 +12,7 @@ import {
 } from "../../src/orchestrator/mod.ts";
 import type { SyncRequest } from "../../src/sync/mod.ts";
 import { LOOPBACK, OrchestratedDevice } from "../support/orchestrated_device.ts";
+import { UdpRelay } from "../support/udp_relay.ts";
 import { assertSameTree, temporaryFolder, type TreeSpec, writeTree } from "../support/tree.ts";
 
 const REQUEST: SyncRequest = {
@@ -215,6 +216,22 @@ Deno.test("runWatch() outlasts the peer's absence, says so once, and goes on", a
   const news = scene.news.all.filter((what) => /connected/.test(what));
   assert.deepEqual(news, ["connected b", "disconnected b peer_unreachable", "connected b"]);
   await scene.synced(() => fs.writeFileSync(`${scene.right}/later`, "told of again"));
+});
+
+Deno.test("runWatch() finds a peer by another way as soon as its connection is silent", async () => {
+  await using scene = await Scene.make({ a: "1" }, {});
+  await using relay = await UdpRelay.open(scene.port);
+  await scene.watch({}, { address: { host: LOOPBACK, port: relay.port } });
+  // Nobody is told: from the outside it is as if the peer had been killed, and were back.
+  relay.silence(0);
+  const startMs = performance.now();
+  const { sent } = await scene.synced(() => fs.writeFileSync(`${scene.left}/new`, "2"));
+  assert.equal(sent, 1);
+  assert.equal(relay.connections, 2);
+  // The pool takes 10 s to call a connection dead that does not answer.
+  assert.ok(performance.now() - startMs < 9_000);
+  const news = scene.news.all.filter((what) => /connected/.test(what));
+  assert.deepEqual(news, ["connected b", "disconnected b peer_unreachable", "connected b"]);
 });
 
 Deno.test("runWatch() compares from time to time, and keeps quiet where there is nothing new", async () => {

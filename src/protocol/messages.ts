@@ -206,6 +206,7 @@ export const WIRE_ERRORS = [
   "safety_limit",
   "protocol",
   "no_such_group",
+  "stopping",
 ] as const;
 /** See {@linkcode WIRE_ERRORS}; an index into it travels. */
 export type WireError = typeof WIRE_ERRORS[number];

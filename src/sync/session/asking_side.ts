@@ -16,6 +16,8 @@ const CODE_OF: { readonly [code in WireError]: ErrorCode } = {
   safety_limit: "safety_limit",
   protocol: "protocol",
   no_such_group: "peer_unreachable",
+  // It may be back soon, as after an update.
+  stopping: "peer_unreachable",
 };
 
 /** What the peer says of a session that failed there, in the user's terms. */

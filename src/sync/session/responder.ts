@@ -523,6 +523,8 @@ function wireErrorOf(error: unknown): [WireError, string] {
       return ["safety_limit", message];
     case "protocol":
       return ["protocol", message];
+    case "interrupted":
+      return ["stopping", message];
     default:
       return ["failed", message];
   }

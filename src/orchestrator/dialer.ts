@@ -22,9 +22,9 @@ const SEARCH_MS = 3_000;
 export interface ReachOptions {
   /** Where the user says it is; else where it was last, and where it announces itself. */
   readonly address?: { readonly host: string; readonly port: number } | undefined;
-  /** Tries after the first one. */
+  /** Tries after the first one; a run has as many in each outage. */
   readonly retries: number;
-  /** Bound on all tries together. */
+  /** Bound on all tries together; in a run, on those of one outage. */
   readonly timeoutMs?: number | undefined;
   /** Wait at least this long for the peer to appear, however many tries it takes. */
   readonly waitMs: number;

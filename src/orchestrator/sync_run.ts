@@ -14,6 +14,7 @@ import {
 import { backoffMs } from "./backoff.ts";
 import { isWorthAnotherTry, type ReachOptions } from "./dialer.ts";
 import type { Orchestrator } from "./orchestrator.ts";
+import { noticeProgress, Outage } from "./outage.ts";
 import { type ConnectedPeer, openOwnFolder } from "./peer_call.ts";
 import { watchSilence } from "./peer_silence.ts";
 import { connectionsFor } from "./pool/connections_for.ts";
@@ -76,12 +77,13 @@ class SyncRun {
   #connections = 0;
   #wireSent = 0;
   #wireReceived = 0;
-  #failures = 0;
+  readonly #outage: Outage;
 
   constructor(orchestrator: Orchestrator, entry: TrustEntry, options: SyncRunOptions) {
     this.#orchestrator = orchestrator;
     this.#entry = entry;
     this.#options = options;
+    this.#outage = new Outage(options);
     this.#startMs = orchestrator.options.clock.nowMs();
   }
 
@@ -109,7 +111,7 @@ class SyncRun {
   }
 
   async #sessionWithRetries(): Promise<SyncSummary> {
-    const { signal, retries, lockWaitMs } = this.#options;
+    const { signal, lockWaitMs } = this.#options;
     const { clock, logger } = this.#orchestrator.options;
     const lockDeadlineMs = clock.nowMs() + lockWaitMs;
     for (;;) {
@@ -123,18 +125,24 @@ class SyncRun {
           await delay(LOCK_RETRY_MS, signal);
           continue;
         }
-        if (!isWorthAnotherTry(error) || ++this.#failures > retries) {
+        if (!isWorthAnotherTry(error) || !this.#outage.handleLoss()) {
           throw explainRefusal(this.#orchestrator, this.#entry, error);
         }
         logger.log("warn", `connection with "${this.#entry.alias}" broke, going on where it was`);
-        await delay(backoffMs(this.#failures, Math.random()), signal);
+        const pauseMs = backoffMs(this.#outage.failures, Math.random());
+        this.#outage.handleWait(pauseMs);
+        await delay(pauseMs, signal);
       }
     }
   }
 
   async #reach(): Promise<Reached> {
     await this.#leave();
-    return await this.#orchestrator.pool.reach(this.#entry, this.#options);
+    const { pool, options: { clock } } = this.#orchestrator;
+    const startMs = clock.nowMs();
+    const reached = await pool.reach(this.#entry, { ...this.#options, ...this.#outage.left });
+    this.#outage.handleWait(clock.nowMs() - startMs);
+    return reached;
   }
 
   async #enter(reached: Reached): Promise<void> {
@@ -164,7 +172,7 @@ class SyncRun {
     const { id, session } = peer.router.begin((id) =>
       new InitiatorSession(id, {
         request,
-        observer,
+        observer: noticeProgress(observer, () => this.#outage.handleProgress()),
         peer: { id: this.#entry.id, name: this.#entry.alias },
         shortIdOf: shortId,
         onTransfer: (bytes) => peer.beginTransfer(connectionsFor(bytes, this.#options.connections)),

@@ -53,17 +53,30 @@ export class SyncScene implements AsyncDisposable {
     scene.a = scene.#stack.use(await OrchestratedDevice.open(path, "a", options));
     scene.b = scene.#stack.use(await OrchestratedDevice.open(path, "b", options));
     await Promise.all([scene.a.trust(scene.b, "b"), scene.b.trust(scene.a, "a")]);
-    scene.server = scene.#stack.use(
-      await ShareServer.start(scene.b.orchestrator, {
-        shares: [{ name: "default", path: scene.right, writable: true }],
+    await scene.#serve(0);
+    return scene;
+  }
+
+  /** Ends the server and its whole command in good order, and starts it anew. */
+  async restart(): Promise<void> {
+    const { port } = this.server.address;
+    await this.server[Symbol.asyncDispose]();
+    await this.b[Symbol.asyncDispose]();
+    this.b = this.#stack.use(await OrchestratedDevice.open(this.folder.path, "b"));
+    await this.#serve(port);
+  }
+
+  async #serve(port: number): Promise<void> {
+    this.server = this.#stack.use(
+      await ShareServer.start(this.b.orchestrator, {
+        shares: [{ name: "default", path: this.right, writable: true }],
         allow: [],
-        listen: { host: LOOPBACK, port: 0 },
+        listen: { host: LOOPBACK, port },
         once: false,
         versionsMax: 0,
-        observer: { sessionStart() {}, sessionEnd: (end) => void scene.ends.push(end) },
+        observer: { sessionStart() {}, sessionEnd: (end) => void this.ends.push(end) },
       }),
     );
-    return scene;
   }
 
   /** Syncs once. */

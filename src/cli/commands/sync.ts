@@ -73,7 +73,7 @@ export interface SyncCommand {
   readonly watch: boolean;
   /** How often to try to reach or regain the peer after the first try failed. */
   readonly retries: number;
-  /** How long to try altogether; `undefined` where the number of tries alone decides. */
+  /** How long to try in one outage; `undefined` where the number of tries alone decides. */
   readonly timeoutMs: number | undefined;
   readonly discovery: boolean;
 }
@@ -158,13 +158,13 @@ const WATCH = switchFlag("watch", "stay, and sync again whenever either side cha
 const RETRY = valueFlag(
   "retry",
   "N",
-  "how often to try again to reach or regain the peer (default 5)",
+  "how often to try again to reach the peer, or to regain it each time it is lost (default 5)",
   wholeNumber(0, 1_000_000),
 );
 const TIMEOUT = valueFlag(
   "timeout",
   "DURATION",
-  "how long to try to reach or regain the peer",
+  "how long to try to reach the peer, or to regain it each time it is lost",
   parsePositiveDuration,
 );
 

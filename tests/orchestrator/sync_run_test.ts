@@ -1,0 +1,69 @@
+/** Runs whose connection breaks, over QUIC on loopback. */
+import assert from "node:assert/strict";
+import { PROGRESS_BYTES } from "../../src/orchestrator/outage.ts";
+import type { SyncObserver } from "../../src/sync/mod.ts";
+import { noise, SyncScene } from "../support/sync_scene.ts";
+import { assertSameTree } from "../support/tree.ts";
+
+const MIB = 1024 * 1024;
+const CUT_AT_BYTES = PROGRESS_BYTES + 2 * MIB;
+/** Slow enough that a session can be cut before it is over. */
+const RATE = 40 * MIB;
+
+/** Calls back in each session once so much has moved. */
+function whenMoved(bytes: number, onMoved: () => void): Pick<SyncObserver, "plan" | "progress"> {
+  let isWaiting = false;
+  return {
+    plan: () => void (isWaiting = true),
+    progress: (now) => {
+      if (!isWaiting || now.bytes < bytes) return;
+      isWaiting = false;
+      onMoved();
+    },
+  };
+}
+
+Deno.test("runSync() outlasts more outages than it has tries, as long as each brings it further", async () => {
+  await using scene = await SyncScene.make({ big: noise(50 * MIB) }, {});
+  let cuts = 0;
+  const observer = whenMoved(CUT_AT_BYTES, () => {
+    if (++cuts > 3) return;
+    for (const [connection] of scene.server.visitors) void connection.close(0);
+  });
+  const summary = await scene.sync({ mode: "push", rateLimit: RATE }, { retries: 1, observer });
+  assert.ok(cuts >= 3);
+  assert.deepEqual([summary.ok, summary.connections], [true, 4]);
+  assertSameTree(scene.left, scene.right);
+});
+
+Deno.test("runSync() gives up a peer that breaks off again and again before anything has moved", async () => {
+  await using scene = await SyncScene.make({ small: "1" }, {});
+  let sessions = 0;
+  const cut = () => {
+    sessions++;
+    for (const [connection] of scene.server.visitors) void connection.close(0);
+  };
+  const syncing = scene.sync({ mode: "push" }, { retries: 2, observer: { connected: cut } });
+  await assert.rejects(syncing, { code: "peer_unreachable" });
+  assert.equal(sessions, 3);
+});
+
+Deno.test("runSync() gives up a peer that never comes back, though much had moved before", async () => {
+  await using scene = await SyncScene.make({ big: noise(30 * MIB) }, {});
+  const observer = whenMoved(CUT_AT_BYTES, () => void scene.server[Symbol.asyncDispose]());
+  const syncing = scene.sync(
+    { mode: "push", rateLimit: RATE },
+    { retries: 1_000, timeoutMs: 700, observer },
+  );
+  await assert.rejects(syncing, { code: "timed_out" });
+});
+
+Deno.test("runSync() goes on where it was when the server is stopped and started again", async () => {
+  await using scene = await SyncScene.make({ big: noise(30 * MIB) }, {});
+  let restarting: Promise<void> | undefined;
+  const observer = whenMoved(CUT_AT_BYTES, () => restarting ??= scene.restart());
+  const { ok } = await scene.sync({ mode: "push", rateLimit: RATE }, { retries: 5, observer });
+  await restarting;
+  assert.equal(ok, true);
+  assertSameTree(scene.left, scene.right);
+});

@@ -37,13 +37,16 @@ Deno.test("runSync() outlasts more outages than it has tries, as long as each br
 });
 
 Deno.test("runSync() gives up a peer that breaks off again and again before anything has moved", async () => {
-  await using scene = await SyncScene.make({ small: "1" }, {});
+  await using scene = await SyncScene.make({ big: noise(30 * MIB) }, {});
   let sessions = 0;
   const cut = () => {
     sessions++;
     for (const [connection] of scene.server.visitors) void connection.close(0);
   };
-  const syncing = scene.sync({ mode: "push" }, { retries: 2, observer: { connected: cut } });
+  const syncing = scene.sync(
+    { mode: "push", rateLimit: RATE },
+    { retries: 2, observer: { connected: cut } },
+  );
   await assert.rejects(syncing, { code: "peer_unreachable" });
   assert.equal(sessions, 3);
 });

@@ -9,8 +9,11 @@ import { WritableDirs } from "./writable_dirs.ts";
 export const BATCH_CHANGES_MAX = 256;
 /** Bytes of staged files in one batch. */
 export const BATCH_BYTES_MAX = 64 * 1024 * 1024;
-/** Longest time a batch is kept open for more. */
-export const BATCH_TIME_MS = 1000;
+/**
+ * Longest time a batch is kept open for more. What is lost when the process dies is the files of up to
+ * 64 KiB in it.
+ */
+export const BATCH_TIME_MS = 250;
 
 /** One change to one path of a share. */
 export type Change =

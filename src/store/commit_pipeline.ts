@@ -25,7 +25,7 @@ export interface PipelineOptions extends Omit<CommitOptions, "keeper"> {
 }
 
 /**
- * Cuts a stream of changes into batches: full by count or bytes, or a second old. While one batch is
+ * Cuts a stream of changes into batches: full by count or bytes, or a moment old. While one batch is
  * flushed to the disk the next one fills; names change strictly in order.
  */
 export class CommitPipeline implements AsyncDisposable {

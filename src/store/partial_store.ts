@@ -1,4 +1,4 @@
-import { decodeUtf8, fromHex, toHex, utf8 } from "../base/bytes.ts";
+import { type Bytes, decodeUtf8, fromHex, toHex, utf8 } from "../base/bytes.ts";
 import { type Digest, digestKey, sha256 } from "../base/digest.ts";
 import { parseRelPath, type RelPath } from "../base/paths.ts";
 import { ownPath, PARTIAL_FOLDER } from "./own_paths.ts";
@@ -9,6 +9,8 @@ import { makeOwnDir } from "./temporary_names.ts";
 
 /** Age at which a partial file that nobody went on with is removed. */
 export const PARTIAL_AGE_MS = 7 * 86_400_000;
+/** A recipe is longer only if somebody else wrote it. */
+const RECIPE_BYTES_MAX = 64 * 1024 * 1024;
 /** A journal is longer only if somebody else wrote it. */
 const JOURNAL_BYTES_MAX = 32 * 1024;
 
@@ -23,7 +25,7 @@ export interface PartialTarget {
   readonly digest?: Digest;
 }
 
-/** A large file that is still arriving. */
+/** A file that is still arriving. */
 export interface PartialFile extends Disposable {
   readonly target: PartialTarget;
   /**
@@ -48,7 +50,11 @@ export interface PartialFile extends Disposable {
    * @throws {StoreError} If the flush failed what the disk holds of the file is unknown: discard it.
    */
   checkpoint(bytes: number, digest?: Digest): Promise<void>;
-  /** Removes the journal once the file is in place. */
+  /** Keeps how the file is made of chunks, so that the next run need not ask again. */
+  saveRecipe(encoded: Uint8Array): void;
+  /** What was saved; not flushed then, so it may be anything: check it. */
+  readRecipe(): Uint8Array | undefined;
+  /** Removes what is known about the file once it is in place. */
   forget(): void;
 }
 
@@ -67,13 +73,17 @@ export interface PartialRecord {
 }
 
 /**
- * Large files on their way, kept in `.landropic/partial` from one run to the next: `<key>.part` with
- * the bytes and `<key>.json` with a journal. Nothing is asked of the sender to go on.
+ * Files on their way, kept in `.landropic/partial` from one run to the next: `<key>.part` with the
+ * bytes and, of large ones, `<key>.json` with a journal and `<key>.recipe` with the chunks that it is
+ * to be made of. Nothing is asked of the sender to go on.
  *
  * Only one process may use it at a time: hold the root's lock.
  */
 export class PartialStore {
   readonly #root: Root;
+  #hasFolder = false;
+  /** Every key that may have a name in the folder. */
+  #known: Set<string> | undefined;
 
   constructor(root: Root) {
     this.#root = root;
@@ -82,15 +92,38 @@ export class PartialStore {
   /** Goes on with a partial file, or begins one. */
   open(target: PartialTarget): PartialFile {
     const key = keyOf(target);
-    makeOwnDir(this.#root, ownPath());
-    makeOwnDir(this.#root, PARTIAL_FOLDER);
+    this.#makeFolder();
+    const fresh = this.#isKnown(key) ? undefined : this.#tryCreate(key);
+    this.#known!.add(key);
+    if (fresh !== undefined) {
+      return new OpenPartial(this.#root, { key, target, staged: fresh, ...NOTHING_KNOWN });
+    }
     const staged = this.#openPart(key);
     return new OpenPartial(this.#root, { key, target, staged, ...this.#journalOf(key) });
   }
 
-  /** True if there are bytes to go on with. */
+  /**
+   * Begins a file that needs no journal, under the name that {@linkcode PartialStore.open} goes on with
+   * in the next run. What was there is lost. Costs a small file little more than one without a name.
+   */
+  begin(target: PartialTarget): StagedFile {
+    const key = keyOf(target);
+    this.#makeFolder();
+    if (this.#isKnown(key)) this.#remove(key);
+    this.#known!.add(key);
+    const staged = this.#tryCreate(key);
+    if (staged !== undefined) return staged;
+    this.#remove(key);
+    return this.#root.openOwnFile(partPath(key), { create: true });
+  }
+
+  /** True if there are bytes to go on with. Costs nothing where nothing was left of earlier runs. */
   has(target: PartialTarget): boolean {
-    const stat = this.#root.lstat(partPath(keyOf(target)));
+    this.#known ??= this.#keys();
+    if (this.#known.size === 0) return false;
+    const key = keyOf(target);
+    if (!this.#known.has(key)) return false;
+    const stat = this.#root.lstat(partPath(key));
     return stat?.kind === "file" && stat.size > 0;
   }
 
@@ -124,8 +157,8 @@ export class PartialStore {
   }
 
   /**
-   * Removes partial files that nobody has written to for {@linkcode PARTIAL_AGE_MS}, and journals
-   * whose file is in place or gone.
+   * Removes partial files that nobody has written to for {@linkcode PARTIAL_AGE_MS}, and journals and
+   * recipes whose file is in place or gone.
    *
    * @param nowMs The wall clock.
    * @returns How many partial files were removed.
@@ -134,8 +167,9 @@ export class PartialStore {
     let removed = 0;
     const names = this.#names();
     for (const [name, stat] of names) {
-      if (name.endsWith(JOURNAL)) {
-        const key = name.slice(0, -JOURNAL.length);
+      const suffix = [JOURNAL, RECIPE].find((suffix) => name.endsWith(suffix));
+      if (suffix !== undefined) {
+        const key = name.slice(0, -suffix.length);
         if (!names.has(key + PART)) this.#remove(key);
       } else if (nowMs - stat.ctimeMs > PARTIAL_AGE_MS && name.endsWith(PART)) {
         if (this.#remove(name.slice(0, -PART.length))) removed++;
@@ -144,18 +178,43 @@ export class PartialStore {
     return removed;
   }
 
+  #keys(): Set<string> {
+    return new Set([...this.#names().keys()].map((name) => name.split(".")[0]!));
+  }
+
+  #isKnown(key: string): boolean {
+    return (this.#known ??= this.#keys()).has(key);
+  }
+
+  #tryCreate(key: string): StagedFile | undefined {
+    try {
+      return this.#root.openOwnFile(partPath(key), { create: true });
+    } catch (error) {
+      if (reasonOf(error) !== "exists") throw error;
+      return undefined;
+    }
+  }
+
+  #makeFolder(): void {
+    if (this.#hasFolder) return;
+    makeOwnDir(this.#root, ownPath());
+    makeOwnDir(this.#root, PARTIAL_FOLDER);
+    this.#hasFolder = true;
+  }
+
   #names() {
     if (this.#root.lstat(PARTIAL_FOLDER)?.kind !== "dir") return new Map<string, never>();
     const { entries } = this.#root.list(PARTIAL_FOLDER);
     return new Map(entries.map((entry) => [entry.name ?? "", entry]));
   }
 
-  #journalOf(key: string): { bytesFlushed: number; digestFlushed: Digest | undefined } {
+  #journalOf(key: string): Known {
     const journal = readJournal(this.#root, key);
     const size = this.#root.lstat(partPath(key))?.size ?? 0;
     return {
       bytesFlushed: Math.min(journal?.bytesFlushed ?? 0, size),
       digestFlushed: journal?.digest,
+      hasNotes: true,
     };
   }
 
@@ -165,17 +224,28 @@ export class PartialStore {
     } catch (error) {
       if (reasonOf(error) !== "not_found") throw error;
       // Of bytes that somebody removed: it must not vouch for those to come.
-      removeIfThere(this.#root, journalPath(key));
+      removeNotes(this.#root, key);
       return this.#root.openOwnFile(partPath(key), { create: true });
     }
   }
 
   #remove(key: string): boolean {
     // The journal first: without it the bytes count for nothing.
-    removeIfThere(this.#root, journalPath(key));
+    removeNotes(this.#root, key);
+    this.#known?.delete(key);
     return removeIfThere(this.#root, partPath(key));
   }
 }
+
+/** What stands beside the bytes of a partial file. */
+interface Known {
+  readonly bytesFlushed: number;
+  readonly digestFlushed: Digest | undefined;
+  /** There may be a journal, or a recipe. */
+  readonly hasNotes: boolean;
+}
+
+const NOTHING_KNOWN: Known = { bytesFlushed: 0, digestFlushed: undefined, hasNotes: false };
 
 class OpenPartial implements PartialFile {
   readonly target: PartialTarget;
@@ -184,16 +254,11 @@ class OpenPartial implements PartialFile {
   readonly #key: string;
   #bytesFlushed: number;
   #digestFlushed: Digest | undefined;
+  #hasNotes: boolean;
 
   constructor(
     root: Root,
-    of: {
-      key: string;
-      target: PartialTarget;
-      staged: StagedFile;
-      bytesFlushed: number;
-      digestFlushed: Digest | undefined;
-    },
+    of: Known & { key: string; target: PartialTarget; staged: StagedFile },
   ) {
     this.#root = root;
     this.#key = of.key;
@@ -201,6 +266,7 @@ class OpenPartial implements PartialFile {
     this.staged = of.staged;
     this.#bytesFlushed = of.bytesFlushed;
     this.#digestFlushed = of.digestFlushed;
+    this.#hasNotes = of.hasNotes;
   }
 
   get bytesFlushed(): number {
@@ -213,6 +279,7 @@ class OpenPartial implements PartialFile {
 
   async checkpoint(bytes: number, digest?: Digest): Promise<void> {
     await this.#root.flushFiles([this.staged]);
+    this.#hasNotes = true;
     await writeJournal(this.#root, this.#key, {
       path: this.target.path,
       size: this.target.size,
@@ -224,8 +291,28 @@ class OpenPartial implements PartialFile {
     this.#digestFlushed = digest;
   }
 
+  saveRecipe(encoded: Uint8Array): void {
+    const path = recipePath(this.#key);
+    this.#hasNotes = true;
+    removeIfThere(this.#root, path);
+    using file = this.#root.openOwnFile(path, { create: true });
+    file.writeAt(encoded as Bytes, 0);
+  }
+
+  readRecipe(): Uint8Array | undefined {
+    try {
+      using file = this.#root.openFile(recipePath(this.#key));
+      if (file.size > RECIPE_BYTES_MAX) return undefined;
+      const bytes = new Uint8Array(file.size);
+      return file.readAt(bytes, 0) === bytes.length ? bytes : undefined;
+    } catch (error) {
+      if (reasonOf(error) === undefined) throw error;
+      return undefined;
+    }
+  }
+
   forget(): void {
-    removeIfThere(this.#root, journalPath(this.#key));
+    if (this.#hasNotes) removeNotes(this.#root, this.#key);
   }
 
   [Symbol.dispose](): void {
@@ -299,6 +386,7 @@ function isDigestText(value: unknown): value is string {
 
 const PART = ".part";
 const JOURNAL = ".json";
+const RECIPE = ".recipe";
 
 /** Named by what it is to become, so that a file changed at the sender is another partial. */
 function keyOf(target: PartialTarget): string {
@@ -313,6 +401,16 @@ function partPath(key: string): RelPath {
 
 function journalPath(key: string): RelPath {
   return ownPath("partial", key + JOURNAL);
+}
+
+function recipePath(key: string): RelPath {
+  return ownPath("partial", key + RECIPE);
+}
+
+/** Removes all that is written down about a partial file. */
+function removeNotes(root: Root, key: string): void {
+  removeIfThere(root, journalPath(key));
+  removeIfThere(root, recipePath(key));
 }
 
 function removeIfThere(root: Root, path: RelPath): boolean {

@@ -14,8 +14,8 @@ const FRONT = 40 * MIB;
 const UNFINISHED_BYTES = (256 + 128) * KIB;
 /** Requests for parts of one file under way at once. */
 const REQUESTS = { whole: 1, edited: 3 } as const;
-/** Lists of chunks and pages, the handshake. */
-const RECIPE_BYTES = 320 * KIB;
+/** Lists of the chunks that are still to come, pages, the handshake. */
+const RECIPE_BYTES = 96 * KIB;
 /** Headers of packets and frames, acknowledgements. */
 const OVERHEAD = 1.05;
 const ROUNDS = Deno.env.has("LANDROPIC_SOAK") ? 20 : 1;
@@ -77,6 +77,85 @@ for (const mode of ["push", "pull"] as const) {
       }
     });
   }
+}
+
+/** Sizes of many files, and how many: each of them more than one batch or one request. */
+const MANY = {
+  large: { bytes: 1.5 * MIB, count: 16 },
+  medium: { bytes: 600 * KIB, count: 40 },
+  small: { bytes: 8 * KIB, count: 2000 },
+} as const;
+/** Requests for files under way at once, each with a chunk that is not complete. */
+const UNDER_WAY_BYTES = 8 * 128 * KIB;
+/** Of small files, those that wait for the disk together: one batch fills, three are flushed. */
+const WAITING_BYTES = 4 * 256 * MANY.small.bytes;
+
+/** Bytes of the files that are in place, and of those that are on their way. */
+function bytesIn(folder: string): number {
+  let bytes = 0;
+  for (const entry of fs.readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    const path = `${entry.parentPath}/${entry.name}`;
+    const isOwn = path.includes("/.landropic/");
+    if (!entry.isFile() || (isOwn && !path.endsWith(".part"))) continue;
+    bytes += fs.statSync(path).size;
+  }
+  return bytes;
+}
+
+for (const mode of ["push", "pull"] as const) {
+  for (const victim of ["receiver", "sender"] as const) {
+    for (const [size, { bytes, count }] of Object.entries(MANY)) {
+      Deno.test(`a ${mode} of ${size} files, its ${victim} killed at any byte, sends the rest alone`, async () => {
+        const total = bytes * count;
+        const random = seeded(SEED + mode.length * 7 + victim.length * 5 + bytes);
+        for (let round = 0; round < ROUNDS; round++) {
+          const lifeBytes = Math.floor((0.1 + 0.8 * random()) * total);
+          using temporary = temporaryFolder();
+          const { path } = temporary;
+          const [a, b] = await trustingPair(path);
+          const [left, right] = [`${path}/left`, `${path}/right`];
+          const [from, to] = mode === "push" ? [left, right] : [right, left];
+          writeTree(
+            from,
+            Object.fromEntries(
+              Array.from({ length: count }, (_, i) => [`f${i}`, noise(bytes, `${size} ${i}`)]),
+            ),
+          );
+          fs.mkdirSync(to, { recursive: true });
+          const args = ["sync", "b", left, `--${mode}`, "--no-compress", "--json", "--address"];
+          const dying = victim === "receiver"
+            ? mortal({ readBytes: lifeBytes })
+            : mortal({ writtenBytes: lifeBytes });
+          const isServing = (mode === "push") === (victim === "receiver");
+          {
+            await using server = await b.serveWith(isServing ? dying : {}, right);
+            const sync = a.spawn([...args, server.address], isServing ? {} : dying);
+            if (isServing) stopWith(server, sync);
+            const { signal, code } = await sync.output();
+            assert.ok(isServing ? code !== 0 : signal === "SIGKILL", "it was killed");
+          }
+          const kept = bytesIn(to);
+          await using server = await b.serve(right);
+          const { events } = await a.succeed(...args, server.address);
+          assertSameTree(to, from);
+          assert.deepEqual(partials(to), []);
+          const { bytesSent, bytesReceived } = events.at(-1) as Record<string, number>;
+          const again = mode === "push" ? bytesSent! : bytesReceived!;
+          const told = `killed after ${lifeBytes} bytes, ${kept} kept, ${again} sent then ` +
+            `(seed ${SEED})`;
+          assert.ok(again <= total - kept + UNDER_WAY_BYTES, `${told}: what was kept came again`);
+          if (victim === "sender") continue;
+          const lost = size === "small" ? WAITING_BYTES : 8 * UNFINISHED_BYTES;
+          assert.ok(kept >= lifeBytes / OVERHEAD - RECIPE_BYTES - lost, `${told}: too little kept`);
+        }
+      });
+    }
+  }
+}
+
+function partials(folder: string): string[] {
+  const path = `${folder}/.landropic/partial`;
+  return fs.existsSync(path) ? fs.readdirSync(path) : [];
 }
 
 function concat(a: Uint8Array, b: Uint8Array): Uint8Array {

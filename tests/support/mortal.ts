@@ -10,16 +10,19 @@ export interface Mortality {
   readonly dieAt?: number;
   /** Bytes read from streams to die after. */
   readonly readBytes?: number;
+  /** Bytes written to streams to die after. */
+  readonly writtenBytes?: number;
 }
 
 /** Makes a process of the program one that dies. */
-export function mortal({ log, dieAt, readBytes }: Mortality): ProcessOptions {
+export function mortal({ log, dieAt, readBytes, writtenBytes }: Mortality): ProcessOptions {
   return {
     main: MAIN,
     env: {
       ...(log !== undefined && { MORTAL_LOG: log }),
       ...(dieAt !== undefined && { MORTAL_AT: String(dieAt) }),
       ...(readBytes !== undefined && { MORTAL_READ: String(readBytes) }),
+      ...(writtenBytes !== undefined && { MORTAL_WRITTEN: String(writtenBytes) }),
     },
   };
 }

@@ -4,19 +4,22 @@
  * something is done; or once so many bytes have arrived.
  *
  * `MORTAL_LOG` names a file that gets a line for each point passed; `MORTAL_AT` is the number of the
- * point to die at, counted from 0; `MORTAL_READ` the number of bytes read from streams to die after.
+ * point to die at, counted from 0; `MORTAL_READ` and `MORTAL_WRITTEN` the number of bytes read from
+ * streams, or written to them, to die after.
  * Nothing of the product knows of it: the methods that matter are wrapped here.
  */
 import { main } from "../../src/cli/mod.ts";
 import { Database } from "../../src/index/database.ts";
 import { RecvStream } from "../../src/quic/recv_stream.ts";
 import { CommitBatch } from "../../src/store/commit_batch.ts";
+import { SendStream } from "../../src/quic/send_stream.ts";
 import { LinuxRoot } from "../../src/store/linux/linux_root.ts";
 import { PeerLink } from "../../src/sync/link/peer_link.ts";
 
 const log = Deno.env.get("MORTAL_LOG");
 const dieAt = Number(Deno.env.get("MORTAL_AT") ?? "-1");
 let bytesLeft = Number(Deno.env.get("MORTAL_READ") ?? "Infinity");
+let writesLeft = Number(Deno.env.get("MORTAL_WRITTEN") ?? "Infinity");
 let points = 0;
 
 /** The numbered steps of what a receiver does (docs/protocol.md, "Durability"). */
@@ -118,6 +121,13 @@ wrap(RecvStream.prototype, "read", (read) =>
     bytesLeft -= count ?? 0;
     if (bytesLeft < 0) Deno.kill(Deno.pid, "SIGKILL");
     return count;
+  });
+wrap(SendStream.prototype, "write", (write) =>
+  async function (this: SendStream, bytes) {
+    const { length } = bytes;
+    await write.call(this, bytes);
+    writesLeft -= length;
+    if (writesLeft < 0) Deno.kill(Deno.pid, "SIGKILL");
   });
 
 Deno.exit(await main(Deno.args));

@@ -1,5 +1,7 @@
 import { equalBytes } from "../../base/bytes.ts";
+import { DIGEST_BYTES } from "../../base/digest.ts";
 import { RecipeError } from "./errors.ts";
+import { groupHashInto } from "./group.ts";
 import type { GroupList } from "./group_list.ts";
 import { CHUNK_ENTRY_BYTES, readU32, writeU32 } from "./layout.ts";
 import { checkChunkList, Recipe } from "./recipe.ts";
@@ -49,6 +51,25 @@ export class RecipeCollector {
       this.#fill(group, list);
     }
     return before - this.#missing.size;
+  }
+
+  /**
+   * Takes over the groups at the front of a chunk list that is good as far as it goes: what is left of
+   * an interrupted run, cut and hashed here.
+   */
+  addPrefix(chunkList: Uint8Array): void {
+    const hash = new Uint8Array(DIGEST_BYTES);
+    for (let g = 0, at = 0; g < this.groups.groupCount; g++) {
+      const end = at + this.groups.groupChunks(g) * CHUNK_ENTRY_BYTES;
+      if (end > chunkList.length) return;
+      const list = chunkList.subarray(at, end);
+      at = end;
+      if (!this.#missing.has(g)) continue;
+      groupHashInto(hash, 0, list);
+      if (!equalBytes(hash, this.groups.groupHash(g))) continue;
+      checkChunkList(this.groups, g, list);
+      this.#fill(g, list);
+    }
   }
 
   /**

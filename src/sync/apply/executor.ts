@@ -130,7 +130,17 @@ export class Executor {
       getter[Symbol.dispose]();
       // Nothing may go on working in the folder when its owner is told that this is over.
       await Promise.allSettled(this.#running);
+      await this.#keepStaged();
       throw error;
+    }
+  }
+
+  /** Puts in place what is complete: it would have to travel again. */
+  async #keepStaged(): Promise<void> {
+    try {
+      await this.#pipeline.flush();
+    } catch {
+      // What ended the session is told; this can't be helped and is made up for by the next.
     }
   }
 
@@ -331,7 +341,10 @@ export class Executor {
     const missing = await this.#copyAtHand(jobs);
     if (missing.length === 0) return;
     using sink = new StagingSink(missing.map(({ operation }) => operation.size), {
-      open: (at) => this.#options.root.stage(missing[at]!.operation.mode),
+      open: (at) => {
+        const { operation } = missing[at]!;
+        return this.#getter.stageForBatch(wantedOf(operation), operation.mode);
+      },
       onBytes: (at, bytes) => {
         this.#options.signal.throwIfAborted();
         missing[at]!.bytesFetched += bytes;
@@ -341,7 +354,10 @@ export class Executor {
         this.#takeFetched(missing[at]!, staged, recipe);
         return this.#pipeline.isReady ? undefined : this.#pipeline.ready();
       },
-      onFailed: (at, error) => this.#failBy(missing[at]!, error),
+      onFailed: (at, error) => {
+        this.#getter.dropFromBatch(wantedOf(missing[at]!.operation));
+        this.#failBy(missing[at]!, error);
+      },
     });
     const wanted = missing.map(({ operation: { source, size, mtimeMs } }) => ({
       path: source,
@@ -388,6 +404,7 @@ export class Executor {
     const { digest } = job.operation;
     if (digest !== undefined && !equalBytes(digest, recipe.digest)) {
       staged[Symbol.dispose]();
+      this.#getter.dropFromBatch(wantedOf(job.operation));
       const message = "The contents that came are not those announced";
       return this.#fail(job, "changed", message);
     }

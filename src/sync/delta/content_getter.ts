@@ -1,5 +1,5 @@
 import { type Digest, type DigestKey, digestKey } from "../../base/digest.ts";
-import { chunkerFor, FILE_BYTES_MAX } from "../../store/mod.ts";
+import { chunkerFor, FILE_BYTES_MAX, type StagedFile } from "../../store/mod.ts";
 import { AtHand } from "./at_hand.ts";
 import { Budget } from "./budget.ts";
 import { ContentError } from "./content_error.ts";
@@ -46,8 +46,21 @@ export class ContentGetter implements Disposable {
 
   /** True for a file that is best got with others in one request, false for {@linkcode get}. */
   isForBatch(wanted: WantedContent): boolean {
-    if (wanted.size <= DELTA_BYTES_MIN) return true;
-    return wanted.size <= ALONE_BYTES_MIN && !hasUsefulOld(wanted);
+    if (wanted.size > ALONE_BYTES_MIN || hasUsefulOld(wanted)) return false;
+    // What a run that died left of it is looked at first.
+    return wanted.size <= PARTIAL_BYTES_MIN || !this.#context.partials.has(targetOf(wanted));
+  }
+
+  /** An empty file for one of a batch; a larger one is found again should this process die. */
+  stageForBatch(wanted: WantedContent, mode: number): StagedFile {
+    const { root, partials } = this.#context;
+    if (wanted.size <= PARTIAL_BYTES_MIN) return root.stage(mode);
+    return partials.begin(targetOf(wanted));
+  }
+
+  /** Ends what {@linkcode stageForBatch} began, where nobody will go on with it. */
+  dropFromBatch(wanted: WantedContent): void {
+    if (wanted.size > PARTIAL_BYTES_MIN) this.#context.partials.discard(targetOf(wanted));
   }
 
   /**

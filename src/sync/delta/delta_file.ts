@@ -1,6 +1,7 @@
 import { equalBytes } from "../../base/bytes.ts";
 import {
   type AssemblyStep,
+  encodeRecipe,
   type GroupList,
   type PartialFile,
   type PartialTarget,
@@ -16,17 +17,26 @@ import { Assembler, type InPlace } from "./assembler.ts";
 import { Basis, openDigest } from "./basis.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { ChunkProgress } from "./chunk_progress.ts";
+import { ContentError } from "./content_error.ts";
 import type { DeltaContext } from "./delta_context.ts";
 import { hashPrefix } from "./hash_prefix.ts";
 import { getGroupList, getMissingGroups } from "./remote_recipe.ts";
 import { Seed } from "./seed.ts";
 import { settleAll } from "./settle.ts";
-import { LayeredChunks } from "./share_chunks.ts";
+import { LayeredChunks, tryDecode } from "./share_chunks.ts";
 import { SourceSet } from "./source_set.ts";
 import type { GotContent, Traffic, WantedContent } from "./wanted.ts";
 
-/** Files from this size on keep what has arrived when they are interrupted. */
-export const PARTIAL_BYTES_MIN = 8 * 1024 * 1024;
+/**
+ * Files over this size keep what has arrived when they are interrupted. Of smaller ones, 256 at most
+ * wait for the disk together.
+ */
+export const PARTIAL_BYTES_MIN = 64 * 1024;
+/**
+ * Bytes to fetch from which on notes of a file are kept beside it: losing them would cost more. Only
+ * with them is what is left of one version of use for another.
+ */
+export const NOTES_BYTES_MIN = 8 * 1024 * 1024;
 /** An old version, or what is left of one, below this has no whole chunk to offer. */
 export const OLD_BYTES_MIN = 32 * 1024;
 
@@ -80,6 +90,9 @@ export class DeltaFile {
       const recipe = await this.#complete(findings);
       return this.#hand(recipe);
     } catch (error) {
+      if (error instanceof ContentError && this.#checkpoints === undefined) {
+        this.#isWorthKeeping = false;
+      }
       this.#drop();
       throw error;
     }
@@ -122,14 +135,14 @@ export class DeltaFile {
   async #complete({ list, basis, seedBytes, prefixChunks }: Findings): Promise<Recipe> {
     const { remote, signal, onBytes } = this.#context;
     const staged = this.#staged!;
-    const recipe = await this.#recipe(list, basis);
+    const recipe = await this.#recipe(list, basis, prefixChunks);
     const progress = new ChunkProgress(recipe);
     if (prefixChunks !== undefined) progress.mark(0, recipe.commonChunks(prefixChunks));
     const isResumed = this.#isWorthKeeping;
     if (isResumed) await this.#markFlushed(recipe, progress);
     const { steps, open } = await this.#plan(recipe, basis);
     using sources = new SourceSet(open);
-    this.#beginCheckpoints(recipe, steps, sources);
+    this.#beginNotes(recipe, steps, sources);
     const inPlace: InPlace = {
       bytes: staged.size,
       isResumed,
@@ -160,11 +173,24 @@ export class DeltaFile {
     return recipe;
   }
 
-  async #recipe(list: GroupList, basis: Basis): Promise<Recipe> {
+  async #recipe(
+    list: GroupList,
+    basis: Basis,
+    prefixChunks: Uint8Array | undefined,
+  ): Promise<Recipe> {
     const collector = new RecipeCollector(list);
+    if (prefixChunks !== undefined) collector.addPrefix(prefixChunks);
+    if (this.#isWorthKeeping) this.#addSaved(collector);
     await basis.fill(collector);
     await getMissingGroups(this.#context.remote, this.#wanted, collector);
     return collector.finish();
+  }
+
+  /** Adds what an earlier run was told of the file, or of a version of it. */
+  #addSaved(collector: RecipeCollector): void {
+    const saved = this.#partial?.readRecipe();
+    const recipe = saved && tryDecode(saved);
+    if (recipe !== undefined) collector.addRecipe(recipe);
   }
 
   /** What was flushed was checked before it was written; only the rest needs a look. */
@@ -194,11 +220,12 @@ export class DeltaFile {
     };
   }
 
-  /** A journal is kept where losing it would cost more than having it. */
-  #beginCheckpoints(recipe: Recipe, steps: readonly AssemblyStep[], sources: SourceSet): void {
+  /** Notes are kept where losing them would cost more than having them. */
+  #beginNotes(recipe: Recipe, steps: readonly AssemblyStep[], sources: SourceSet): void {
     const { fsync, clock } = this.#context;
-    if (this.#partial === undefined || !fsync) return;
-    if (totalsOf(steps).fetch < PARTIAL_BYTES_MIN) return;
+    if (this.#partial === undefined || totalsOf(steps).fetch < NOTES_BYTES_MIN) return;
+    this.#partial.saveRecipe(encodeRecipe(recipe));
+    if (!fsync) return;
     this.#checkpoints = new Checkpoints(this.#partial, {
       clock,
       digest: recipe.digest,

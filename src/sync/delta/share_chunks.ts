@@ -73,7 +73,7 @@ export class ShareChunks {
 }
 
 /** A stored recipe, unless it is damaged: then it is as good as none. */
-export function tryDecode(bytes: Uint8Array, digest: Digest): Recipe | undefined {
+export function tryDecode(bytes: Uint8Array, digest?: Digest): Recipe | undefined {
   try {
     return decodeRecipe(bytes, digest);
   } catch (error) {

@@ -5,7 +5,7 @@ import type { Failure, FileSink } from "../transfer/remote_share.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { ContentError, errorOfStatus } from "./content_error.ts";
 import type { DeltaContext } from "./delta_context.ts";
-import { PARTIAL_BYTES_MIN, targetOf } from "./delta_file.ts";
+import { NOTES_BYTES_MIN, PARTIAL_BYTES_MIN, targetOf } from "./delta_file.ts";
 import type { GotContent, Traffic, WantedContent } from "./wanted.ts";
 
 /**
@@ -39,6 +39,8 @@ export class WholeFile implements FileSink {
       if (this.#failure !== undefined) throw this.#failure;
       return await this.#hand();
     } catch (error) {
+      // Without a journal it is of no use to another version.
+      if (error instanceof ContentError && this.#checkpoints === undefined) this.#offset = 0;
       await this.#drop();
       throw error;
     }
@@ -50,9 +52,14 @@ export class WholeFile implements FileSink {
       this.#staged = root.stage();
       return;
     }
-    this.#partial = partials.open(targetOf(this.#wanted));
+    const target = targetOf(this.#wanted);
+    // What is written relies on holes where nothing has been written.
+    if (partials.has(target)) partials.discard(target);
+    this.#partial = partials.open(target);
     this.#staged = this.#partial.staged;
-    if (fsync) this.#checkpoints = new Checkpoints(this.#partial, { clock });
+    if (fsync && this.#wanted.size > NOTES_BYTES_MIN) {
+      this.#checkpoints = new Checkpoints(this.#partial, { clock });
+    }
   }
 
   bytes(_index: number, piece: Uint8Array): void {

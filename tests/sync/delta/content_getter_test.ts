@@ -32,6 +32,7 @@ async function get(
   assertContents(got, remote.contents);
   assert.deepEqual(got.digest, remote.recipe.digest);
   got.staged[Symbol.dispose]();
+  fs.rmSync(`${fixture.folder}/.landropic/partial`, { recursive: true, force: true });
   got.close(true);
   return traffic;
 }
@@ -226,7 +227,10 @@ Deno.test("ContentGetter ends the waiting when it is disposed", async () => {
   const getter = fixture.getter(remote);
   const wanted = wantedOf(remote, { digest: remote.recipe.digest });
   const first = await getter.get(wanted, { bytesFetched: 0, bytesReused: 0 });
-  const second = getter.get(wanted, { bytesFetched: 0, bytesReused: 0 });
+  const second = getter.get({ ...wanted, path: "g" as RelPath }, {
+    bytesFetched: 0,
+    bytesReused: 0,
+  });
   const refused = assert.rejects(second, /over/);
   fixture.abort.abort(new Error("over"));
   getter[Symbol.dispose]();

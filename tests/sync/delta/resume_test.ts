@@ -5,6 +5,7 @@ import type { RelPath } from "../../../src/base/paths.ts";
 import {
   CHUNKERS,
   openRoot,
+  type Recipe,
   type Root,
   type StagedFile,
   StoreError,
@@ -138,12 +139,69 @@ Deno.test("a file that was cut goes on where nothing but node:fs reaches the dis
   assert.deepEqual(partialNames(fixture.folder), []);
 });
 
-Deno.test("a file up to 8 MiB leaves nothing behind when it is cut", async () => {
+Deno.test("a file of a megabyte goes on where it was cut, too, and leaves nothing behind", async () => {
+  const contents = noise(1.5 * MIB, "medium");
   for (const files of [{}, { other: noise(MIB, "other") }]) {
     await using fixture = await getterFixture(files);
-    const remote = new FakeRemote(noise(8 * MIB, "medium"));
-    cutAfter(remote, 5 * MIB);
-    assert.equal((await run(fixture, remote)).isDone, false);
+    const remote = new FakeRemote(contents);
+    cutAfter(remote, MIB);
+    const first = await run(fixture, remote);
+    assert.equal(first.isDone, false);
+    const { fetched, isDone } = await run(fixture, new FakeRemote(contents));
+    assert.ok(isDone);
+    assert.ok(first.fetched + fetched <= contents.length + SLACK_BYTES / 3, `${fetched} fetched`);
+    assert.deepEqual(partialNames(fixture.folder), []);
+  }
+});
+
+/** Groups that end behind so many bytes. */
+function groupsBehind({ groups }: Recipe, bytes: number): number {
+  let count = 0;
+  for (let g = 0, end = 0; g < groups.groupCount; g++) {
+    end += groups.groupBytes(g);
+    if (end > bytes) count++;
+  }
+  return count;
+}
+
+Deno.test("a file that goes on asks for no chunk lists of what is there", async () => {
+  for (const files of [{}, { other: noise(MIB, "other") }]) {
+    await using fixture = await getterFixture(files);
+    const remote = new FakeRemote(CONTENTS);
+    cutAfter(remote, 20 * MIB);
+    await run(fixture, remote, { clock: fastClock() });
+    const again = new FakeRemote(CONTENTS);
+    let lists = 0;
+    again.onRecipe = (answer, groups) => {
+      lists += groups.length;
+      return answer;
+    };
+    assert.ok((await run(fixture, again)).isDone);
+    assert.ok(lists <= groupsBehind(again.recipe, 19 * MIB), `${lists} groups asked for`);
+    assert.deepEqual(partialNames(fixture.folder), []);
+  }
+});
+
+Deno.test("a saved recipe is believed as far as its hashes go", async () => {
+  await using fixture = await getterFixture({ other: noise(MIB, "other") });
+  const remote = new FakeRemote(CONTENTS);
+  cutAfter(remote, 20 * MIB);
+  await run(fixture, remote, { clock: fastClock() });
+  const name = partialNames(fixture.folder).find((name) => name.endsWith(".recipe"));
+  const path = `${fixture.folder}/.landropic/partial/${name}`;
+  const saved = fs.readFileSync(path);
+  saved[saved.length - 50]! ^= 1;
+  fs.writeFileSync(path, saved);
+  assert.ok((await run(fixture, new FakeRemote(CONTENTS))).isDone);
+});
+
+Deno.test("a small file whose version is gone at the peer leaves nothing behind", async () => {
+  for (const files of [{}, { other: noise(MIB, "other") }]) {
+    await using fixture = await getterFixture(files);
+    const remote = new FakeRemote(noise(2 * MIB, "gone"));
+    remote.endStatus = 1;
+    const { isDone } = await run(fixture, remote, { expect: { reason: "changed" } });
+    assert.equal(isDone, false);
     assert.deepEqual(partialNames(fixture.folder), []);
   }
 });

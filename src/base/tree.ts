@@ -78,22 +78,42 @@ export function encodePage(
 ): Bytes {
   writer.clear();
   writer.varint(entries.length);
-  for (const entry of entries) {
-    switch (entry.kind) {
-      case "file":
-        writer.u8(entry.digest ? KIND_FILE_DIGEST : KIND_FILE).text(entry.name).varint(entry.mode)
-          .varint(entry.size).varint(zigzag(entry.mtimeMs));
-        if (entry.digest) writer.raw(entry.digest);
-        break;
-      case "dir":
-        writer.u8(KIND_DIR).text(entry.name).varint(entry.mode).raw(entry.shape);
-        break;
-      case "link":
-        writer.u8(KIND_LINK).text(entry.name).text(entry.target).varint(zigzag(entry.mtimeMs));
-        break;
-    }
-  }
+  for (const entry of entries) writeEntry(writer, entry);
   return writer.finish();
+}
+
+/** Appends one entry of a page, behind their count and those before it ({@linkcode encodePage}). */
+export function writeEntry(writer: ByteWriter, entry: Entry): void {
+  switch (entry.kind) {
+    case "file":
+      writer.u8(entry.digest ? KIND_FILE_DIGEST : KIND_FILE).text(entry.name).varint(entry.mode)
+        .varint(entry.size).varint(zigzag(entry.mtimeMs));
+      if (entry.digest) writer.raw(entry.digest);
+      break;
+    case "dir":
+      writer.u8(KIND_DIR).text(entry.name).varint(entry.mode).raw(entry.shape);
+      break;
+    case "link":
+      writer.u8(KIND_LINK).text(entry.name).text(entry.target).varint(zigzag(entry.mtimeMs));
+      break;
+  }
+}
+
+/** As {@linkcode writeEntry} for a file without a digest whose name is still bytes among others. */
+export function writeFileEntry(
+  writer: ByteWriter,
+  names: Uint8Array,
+  { nameStart, nameEnd, mode, size, mtimeMs }: FileInBytes,
+): void {
+  writer.u8(KIND_FILE).lvOf(names, nameStart, nameEnd).varint(mode).varint(size)
+    .varint(zigzag(mtimeMs));
+}
+
+/** A file as {@linkcode writeFileEntry} takes it. */
+export interface FileInBytes extends Pick<FileEntry, "mode" | "size" | "mtimeMs"> {
+  /** Where the name starts, in valid UTF-8. */
+  readonly nameStart: number;
+  readonly nameEnd: number;
 }
 
 /**

@@ -190,6 +190,17 @@ export class ByteWriter {
     return this.varint(bytes.length).raw(bytes);
   }
 
+  /** As {@linkcode lv} for a few bytes out of many, without a view of them. */
+  lvOf(bytes: Uint8Array, start: number, end: number): this {
+    const length = end - start;
+    this.#grow(8 + length);
+    let at = writeVarint(this.#buffer, this.#length, length);
+    const buffer = this.#buffer;
+    for (let from = start; from < end; from++) buffer[at++] = bytes[from]!;
+    this.#length = at;
+    return this;
+  }
+
   /** A varint length, then the text in UTF-8; lone surrogates become U+FFFD. */
   text(text: string): this {
     const lengthBytes = varintLength(text.length);

@@ -1,7 +1,7 @@
-import { decodeUtf8, equalBytes } from "../base/bytes.ts";
+import { decodeUtf8, equalBytes, utf8 } from "../base/bytes.ts";
 import { type Digest, DIGEST_BYTES } from "../base/digest.ts";
-import { searchNames } from "../base/paths.ts";
-import { ByteReader } from "../base/varint.ts";
+import { writeFileEntry } from "../base/tree.ts";
+import { ByteReader, type ByteWriter } from "../base/varint.ts";
 import { EMPTY_VECTOR, type VersionVector } from "../base/version_vector.ts";
 import { checksum32 } from "./checksum.ts";
 import {
@@ -27,6 +27,7 @@ import {
   VECTOR_AT,
 } from "./dir_layout.ts";
 import { printOf } from "./digest_map.ts";
+import { NameRows } from "./name_rows.ts";
 import type { DirPatch, EntryKind, EntryRecord, Tombstone } from "./dir_record.ts";
 import { readVectors, vectorAt } from "../base/vector_table.ts";
 
@@ -53,7 +54,8 @@ export class DirView {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #head: Head;
-  readonly #names: readonly string[];
+  readonly #joinedNames: Uint8Array;
+  readonly #names: NameRows;
   readonly #vectors: readonly VersionVector[];
   readonly #targets: readonly (string | undefined)[];
   readonly #entriesFrom: number;
@@ -76,7 +78,11 @@ export class DirView {
     this.#view = view;
     this.#head = head;
     this.#vectors = readVectors(reader);
-    this.#names = readNames(reader, head.entries + head.tombstones + head.removed);
+    this.#joinedNames = reader.lv(reader.remaining);
+    this.#names = new NameRows(this.#joinedNames, {
+      names: head.entries + head.tombstones + head.removed,
+      rows: head.entries,
+    });
     this.#targets = readTargets(reader);
     this.#entriesFrom = reader.offset;
     this.#tombstonesFrom = this.#entriesFrom + head.entries * ENTRY_ROW_BYTES;
@@ -108,12 +114,36 @@ export class DirView {
 
   /** The name of entry `i`. */
   name(i: number): string {
-    return this.#names[i]!;
+    return this.#names.name(i);
   }
 
-  /** The entry of that name, by binary search. @throws {RangeError} if its row is malformed. */
+  /** The number of the entry whose name is in those bytes, or -1. */
+  rowOfBytes(bytes: Uint8Array, start: number, end: number): number {
+    return this.#names.find(bytes, start, end);
+  }
+
+  /** The number of the entry with that name, or -1. */
+  rowOf(name: string): number {
+    const bytes = utf8(name);
+    return this.#names.find(bytes, 0, bytes.length);
+  }
+
+  /** Appends what a directory's page says of entry `i`, which is a file. Without making an object. */
+  writeFile(writer: ByteWriter, i: number): void {
+    const view = this.#view;
+    const at = this.#entriesFrom + i * ENTRY_ROW_BYTES;
+    writeFileEntry(writer, this.#joinedNames, {
+      nameStart: this.#names.startOf(i),
+      nameEnd: this.#names.endOf(i),
+      mode: view.getUint16(at + MODE_AT) & 0o777,
+      size: view.getFloat64(at + SIZE_AT),
+      mtimeMs: view.getFloat64(at + MTIME_MS_AT),
+    });
+  }
+
+  /** The entry of that name. @throws {RangeError} if its row is malformed. */
   find(name: string): EntryRecord | undefined {
-    const i = searchNames(this.length, (at) => this.#names[at]!, name);
+    const i = this.rowOf(name);
     return i < 0 ? undefined : this.entry(i);
   }
 
@@ -140,13 +170,17 @@ export class DirView {
 
   /** Decodes entry `i`. @throws {RangeError} if its row is malformed. */
   entry(i: number): EntryRecord {
+    return this.#entry(i, this.name(i));
+  }
+
+  #entry(i: number, name: string): EntryRecord {
     const view = this.#view;
     const at = this.#entriesFrom + i * ENTRY_ROW_BYTES;
     const flags = view.getUint8(at);
     const kind = kindOf(flags & KIND_MASK);
     const extra = view.getUint32(at + EXTRA_AT);
     return {
-      name: this.#names[i]!,
+      name,
       kind,
       mode: view.getUint16(at + MODE_AT),
       size: view.getFloat64(at + SIZE_AT),
@@ -179,9 +213,13 @@ export class DirView {
 
   /** Decodes tombstone `i`. @throws {RangeError} if its row is malformed. */
   tombstone(i: number): Tombstone {
+    return this.#tombstone(i, this.name(this.#head.entries + i));
+  }
+
+  #tombstone(i: number, name: string): Tombstone {
     const at = this.#tombstonesFrom + i * TOMBSTONE_ROW_BYTES;
     return {
-      name: this.#names[this.#head.entries + i]!,
+      name,
       kind: kindOf(this.#view.getUint8(at)),
       vector: vectorAt(this.#vectors, this.#view.getUint32(at + TOMBSTONE_VECTOR_AT)) ??
         EMPTY_VECTOR,
@@ -192,12 +230,16 @@ export class DirView {
   /** Decodes everything; `removed` is empty for a full record. @throws {RangeError} */
   decode(): DirPatch {
     const { entries, tombstones, scannedAtMs, shape } = this.#head;
+    const names = this.#names.all();
     return {
       scannedAtMs,
       shape,
-      entries: Array.from({ length: entries }, (_, i) => this.entry(i)),
-      tombstones: Array.from({ length: tombstones }, (_, i) => this.tombstone(i)),
-      removed: this.#names.slice(entries + tombstones),
+      entries: Array.from({ length: entries }, (_, i) => this.#entry(i, names[i]!)),
+      tombstones: Array.from(
+        { length: tombstones },
+        (_, i) => this.#tombstone(i, names[entries + i]!),
+      ),
+      removed: names.slice(entries + tombstones),
     };
   }
 
@@ -228,14 +270,6 @@ interface DigestRows {
   readonly firstRow: Map<number, number>;
   /** For each row the next with equal bits, 0 for none. */
   readonly nextRow: Uint32Array;
-}
-
-function readNames(reader: ByteReader, count: number): readonly string[] {
-  const text = decodeUtf8(reader.lv(reader.remaining));
-  if (text === undefined) throw new RangeError("names are not valid UTF-8");
-  const names = text === "" ? [] : text.split("/");
-  if (names.length !== count) throw new RangeError(`${names.length} names for ${count} entries`);
-  return names;
 }
 
 function readTargets(reader: ByteReader): (string | undefined)[] {

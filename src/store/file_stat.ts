@@ -36,11 +36,25 @@ export interface ListedEntry extends FileStat {
   readonly rawName: Uint8Array | undefined;
 }
 
+/**
+ * What somebody remembers of a directory that is about to be listed: entries that are still so need not
+ * become objects.
+ */
+export interface KnownEntries {
+  /**
+   * Takes note of an entry that is as it was, which is then left out of the listing.
+   *
+   * @param names Holds the entry's name from `start` to `end`; valid during the call, like `stat`.
+   * @returns False for an entry that is new or changed, or to be listed for another reason.
+   */
+  takeAsKnown(names: Uint8Array, start: number, end: number, stat: FileStat): boolean;
+}
+
 /** One directory, read in one pass. */
 export interface DirListing {
   /** The directory itself. An entry whose `dev` differs lies on another file system. */
   readonly stat: FileStat;
-  /** In the file system's order, without `.` and `..`. */
+  /** In the file system's order, without `.` and `..` and what {@linkcode KnownEntries} took. */
   readonly entries: ListedEntry[];
   /**
    * Names that could be listed but not examined, with the system's error. Nothing may be concluded

@@ -1,5 +1,5 @@
 import type { DirPath, RelPath } from "../base/paths.ts";
-import type { DirListing, FileStat } from "./file_stat.ts";
+import type { DirListing, FileStat, KnownEntries } from "./file_stat.ts";
 import { loadLibc } from "./linux/libc.ts";
 import { LinuxRoot } from "./linux/linux_root.ts";
 import { PortableRoot } from "./portable/portable_root.ts";
@@ -24,8 +24,13 @@ export interface Root extends Disposable {
   /** The root directory when it was opened; `dev` tells mount points apart. */
   readonly stat: FileStat;
 
-  /** Reads one directory with the state of each entry. Cost: about 2 µs an entry. */
-  list(dir: DirPath): DirListing;
+  /**
+   * Reads one directory with the state of each entry. Cost: about 4 µs an entry, of which the system
+   * takes 2.
+   *
+   * @param known Asked about entries before they are listed, by an implementation that gains by it.
+   */
+  list(dir: DirPath, known?: KnownEntries): DirListing;
   /** The state of a path, or `undefined` where there is nothing (a missing parent included). */
   lstat(path: DirPath): FileStat | undefined;
   /** A link's target, byte for byte, or `undefined` where it is not valid UTF-8. */

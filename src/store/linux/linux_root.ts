@@ -1,6 +1,6 @@
 import { type DirPath, nameOf, type RelPath } from "../../base/paths.ts";
 import { decodeUtf8 } from "../../base/bytes.ts";
-import { type DirListing, type FileStat, keptBits } from "../file_stat.ts";
+import { type DirListing, type FileStat, keptBits, type KnownEntries } from "../file_stat.ts";
 import { probeFeatures } from "../probe.ts";
 import { renameCase } from "../rename_case.ts";
 import type {
@@ -65,10 +65,10 @@ export class LinuxRoot implements Root {
     this.#staging = new Staging(libc, this.#dirs, { root: this, nameless: !this.#plain });
   }
 
-  list(dir: DirPath): DirListing {
+  list(dir: DirPath, known?: KnownEntries): DirListing {
     const fd = this.#open(dir, OPEN_DIR, "list");
     try {
-      return listDirectory(this.#libc, fd, dir);
+      return listDirectory(this.#libc, fd, { path: dir, known });
     } finally {
       this.#libc.call.close(fd);
     }

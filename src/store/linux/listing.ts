@@ -1,9 +1,9 @@
 import { Buffer } from "node:buffer";
 import { decodeUtf8 } from "../../base/bytes.ts";
-import type { DirListing, FileStat, ListedEntry } from "../file_stat.ts";
+import type { DirListing, FileStat, KnownEntries, ListedEntry } from "../file_stat.ts";
 import { AT, E, failure, type Libc, nameOfErrno } from "./libc.ts";
 import { EMPTY, scratch } from "./scratch.ts";
-import { readListedStatx, readStatx, STATX_MASK, statxBuffer } from "./statx.ts";
+import { readListedStatx, readStatx, STATX_MASK, statxBuffer, statxView } from "./statx.ts";
 
 /** Bytes of directory entries read at once: some 1500 names. */
 const DIRENTS_BYTES = 64 * 1024;
@@ -18,10 +18,19 @@ const direntsU16 = new Uint16Array(dirents.buffer);
 /**
  * Reads an open directory: names by `getdents64`, states by `statx` relative to it.
  *
+ * Of hundreds of thousands of entries nearly all are as they were, so one loop, with what `known` does in
+ * it, is all that runs for those.
+ *
  * @param fd Open for reading, at its start; stays open.
+ * @param dir.path For messages.
  */
-export function listDirectory(libc: Libc, fd: number, path: string): DirListing {
+export function listDirectory(
+  libc: Libc,
+  fd: number,
+  dir: { readonly path: string; readonly known: KnownEntries | undefined },
+): DirListing {
   const { call } = libc;
+  const { path, known } = dir;
   const stat = statDescriptor(libc, fd, path);
   const entries: ListedEntry[] = [];
   const faults: DirListing["faults"] = [];
@@ -41,18 +50,26 @@ export function listDirectory(libc: Libc, fd: number, path: string): DirListing 
         STATX_MASK,
         statxBuffer,
       );
-      if (result === 0) {
-        const name = direntsText.toString("utf8", start, nameEnd(start, at));
-        if (name.includes("\ufffd")) entries.push(listOdd(start, nameEnd(start, at)));
-        else entries.push(readListedStatx(name, undefined));
-      } else if (libc.errno() !== E.NOENT) {
-        faults.push({
-          name: direntsText.toString("utf8", start, nameEnd(start, at)),
-          systemCode: nameOfErrno(libc.errno()),
-        });
+      const end = nameEnd(start, at);
+      if (result !== 0) {
+        if (libc.errno() !== E.NOENT) {
+          faults.push({ name: textOf(start, end), systemCode: nameOfErrno(libc.errno()) });
+        }
+      } else if (known === undefined || !known.takeAsKnown(dirents, start, end, statxView)) {
+        entries.push(listedEntry(start, end));
       }
     }
   }
+}
+
+/** The entry that was examined last. */
+function listedEntry(start: number, end: number): ListedEntry {
+  const name = textOf(start, end);
+  return name.includes("\ufffd") ? listOdd(start, end) : readListedStatx(name, undefined);
+}
+
+function textOf(start: number, end: number): string {
+  return direntsText.toString("utf8", start, end);
 }
 
 /** The state of an open descriptor, of any kind. */

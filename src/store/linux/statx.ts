@@ -35,21 +35,64 @@ export function readListedStatx(
   return new Listed(name, rawName);
 }
 
+/** What is in the buffer at the moment of asking, for who looks at it and keeps nothing. */
+class StatxView implements FileStat {
+  get kind(): FileKind {
+    return KIND_OF_FORMAT[u16[14]! >> 12]!;
+  }
+  get mode(): number {
+    return u16[14]! & 0o7777;
+  }
+  get nlink(): number {
+    return u32[4]!;
+  }
+  get ino(): number {
+    // Wider numbers exist (network and overlay file systems); folding keeps them telling apart.
+    return u32[8]! + ((u32[9]! & 0x1f_ffff) ^ (u32[9]! >>> 21)) * TWO_32;
+  }
+  get size(): number {
+    return u32[10]! + u32[11]! * TWO_32;
+  }
+  get blocks(): number {
+    return u32[12]! + u32[13]! * TWO_32;
+  }
+  get ctimeMs(): number {
+    return milliseconds(24);
+  }
+  get ctimeNs(): number {
+    return u32[26]! % 1_000_000;
+  }
+  get mtimeMs(): number {
+    return milliseconds(28);
+  }
+  get mtimeNs(): number {
+    return u32[30]! % 1_000_000;
+  }
+  get dev(): number {
+    return u32[34]! * 0x10_0000 + u32[35]!;
+  }
+  get mountPoint(): boolean {
+    return (u32[2]! & ATTRIBUTE_MOUNT_ROOT) !== 0;
+  }
+}
+
+/** The state in the buffer, without a copy: it changes with the next call. */
+export const statxView: FileStat = new StatxView();
+
 // Classes rather than literals: all fields are set in one place and every object has one shape.
 class Stat implements FileStat {
-  readonly kind: FileKind = KIND_OF_FORMAT[u16[14]! >> 12]!;
-  readonly mode: number = u16[14]! & 0o7777;
-  readonly nlink: number = u32[4]!;
-  // Wider inode numbers exist (network and overlay file systems); folding keeps them telling apart.
-  readonly ino: number = u32[8]! + ((u32[9]! & 0x1f_ffff) ^ (u32[9]! >>> 21)) * TWO_32;
-  readonly size: number = u32[10]! + u32[11]! * TWO_32;
-  readonly blocks: number = u32[12]! + u32[13]! * TWO_32;
-  readonly ctimeMs: number = milliseconds(24);
-  readonly ctimeNs: number = u32[26]! % 1_000_000;
-  readonly mtimeMs: number = milliseconds(28);
-  readonly mtimeNs: number = u32[30]! % 1_000_000;
-  readonly dev: number = u32[34]! * 0x10_0000 + u32[35]!;
-  readonly mountPoint: boolean = (u32[2]! & ATTRIBUTE_MOUNT_ROOT) !== 0;
+  readonly kind: FileKind = statxView.kind;
+  readonly mode: number = statxView.mode;
+  readonly nlink: number = statxView.nlink;
+  readonly ino: number = statxView.ino;
+  readonly size: number = statxView.size;
+  readonly blocks: number = statxView.blocks;
+  readonly ctimeMs: number = statxView.ctimeMs;
+  readonly ctimeNs: number = statxView.ctimeNs;
+  readonly mtimeMs: number = statxView.mtimeMs;
+  readonly mtimeNs: number = statxView.mtimeNs;
+  readonly dev: number = statxView.dev;
+  readonly mountPoint: boolean = statxView.mountPoint;
 }
 
 class Listed extends Stat implements ListedEntry {

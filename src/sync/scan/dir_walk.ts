@@ -1,7 +1,8 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../base/digest.ts";
 import { compareNames, type DirPath } from "../../base/paths.ts";
-import type { Entry } from "../../base/tree.ts";
+import { type Entry, writeEntry } from "../../base/tree.ts";
+import type { ByteWriter } from "../../base/varint.ts";
 import {
   bumpVector,
   EMPTY_VECTOR,
@@ -16,7 +17,8 @@ import {
   type Tombstone,
   vectorOf,
 } from "../../index/mod.ts";
-import type { ListedEntry } from "../../store/mod.ts";
+import type { FileStat, KnownEntries, ListedEntry } from "../../store/mod.ts";
+import { IGNORE_FILE } from "../filter/mod.ts";
 
 /** What a {@linkcode DirWalk} asks for. */
 export interface DirWalkOptions {
@@ -26,21 +28,23 @@ export interface DirWalkOptions {
   readonly clock: Clock;
 }
 
-/** What became of a row of what was remembered. */
-const ROW = { missing: 0, kept: 1, replaced: 2 } as const;
-
 /**
- * One directory under way: what the page will hold, and what will be remembered. Names are asked for in
- * their order, which is that of the rows too, so each is found by going on from the last.
+ * What became of a row of what was remembered. `same`: nothing has changed, so the page is made from the
+ * row; in the other cases `entries` has what the page is to say.
  */
-export class DirWalk {
+const ROW = { missing: 0, kept: 1, replaced: 2, same: 3 } as const;
+
+/** One directory under way: what the page will hold, and what will be remembered. */
+export class DirWalk implements KnownEntries {
+  /** What the page says of entries other than unchanged files; sorted by name. */
   readonly entries: Entry[] = [];
   readonly opaque: string[] = [];
   readonly goneDirs: string[] = [];
   isIncomplete = false;
   readonly #known: DirView | undefined;
   readonly #rows: Uint8Array;
-  #nextRow = 0;
+  #sameFiles = 0;
+  #sameBytes = 0;
   readonly #records: EntryRecord[] = [];
   readonly #scannedAtMs: number;
   #isChanged: boolean;
@@ -58,12 +62,37 @@ export class DirWalk {
     this.#isChanged = known === undefined;
   }
 
-  /** Keeps what is known of the entry, if all of it still holds and can be trusted. */
+  /** Files that are as they were. */
+  get sameFiles(): number {
+    return this.#sameFiles;
+  }
+
+  /** Bytes in them. */
+  get sameBytes(): number {
+    return this.#sameBytes;
+  }
+
+  /** Of hundreds of thousands of files nearly all are as they were: those cost no object. */
+  takeAsKnown(names: Uint8Array, start: number, end: number, stat: FileStat): boolean {
+    const known = this.#known;
+    if (known === undefined || stat.kind !== "file") return false;
+    // Whoever asks for that one looks for it in the listing.
+    if (end - start === IGNORE_FILE.length && names[start] === DOT) return false;
+    return this.#keepIfUnchanged(known.rowOfBytes(names, start, end), stat);
+  }
+
+  /** As {@linkcode takeAsKnown} for an entry that was listed. */
   keepIfUnchanged(stat: ListedEntry): boolean {
-    const row = this.#rowOf(stat.name!);
-    if (row < 0 || !this.#known!.isUnchanged(row, stat)) return false;
-    this.#rows[row] = ROW.kept;
-    return true;
+    return stat.kind === "file" && this.#keepIfUnchanged(this.#rowOf(stat.name!), stat);
+  }
+
+  /** Takes unchanged files back that are not to be in the page: they exist and are out of sight. */
+  hide(isHidden: (name: string) => boolean): void {
+    this.#rows.forEach((row, i) => {
+      if (row !== ROW.same || !isHidden(this.#known!.name(i))) return;
+      this.#mark(i, ROW.missing);
+      this.opaque.push(this.#known!.name(i));
+    });
   }
 
   /** What is known of an entry. */
@@ -74,20 +103,19 @@ export class DirWalk {
 
   /** What is known of the entry still holds. */
   keep({ name }: EntryRecord): void {
-    this.#rows[this.#rowOf(name)] = ROW.kept;
+    this.#mark(this.#rowOf(name), ROW.kept);
   }
 
   /** As {@linkcode keep}, with something learned that is to be remembered. */
   change(record: EntryRecord): void {
-    this.#rows[this.#rowOf(record.name)] = ROW.replaced;
+    this.#mark(this.#rowOf(record.name), ROW.replaced);
     this.#records.push(record);
     this.#isChanged = true;
   }
 
   /** The entry is new or changed. */
   note(stat: ListedEntry, more: Partial<Pick<EntryRecord, "digest" | "target" | "vector">>): void {
-    const row = this.#rowOf(stat.name!);
-    if (row >= 0) this.#rows[row] = ROW.replaced;
+    this.#mark(this.#rowOf(stat.name!), ROW.replaced);
     this.#isChanged = true;
     this.#records.push({
       name: stat.name!,
@@ -119,6 +147,24 @@ export class DirWalk {
     return { name, kind, vector: seen, deletedAtMs: this.#scannedAtMs };
   }
 
+  /** Writes the directory's page, in the order of names. */
+  writePage(writer: ByteWriter): void {
+    writer.clear();
+    writer.varint(this.entries.length + this.#sameFiles);
+    let next = 0;
+    for (let row = 0; row < this.#rows.length; row++) {
+      if (this.#rows[row] !== ROW.same) continue;
+      if (next < this.entries.length) {
+        const name = this.#known!.name(row);
+        while (next < this.entries.length && compareNames(this.entries[next]!.name, name) < 0) {
+          writeEntry(writer, this.entries[next++]!);
+        }
+      }
+      this.#known!.writeFile(writer, row);
+    }
+    while (next < this.entries.length) writeEntry(writer, this.entries[next++]!);
+  }
+
   /** The record to store, or `undefined` where the stored one still holds. */
   finish(shape: Digest): DirRecord | undefined {
     const gone = this.#takeLeave();
@@ -131,7 +177,7 @@ export class DirWalk {
     }
     const entries = this.#records;
     this.#rows.forEach((row, i) => {
-      if (row === ROW.kept) entries.push(this.#known!.entry(i));
+      if (row === ROW.kept || row === ROW.same) entries.push(this.#known!.entry(i));
     });
     return {
       scannedAtMs: this.#scannedAtMs,
@@ -157,15 +203,29 @@ export class DirWalk {
     return gone;
   }
 
+  #keepIfUnchanged(row: number, stat: FileStat): boolean {
+    if (row < 0 || !this.#known!.isUnchanged(row, stat)) return false;
+    // Twice in a listing, as may be while it changes.
+    if (this.#rows[row] === ROW.same) return true;
+    this.#rows[row] = ROW.same;
+    this.#sameFiles++;
+    this.#sameBytes += stat.size;
+    return true;
+  }
+
+  /** Says what became of a row other than that it is the same, also where it was first taken for that. */
+  #mark(row: number, became: number): void {
+    if (row < 0) return;
+    if (this.#rows[row] === ROW.same) {
+      this.#sameFiles--;
+      this.#sameBytes -= this.#known!.entry(row).size;
+    }
+    this.#rows[row] = became;
+  }
+
   /** The row of a name, or -1. */
   #rowOf(name: string): number {
-    const known = this.#known;
-    if (known === undefined) return -1;
-    for (; this.#nextRow < known.length; this.#nextRow++) {
-      const order = compareNames(known.name(this.#nextRow), name);
-      if (order >= 0) return order === 0 ? this.#nextRow : -1;
-    }
-    return -1;
+    return this.#known === undefined ? -1 : this.#known.rowOf(name);
   }
 
   #tombstones(): Tombstone[] {
@@ -191,3 +251,5 @@ export class DirWalk {
 function byName(a: { readonly name: string }, b: { readonly name: string }): number {
   return compareNames(a.name, b.name);
 }
+
+const DOT = 0x2e;

@@ -12,7 +12,7 @@ import {
   OWN_FOLDER,
   type RelPath,
 } from "../../base/paths.ts";
-import { DIR_ENTRIES_MAX, encodePage, type FileEntry, shapeOf } from "../../base/tree.ts";
+import { DIR_ENTRIES_MAX, type FileEntry, shapeOf } from "../../base/tree.ts";
 import { ByteWriter } from "../../base/varint.ts";
 import type { VectorMember } from "../../base/version_vector.ts";
 import {
@@ -74,7 +74,7 @@ export interface ScanOptions {
  * scan, or its inode changed while size and time did not. If the contents turn out different, the page
  * carries the digest, and the old record stays until a sync has taken the change up.
  *
- * Cost: 2.5 µs an entry for reading the directory, 1 µs for comparing, 0.5 µs for the page.
+ * Cost: 4 µs a file that is as it was, half of it the system's, and 10 µs for any other entry.
  */
 export async function scan(options: ScanOptions): Promise<Snapshot> {
   return await new Scanner(options).run();
@@ -100,22 +100,43 @@ class Scanner {
   }
 
   async run(): Promise<Snapshot> {
-    const listing = this.#options.root.list("");
+    const root = this.#begin("");
+    const listing = this.#list(root);
     const filter = this.#options.filter(this.#ignoreFile("", listing));
-    await this.#walk("", listing, filter);
+    await this.#walk(root, listing, filter);
     return new Snapshot(this.#dirs, this.#problems, this.#files, this.#bytes);
   }
 
-  async #walk(path: DirPath, listing: DirListing, filter: FilterStack): Promise<Walked> {
+  #begin(path: DirPath): DirWalk {
+    return new DirWalk(path, this.#options.memory.foldDir(path), this.#options);
+  }
+
+  #list(dir: DirWalk): DirListing {
+    const { root, checksum } = this.#options;
+    return checksum ? root.list(dir.path) : root.list(dir.path, dir);
+  }
+
+  async #walk(dir: DirWalk, listing: DirListing, filter: FilterStack): Promise<Walked> {
     await this.#breathe();
-    const dir = new DirWalk(path, this.#options.memory.foldDir(path), this.#options);
+    if (dir.sameFiles + listing.entries.length > DIR_ENTRIES_MAX) {
+      // Which of them are too many is for their order to say, so all are looked at.
+      return await this.#walkListed(
+        this.#begin(dir.path),
+        this.#options.root.list(dir.path),
+        filter,
+      );
+    }
+    if (!filter.isEmpty) dir.hide((name) => filter.isIgnored(joinPath(dir.path, name), false));
+    return await this.#walkListed(dir, listing, filter);
+  }
+
+  async #walkListed(dir: DirWalk, listing: DirListing, filter: FilterStack): Promise<Walked> {
     for (const fault of listing.faults) {
       this.#leaveOut(dir, fault.name, fault.systemCode, "It can't be examined");
     }
-    const listed = listing.entries.filter((entry) => this.#isNamed(dir, entry));
-    listed.sort((a, b) => compareNames(a.name!, b.name!));
+    const listed = byName(listing.entries.filter((entry) => this.#isNamed(dir, entry)));
     if (listed.length > DIR_ENTRIES_MAX) {
-      this.#problem(path, "too_many_entries", `It holds over ${DIR_ENTRIES_MAX} entries`);
+      this.#problem(dir.path, "too_many_entries", `It holds over ${DIR_ENTRIES_MAX} entries`);
       dir.isIncomplete = true;
       listed.length = DIR_ENTRIES_MAX;
     }
@@ -146,14 +167,10 @@ class Scanner {
   }
 
   #takeFile(dir: DirWalk, path: RelPath, stat: ListedEntry): Promise<void> | undefined {
+    if (!this.#options.checksum && dir.keepIfUnchanged(stat)) return undefined;
     this.#files++;
     this.#bytes += stat.size;
-    // Of hundreds of thousands of files nearly all are as they were: those cost no object.
-    if (this.#options.checksum || !dir.keepIfUnchanged(stat)) {
-      return this.#lookAtFile(dir, path, stat);
-    }
-    dir.entries.push(fileEntryOf(stat));
-    return undefined;
+    return this.#lookAtFile(dir, path, stat);
   }
 
   async #lookAtFile(dir: DirWalk, path: RelPath, stat: ListedEntry): Promise<void> {
@@ -210,14 +227,15 @@ class Scanner {
     if (stat.mountPoint) {
       return this.#leaveOut(dir, name, "mount_point", "Another file system is mounted there", true);
     }
+    const inner = this.#begin(path);
     let listing: DirListing;
     try {
-      listing = this.#options.root.list(path);
+      listing = this.#list(inner);
     } catch (error) {
       return this.#leaveOut(dir, name, reasonOf(error) ?? "io", messageOf(error));
     }
     const walked = await this.#walk(
-      path,
+      inner,
       listing,
       filter.enter(path, this.#ignoreFile(path, listing)),
     );
@@ -268,7 +286,10 @@ class Scanner {
   }
 
   #close(dir: DirWalk, stat: FileStat): Walked {
-    const page = encodePage(dir.entries, this.#writer);
+    this.#files += dir.sameFiles;
+    this.#bytes += dir.sameBytes;
+    dir.writePage(this.#writer);
+    const page = this.#writer.finish();
     const shape = shapeOf(page);
     this.#dirs.set(dir.path, {
       path: dir.path,
@@ -348,6 +369,12 @@ class Scanner {
     this.#options.signal.throwIfAborted();
     this.#sliceStartMs = this.#options.clock.nowMs();
   }
+}
+
+/** Sorted, and one of each: while names change the system may give one twice. */
+function byName(entries: ListedEntry[]): ListedEntry[] {
+  entries.sort((a, b) => compareNames(a.name!, b.name!));
+  return entries.filter(({ name }, i) => name !== entries[i + 1]?.name);
 }
 
 function fileEntryOf(stat: ListedEntry): FileEntry {

@@ -1,0 +1,235 @@
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { systemClock } from "../../../src/base/clock.ts";
+import type { DirPath } from "../../../src/base/paths.ts";
+import { decodePage, encodePage, shapeOf } from "../../../src/base/tree.ts";
+import type { DirRecord } from "../../../src/index/mod.ts";
+import { encodeDir } from "../../../src/index/dir_codec.ts";
+import { DirView } from "../../../src/index/dir_view.ts";
+import { openRoot, type Root, type RootImplementation } from "../../../src/store/mod.ts";
+import { vectorMember } from "../../../src/base/version_vector.ts";
+import { FilterStack } from "../../../src/sync/filter/mod.ts";
+import { scan, type ScanMemory } from "../../../src/sync/scan/scanner.ts";
+import type { Snapshot } from "../../../src/sync/scan/snapshot.ts";
+
+/** Remembers as the index does, in encoded form. */
+class Memory implements ScanMemory {
+  readonly dirs = new Map<DirPath, Uint8Array>();
+  puts = 0;
+  #counter = 0;
+
+  foldDir(path: DirPath): DirView | undefined {
+    const bytes = this.dirs.get(path);
+    return bytes && new DirView(bytes);
+  }
+
+  putDir(path: DirPath, record: DirRecord): void {
+    this.puts++;
+    this.dirs.set(path, encodeDir(record));
+  }
+
+  nextEditCounter(): number {
+    return ++this.#counter;
+  }
+
+  noteEarlier(): void {}
+
+  buryDir(path: DirPath): void {
+    for (const dir of [...this.dirs.keys()]) {
+      if (dir === path || dir.startsWith(`${path}/`)) this.dirs.delete(dir);
+    }
+  }
+}
+
+async function scanned(root: Root, memory: Memory, filters: string[] = []): Promise<Snapshot> {
+  return await scan({
+    root,
+    memory,
+    member: vectorMember("DEVICE", "00"),
+    filter: (text) => FilterStack.root(filters, text),
+    checksum: false,
+    digestOf: () => Promise.reject(new Error("no file is to be read")),
+    clock: systemClock,
+    signal: new AbortController().signal,
+  });
+}
+
+/** Everything that a snapshot says, to compare. */
+function contentsOf(snapshot: Snapshot): unknown {
+  const { dirs, files, bytes } = snapshot;
+  const pages = [...dirs].map(([path, { page, opaque, isIncomplete }]) => ({
+    path,
+    entries: decodePage(page),
+    opaque: opaque.toSorted(),
+    isIncomplete,
+  }));
+  return { pages, files, bytes };
+}
+
+const NAMES = ["a", "b", "ä", "🙂", "e e", "long-name-that-others-begin-like", "long-name-x"];
+const nameArbitrary = fc.constantFrom(...NAMES);
+const dirArbitrary = fc.constantFrom("", "d", "d/d", "e");
+/** In the past, so that no file is too fresh to trust. */
+const TIME_S = 1_600_000_000;
+
+/** Whatever is done to a folder between two scans; what can't be done is left. */
+type Edit =
+  | { do: "write"; dir: string; name: string; bytes: number; age: number }
+  | { do: "replace"; dir: string; name: string; bytes: number }
+  | { do: "rename"; dir: string; name: string; to: string }
+  | { do: "remove"; dir: string; name: string }
+  | { do: "link"; dir: string; name: string; to: string }
+  | { do: "chmod"; dir: string; name: string; mode: number }
+  | { do: "bad-name" | "make-dir"; dir: string; name: string }
+  | { do: "ignore"; dir: string; rules: string };
+
+const edits: fc.Arbitrary<Edit> = fc.oneof(
+  ...(["write", "replace", "rename", "remove", "link", "chmod", "bad-name", "make-dir"] as const)
+    .map(
+      (kind) =>
+        fc.record({
+          do: fc.constant(kind),
+          dir: dirArbitrary,
+          name: nameArbitrary,
+          to: nameArbitrary,
+          bytes: fc.nat(3),
+          age: fc.nat(2),
+          mode: fc.constantFrom(0o600, 0o644, 0o755),
+        }) as fc.Arbitrary<Edit>,
+    ),
+  fc.record({
+    do: fc.constant("ignore" as const),
+    dir: dirArbitrary,
+    rules: fc.constantFrom("", "a\n", "/b\nä\n", "*\n!a\n"),
+  }),
+);
+
+function apply(folder: string, edit: Edit): void {
+  const dir = join(folder, edit.dir);
+  const path = join(dir, "name" in edit ? edit.name : ".landropicignore");
+  try {
+    switch (edit.do) {
+      case "write":
+        fs.writeFileSync(path, "x".repeat(edit.bytes));
+        return fs.utimesSync(path, TIME_S, TIME_S + edit.age);
+      case "replace":
+        fs.writeFileSync(`${path}.new`, "y".repeat(edit.bytes));
+        fs.utimesSync(`${path}.new`, TIME_S, TIME_S);
+        return fs.renameSync(`${path}.new`, path);
+      case "rename":
+        return fs.renameSync(path, join(dir, edit.to));
+      case "remove":
+        return fs.rmSync(path, { recursive: true });
+      case "link":
+        return fs.symlinkSync(edit.to, path);
+      case "chmod":
+        return fs.chmodSync(path, edit.mode);
+      case "bad-name":
+        // No peer could be told of it.
+        return fs.writeFileSync(`${path}\n`, "");
+      case "make-dir":
+        return void fs.mkdirSync(path);
+      case "ignore":
+        if (edit.rules === "") return fs.rmSync(path);
+        fs.writeFileSync(path, edit.rules);
+        return fs.utimesSync(path, TIME_S, TIME_S);
+    }
+  } catch (error) {
+    if ((error as { code?: string }).code === undefined) throw error;
+  }
+}
+
+const IMPLEMENTATIONS: readonly RootImplementation[] = Deno.build.os === "linux"
+  ? ["linux", "portable"]
+  : ["portable"];
+
+for (const implementation of IMPLEMENTATIONS) {
+  Deno.test(`scan() with a memory sees what one without sees, after any edits (${implementation})`, async () => {
+    const steps = fc.array(fc.array(edits, { maxLength: 12 }), { minLength: 1, maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(steps, fc.boolean(), async (steps, excludes) => {
+        const folder = fs.mkdtempSync(join(Deno.env.get("TMPDIR") ?? "/tmp", "landropic-scan-"));
+        try {
+          for (const dir of ["d", "d/d", "e"]) fs.mkdirSync(join(folder, dir));
+          using root = openRoot(folder, { implementation });
+          const memory = new Memory();
+          for (const step of steps) {
+            for (const edit of step) apply(folder, edit);
+            const filters = excludes ? ["long-*"] : [];
+            const seen = await scanned(root, memory, filters);
+            assert.deepEqual(
+              contentsOf(seen),
+              contentsOf(await scanned(root, new Memory(), filters)),
+            );
+            for (const [path, { page, shape }] of seen.dirs) {
+              assert.deepEqual(page, encodePage(seen.list(path)));
+              assert.deepEqual(shape, shapeOf(page));
+            }
+            // Nothing has changed, so there is nothing to write.
+            const { puts } = memory;
+            assert.deepEqual(contentsOf(await scanned(root, memory, filters)), contentsOf(seen));
+            assert.equal(memory.puts, puts);
+          }
+        } finally {
+          fs.rmSync(folder, { recursive: true });
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+}
+
+Deno.test("scan() finds every name again in a directory larger than one read of it", async () => {
+  const folder = fs.mkdtempSync(join(Deno.env.get("TMPDIR") ?? "/tmp", "landropic-scan-"));
+  try {
+    for (let i = 0; i < 3000; i++) {
+      const path = join(folder, `file-with-a-longish-name-${(i * 7919) % 3000}`);
+      fs.writeFileSync(path, "");
+      fs.utimesSync(path, TIME_S, TIME_S);
+    }
+    using root = openRoot(folder);
+    const memory = new Memory();
+    const first = await scanned(root, memory);
+    assert.equal(first.files, 3000);
+    assert.equal(memory.puts, 1);
+    assert.deepEqual((await scanned(root, memory)).shape, first.shape);
+    assert.equal(memory.puts, 1);
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+});
+
+Deno.test("scan() counts an entry once that a changing directory gives twice", async () => {
+  const folder = fs.mkdtempSync(join(Deno.env.get("TMPDIR") ?? "/tmp", "landropic-scan-"));
+  try {
+    apply(folder, { do: "write", dir: "", name: "a", bytes: 3, age: 0 });
+    apply(folder, { do: "write", dir: "", name: "b", bytes: 3, age: 0 });
+    using root = openRoot(folder);
+    const memory = new Memory();
+    await scanned(root, memory);
+    const doubled = new Proxy(root, {
+      get(target, name) {
+        if (name !== "list") return Reflect.get(target, name, target);
+        return (...given: Parameters<Root["list"]>) => {
+          const { entries, ...rest } = target.list(...given);
+          // As they were, then changed; or changed, and then again.
+          const again = target.list(given[0]).entries.map((entry) => ({ ...entry, size: 7 }));
+          return { ...rest, entries: [...entries, ...again, ...again] };
+        };
+      },
+    });
+    const seen = await scanned(doubled, memory);
+    assert.deepEqual(
+      seen.list("").map(({ name, ...entry }) => [name, "size" in entry && entry.size]),
+      [
+        ["a", 7],
+        ["b", 7],
+      ],
+    );
+    assert.deepEqual([seen.files, seen.bytes], [2, 14]);
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+});

@@ -4,16 +4,19 @@ import type { Operation, Outcome } from "./operation.ts";
 import {
   decodeOperation,
   decodeOutcome,
-  encodeOperation,
   encodeOutcome,
   OPERATION_BYTES_MAX,
 } from "./operation_codec.ts";
 import { type ByteReader, ByteWriter } from "../../base/varint.ts";
 
-/** Sends operations and gives back the peer's outcomes as they come; resolves when the last one is in. */
+/**
+ * Sends operations and gives back the peer's outcomes as they come; resolves when the last one is in.
+ *
+ * @param operations Each encoded, with its length in front; may be views.
+ */
 export async function sendOperations(
   stream: DuplexStream,
-  operations: Iterable<Operation>,
+  operations: Iterable<Uint8Array>,
   options: { readonly compress: boolean; readonly onOutcome: (outcome: Outcome) => void },
 ): Promise<void> {
   await Promise.all([
@@ -85,13 +88,12 @@ export class OutcomeSender {
 
 async function writeOperations(
   stream: DuplexStream,
-  operations: Iterable<Operation>,
+  operations: Iterable<Uint8Array>,
   compress: boolean,
 ): Promise<void> {
   const out = new BlockWriter((bytes) => stream.send.write(bytes), { compress });
-  const writer = new ByteWriter(256);
   for (const operation of operations) {
-    const pending = writeLv(out, encodeOperation(operation, writer));
+    const pending = out.write(operation);
     if (pending !== undefined) await pending;
   }
   await out.finish();

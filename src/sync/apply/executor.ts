@@ -58,6 +58,8 @@ export interface ExecutorOptions {
 interface Job<T extends Operation = Operation> {
   readonly index: number;
   readonly operation: T;
+  /** What must be at its path, of a file to be put there. */
+  expected?: Expected;
   recipe?: Recipe;
   /** Learned on the way, where the operation does not have it. */
   digest?: Digest;
@@ -178,8 +180,12 @@ export class Executor {
         });
         return undefined;
       case "copy-file":
+        job.expected = this.#expected(operation);
         return this.#start(this.#copy(job as Job<CopyFile>));
       case "write-file":
+        // Now, in the order of the tree: contents come in any order, and each look into another directory
+        // has its price.
+        job.expected = this.#expected(operation);
         return this.#enqueue(job as Job<WriteFile>);
       case "make-link":
         this.#add(job, {
@@ -432,7 +438,7 @@ export class Executor {
       kind: "file",
       path,
       staged,
-      expected: this.#expected(job.operation),
+      expected: job.expected!,
       keep: this.#options.keep,
     });
   }

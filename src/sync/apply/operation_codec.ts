@@ -70,53 +70,63 @@ export function encodeOperation(operation: Operation, into = new ByteWriter(256)
 
 /** Reads an operation back, as strictly as anything from a peer. @throws {ProtocolError} */
 export function decodeOperation(bytes: Uint8Array): Operation {
-  return strictly(bytes, (from) => {
-    const op = OPS[from.u8()];
-    if (op === undefined) throw new ProtocolError("Operation of unknown kind");
-    const path = readPath(from);
-    const before = readBefore(from);
-    const vector = readVector(from);
-    const common = { path, before, vector };
-    switch (op) {
-      case "make-dir":
-        return { op, ...common, mode: readMode(from), mtimeMs: readOptional(from, unzigzag) };
-      case "write-file":
-        return {
-          op,
-          ...common,
-          source: readSource(from, path),
-          mode: readMode(from),
-          size: from.varint(),
-          mtimeMs: unzigzag(from.varint()),
-          digest: from.u8() === 1 ? from.take(DIGEST_BYTES).slice() : undefined,
-        };
-      case "make-link": {
-        const target = readText(from, LINK_TARGET_BYTES_MAX);
-        const fault = linkFault(path, target);
-        if (fault !== undefined) throw new ProtocolError(`Symbolic link refused: ${fault}`);
-        return { op, ...common, target, mtimeMs: unzigzag(from.varint()) };
-      }
-      case "move":
-        return { op, ...common, from: readPath(from) };
-      case "copy-file":
-        return {
-          op,
-          ...common,
-          from: readPath(from),
-          mode: readMode(from),
-          size: from.varint(),
-          mtimeMs: unzigzag(from.varint()),
-          digest: from.take(DIGEST_BYTES).slice(),
-        };
-      case "set-attributes": {
-        const mode = readOptional(from, (value) => value);
-        if (mode !== undefined && mode > 0o777) throw new ProtocolError("Mode over 0o777");
-        return { op, ...common, mode, mtimeMs: readOptional(from, unzigzag) };
-      }
-      case "remove":
-        return { op, ...common };
+  return strictly(bytes, (from) => readOperation(from, parseRelPath));
+}
+
+/** The same for one that this very process has encoded: paths are what they were. */
+export function decodeOwnOperation(bytes: Uint8Array): Operation {
+  return readOperation(new ByteReader(bytes), (path) => path as RelPath);
+}
+
+/** Makes a path of a text, or refuses it. */
+type PathCheck = (text: string) => RelPath;
+
+function readOperation(from: ByteReader, check: PathCheck): Operation {
+  const op = OPS[from.u8()];
+  if (op === undefined) throw new ProtocolError("Operation of unknown kind");
+  const path = readPath(from, check);
+  const before = readBefore(from);
+  const vector = readVector(from);
+  const common = { path, before, vector };
+  switch (op) {
+    case "make-dir":
+      return { op, ...common, mode: readMode(from), mtimeMs: readOptional(from, unzigzag) };
+    case "write-file":
+      return {
+        op,
+        ...common,
+        source: readSource(from, path, check),
+        mode: readMode(from),
+        size: from.varint(),
+        mtimeMs: unzigzag(from.varint()),
+        digest: from.u8() === 1 ? from.take(DIGEST_BYTES).slice() : undefined,
+      };
+    case "make-link": {
+      const target = readText(from, LINK_TARGET_BYTES_MAX);
+      const fault = linkFault(path, target);
+      if (fault !== undefined) throw new ProtocolError(`Symbolic link refused: ${fault}`);
+      return { op, ...common, target, mtimeMs: unzigzag(from.varint()) };
     }
-  });
+    case "move":
+      return { op, ...common, from: readPath(from, check) };
+    case "copy-file":
+      return {
+        op,
+        ...common,
+        from: readPath(from, check),
+        mode: readMode(from),
+        size: from.varint(),
+        mtimeMs: unzigzag(from.varint()),
+        digest: from.take(DIGEST_BYTES).slice(),
+      };
+    case "set-attributes": {
+      const mode = readOptional(from, (value) => value);
+      if (mode !== undefined && mode > 0o777) throw new ProtocolError("Mode over 0o777");
+      return { op, ...common, mode, mtimeMs: readOptional(from, unzigzag) };
+    }
+    case "remove":
+      return { op, ...common };
+  }
 }
 
 /** Encodes one outcome: `varint index | result u8 | lv code | lv message | varint fetched | varint reused`. */
@@ -199,14 +209,14 @@ function readMode(from: ByteReader): number {
   return mode;
 }
 
-function readPath(from: ByteReader): RelPath {
-  return parseRelPath(readText(from, PATH_BYTES_MAX));
+function readPath(from: ByteReader, check: PathCheck): RelPath {
+  return check(readText(from, PATH_BYTES_MAX));
 }
 
 /** Empty where it is the path itself. */
-function readSource(from: ByteReader, path: RelPath): RelPath {
+function readSource(from: ByteReader, path: RelPath, check: PathCheck): RelPath {
   const text = readText(from, PATH_BYTES_MAX);
-  return text === "" ? path : parseRelPath(text);
+  return text === "" ? path : check(text);
 }
 
 function readText(from: ByteReader, maxBytes: number): string {

@@ -1,5 +1,5 @@
 import type { RelPath } from "../../base/paths.ts";
-import type { Operation, Outcome } from "../apply/operation.ts";
+import type { OperationList } from "../apply/operation_list.ts";
 
 /** Whose folder an operation changes, seen from the initiator. */
 export type Side = "local" | "remote";
@@ -33,9 +33,9 @@ export interface PlanConflict {
 
 /** Everything a session is going to do, decided before anything changes. */
 export interface SyncPlan {
-  readonly local: readonly Operation[];
-  readonly remote: readonly Operation[];
-  readonly items: readonly PlanItem[];
+  readonly local: OperationList;
+  readonly remote: OperationList;
+  readonly items: LongList<PlanItem>;
   readonly conflicts: readonly PlanConflict[];
   /** Files and links deleted on either side; renames are none. */
   readonly deletions: { readonly local: number; readonly remote: number };
@@ -43,14 +43,20 @@ export interface SyncPlan {
   readonly replacements: { readonly local: number; readonly remote: number };
   /** True if any file is the same on both sides, as far as contents go. */
   readonly hasUnchanged: boolean;
+  /** Lines that bring something new to the peer, and to this device. */
+  readonly send: number;
+  readonly receive: number;
   readonly renames: number;
+  /** Files that are written or copied, on both sides. */
+  readonly files: number;
   /** File bytes that may have to travel each way. */
   readonly bytesToSend: number;
   readonly bytesToReceive: number;
 }
 
-/** What became of a plan: the outcome of each operation by its position. */
-export interface PlanOutcomes {
-  readonly local: readonly (Outcome | undefined)[];
-  readonly remote: readonly (Outcome | undefined)[];
+/** A list that may have millions of elements, of which each is made when it is looked at. */
+export interface LongList<T> extends Iterable<T> {
+  readonly length: number;
+  /** `undefined` behind the end. */
+  at(index: number): T | undefined;
 }

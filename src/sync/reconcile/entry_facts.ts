@@ -3,6 +3,7 @@ import type { Entry } from "../../base/tree.ts";
 import type { Before } from "../apply/operation.ts";
 import type { PlanItem } from "../plan/sync_plan.ts";
 import type { Leaf } from "./agreement.ts";
+import type { Shown } from "./plan_lines.ts";
 
 /** Nothing is expected at a path. */
 export const ABSENT: Before = { kind: "absent" };
@@ -24,9 +25,9 @@ export function beforeOf(entry: Entry | undefined): Before {
 export function shownAs(
   entry: Entry,
   action: PlanItem["action"],
-): { action: PlanItem["action"]; type: PlanItem["type"]; bytes: number } {
+): Shown {
   const type = entry.kind === "file" ? "f" : entry.kind === "dir" ? "d" : "l";
-  return { action, type, bytes: entry.kind === "file" ? entry.size : 0 };
+  return { action, type, isSized: true };
 }
 
 /** The leaf with another mode; links have none. */

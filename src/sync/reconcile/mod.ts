@@ -9,7 +9,7 @@ export * from "./conflict_name.ts";
 export * from "./content_digest.ts";
 export type { SkipReason } from "./node.ts";
 export * from "./plan.ts";
-export { type Phase, PHASES } from "./plan_builder.ts";
+export { type Phase, PHASES, type Position } from "./plan_builder.ts";
 export type { DigestQuestion } from "./questions.ts";
 export * from "./reconcile_error.ts";
 export * from "./reconciler.ts";

@@ -1,11 +1,10 @@
 import type { RelPath } from "../../base/paths.ts";
-import type { Operation } from "../apply/operation.ts";
-import type { PlanConflict, PlanItem, SyncPlan } from "../plan/sync_plan.ts";
+import type { SyncPlan } from "../plan/sync_plan.ts";
 import type { SkipReason } from "./node.ts";
-import type { Phase } from "./plan_builder.ts";
+import type { Phase, Position } from "./plan_builder.ts";
 import type { Problem } from "./refusal.ts";
 import type { Settlement } from "./settlement.ts";
-import type { BySide, Side } from "./side.ts";
+import type { Side } from "./side.ts";
 
 /** A path that was left alone on both sides. */
 export interface Skip {
@@ -21,12 +20,8 @@ export type IsDone = (side: Side, index: number) => boolean;
  * order in which they work: see {@linkcode Phase}.
  */
 export interface Plan extends SyncPlan {
-  readonly local: readonly Operation[];
-  readonly remote: readonly Operation[];
-  /** The phase of each operation, by its position. */
-  readonly phases: BySide<readonly Phase[]>;
-  readonly items: readonly PlanItem[];
-  readonly conflicts: readonly PlanConflict[];
+  /** The phase of an operation. */
+  phaseOf(position: Position): Phase;
   readonly skipped: readonly Skip[];
   readonly problems: readonly Problem[];
   /**

@@ -1,6 +1,7 @@
-import type { RelPath } from "../../base/paths.ts";
+import { Uint32List } from "../../base/uint32_list.ts";
 import type { Operation } from "../apply/operation.ts";
-import type { PlanItem } from "../plan/sync_plan.ts";
+import { OperationList, OperationLog } from "../apply/operation_list.ts";
+import { PlanLines, type Shown } from "./plan_lines.ts";
 import { type BySide, bySide, type Side } from "./side.ts";
 
 /**
@@ -29,103 +30,127 @@ export type Phase = typeof PHASES[number];
 export interface Draft {
   /** Names it until the plan has its order. */
   readonly id: number;
-  readonly phase: Phase;
-  readonly operation: Operation;
-  /** The index is right once the plan has its order. */
-  readonly position: { readonly side: Side; index: number };
 }
 
-/** How an operation shows in the plan. */
-export interface Shown {
-  readonly action: PlanItem["action"];
-  readonly type: PlanItem["type"];
-  readonly bytes?: number;
-  readonly from?: RelPath;
-  /** If it is not the operation's. */
-  readonly path?: RelPath;
+/** Where an operation stands once the plan has its order. */
+export interface Position {
+  readonly side: Side;
+  readonly index: number;
+}
+
+/** Operations in the order in which they work. */
+export interface OrderedOperations {
+  readonly lists: BySide<OperationList>;
+  positionOf(id: number): Position;
+  phaseOf(position: Position): Phase;
+}
+
+/** What operations and their lines come to. */
+export interface PlanSums {
+  /** Lines that bring something new, to the peer and to here. */
+  send: number;
+  receive: number;
+  renames: number;
+  /** Files that are written or copied. */
+  files: number;
+  /** Bytes that may have to travel to each side. */
+  readonly bytes: Record<Side, number>;
 }
 
 /** Collects operations, and puts them into the order in which they work. */
 export class PlanBuilder {
-  readonly #drafts: Draft[] = [];
-  readonly items: PlanItem[] = [];
+  readonly #log = new OperationLog();
+  readonly lines = new PlanLines(this.#log);
+  readonly sums: PlanSums = {
+    send: 0,
+    receive: 0,
+    renames: 0,
+    files: 0,
+    bytes: { local: 0, remote: 0 },
+  };
+  /** Side and rank of each operation. */
+  readonly #ranks = new Uint32List();
 
   /** Adds an operation; with `shown`, also its line. */
   add(side: Side, phase: Phase, operation: Operation, shown?: Shown): Draft {
-    const position = { side, index: -1 };
-    const draft: Draft = { id: this.#drafts.length, phase, operation, position };
-    this.#drafts.push(draft);
+    const id = this.#log.add(operation);
+    this.#ranks.push(rankOf(phase, operation) * 2 + (side === "remote" ? 1 : 0));
+    if (operation.op === "write-file") this.sums.bytes[side] += operation.size;
+    if (operation.op === "write-file" || operation.op === "copy-file") this.sums.files++;
+    const draft = { id };
     if (shown !== undefined) this.show(draft, shown);
     return draft;
   }
 
   /** Adds a line for an operation. */
-  show(draft: Draft, shown: Shown): void {
-    const { action, type, from } = shown;
-    const { position } = draft;
-    const path = shown.path ?? draft.operation.path;
-    const bytes = shown.bytes ?? 0;
-    const direction = position.side === "remote" ? ">" : "<";
-    const item = { action, path, bytes, direction, type, operation: position } as const;
-    this.items.push(from === undefined ? item : { ...item, from });
+  show({ id }: Draft, shown: Shown): void {
+    this.lines.add(id, shown);
+    const { action } = shown;
+    if (action === "R") this.sums.renames++;
+    if (action !== "+" && action !== "M") return;
+    if (this.#sideOf(id) === "remote") this.sums.send++;
+    else this.sums.receive++;
   }
 
-  /** The operations of each side, in their order. Their positions are right from then on. */
-  ordered(): BySide<Draft[]> {
-    const byPhase = bySide(() => PHASES.map((): Draft[] => []));
-    for (const draft of this.#drafts) {
-      byPhase[draft.position.side][PHASES.indexOf(draft.phase)]!.push(draft);
+  /** Puts the operations of each side into their order. To be called once, when all are there. */
+  ordered(): OrderedOperations {
+    const count = this.#log.length;
+    // By counting: where the operations of a rank begin on their side.
+    const next = new Uint32Array(2 * RANKS + 2);
+    for (let id = 0; id < count; id++) next[this.#ranks.at(id) + 2]!++;
+    for (let i = 2; i < next.length; i++) next[i]! += next[i - 2]!;
+    const lengths = { local: next[2 * RANKS]!, remote: next[2 * RANKS + 1]! };
+    const orders = bySide((side) => new Uint32Array(lengths[side]));
+    const indexes = new Uint32Array(count);
+    for (let id = 0; id < count; id++) {
+      const index = next[this.#ranks.at(id)]!++;
+      orders[this.#sideOf(id)][index] = id;
+      indexes[id] = index;
     }
-    return bySide((side) => {
-      const ordered = byPhase[side].flatMap((drafts, i) => orderedWithin(PHASES[i]!, drafts));
-      for (const [index, draft] of ordered.entries()) draft.position.index = index;
-      return ordered;
-    });
+    return {
+      lists: bySide((side) => new OperationList(this.#log, orders[side])),
+      positionOf: (id) => ({ side: this.#sideOf(id), index: indexes[id]! }),
+      phaseOf: ({ side, index }) => PHASES[this.#rankAt(orders[side][index]!) >>> SUBRANK_BITS]!,
+    };
   }
 
-  /** Where an operation stands. */
-  positionOf(id: number): { readonly side: Side; readonly index: number } {
-    return this.#drafts[id]!.position;
+  #sideOf(id: number): Side {
+    return this.#ranks.at(id) % 2 === 0 ? "local" : "remote";
   }
 
-  /** Number of lines so far: where the next one goes. */
-  get line(): number {
-    return this.items.length;
-  }
-
-  /** Moves the last line up: a directory stands before what is in it. */
-  raiseLast(to: number): void {
-    this.items.splice(to, 0, this.items.pop()!);
+  #rankAt(id: number): number {
+    return this.#ranks.at(id) >>> 1;
   }
 }
 
-function orderedWithin(phase: Phase, drafts: Draft[]): Draft[] {
+/** A path has at most 2048 names. */
+const SUBRANK_BITS = 12;
+const SUBRANK_MAX = (1 << SUBRANK_BITS) - 1;
+const RANKS = PHASES.length << SUBRANK_BITS;
+
+/** By phase; within it, where the order of the tree does not do. */
+function rankOf(phase: Phase, operation: Operation): number {
+  return PHASES.indexOf(phase) << SUBRANK_BITS | subrankOf(phase, operation);
+}
+
+function subrankOf(phase: Phase, operation: Operation): number {
   switch (phase) {
     case "dirs":
-      return byDepth(drafts, 1);
+      return depthOf(operation.path);
     case "dir-attributes":
-      return byDepth(drafts, -1);
+      return SUBRANK_MAX - depthOf(operation.path);
     case "clear":
-    case "deletes": {
-      const isDir = (draft: Draft) =>
-        draft.operation.op === "remove" && draft.operation.before.kind === "dir";
-      return [
-        ...drafts.filter((draft) => !isDir(draft)),
-        ...byDepth(drafts.filter(isDir), -1),
-      ];
-    }
+    case "deletes":
+      return operation.op === "remove" && operation.before.kind === "dir"
+        ? SUBRANK_MAX - depthOf(operation.path)
+        : 0;
     default:
-      return drafts;
+      return 0;
   }
-}
-
-function byDepth(drafts: Draft[], sign: 1 | -1): Draft[] {
-  const depths = new Map(drafts.map((draft) => [draft, depthOf(draft.operation.path)]));
-  return drafts.sort((a, b) => sign * (depths.get(a)! - depths.get(b)!));
 }
 
 function depthOf(path: string): number {
   let depth = 0;
   for (let at = path.indexOf("/"); at >= 0; at = path.indexOf("/", at + 1)) depth++;
-  return depth;
+  return Math.min(depth, SUBRANK_MAX >>> 1);
 }

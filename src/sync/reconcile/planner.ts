@@ -2,12 +2,13 @@ import { joinPath } from "../../base/paths.ts";
 import { equalBytes } from "../../base/bytes.ts";
 import { type DirEntry, EMPTY_SHAPE } from "../../base/tree.ts";
 import type { Before } from "../apply/operation.ts";
-import type { PlanItem } from "../plan/sync_plan.ts";
+import type { LongList, PlanItem } from "../plan/sync_plan.ts";
 import { type Leaf, modeOf } from "./agreement.ts";
 import { ABSENT, beforeOf, shownAs } from "./entry_facts.ts";
 import { agreedMode, LeafPlanner } from "./leaf_planner.ts";
 import { type DirNode, isAllGone, type Item, type SkipReason } from "./node.ts";
-import type { Draft } from "./plan_builder.ts";
+import type { Draft, Position } from "./plan_builder.ts";
+import type { PlanLines } from "./plan_lines.ts";
 import { PlanDraft, type WalkedTrees } from "./plan_draft.ts";
 import type { Plan } from "./plan.ts";
 import { settle } from "./settlement.ts";
@@ -127,7 +128,7 @@ class Planner {
       path: item.path(side),
       before: beforeOf(entry),
       vector: carried(vectors.of(item, side)),
-    }, { ...shownAs(entry, "R"), from });
+    }, shownAs(entry, "R"));
     this.#draft.touch(item.parent, side);
     return [draft.id];
   }
@@ -219,7 +220,7 @@ class Planner {
       path: item.path(side),
       before,
       vector: carried(vector),
-    }, { ...shownAs(entry, "R"), from });
+    }, shownAs(entry, "R"));
     const ids = [draft.id];
     if (mode !== undefined && mode !== modeOf(entry)) {
       ids.push(this.#draft.setMode(item, side, { mode, vector, before }).id);
@@ -263,14 +264,14 @@ class Planner {
       ledger.remember(item, undefined, [this.#removal(item, from).id]);
       return NOTHING;
     }
-    const line = this.#draft.builder.line;
+    const line = this.#draft.builder.lines.length;
     const { stays } = this.plan(item.dir);
     if (stays.has(from)) {
       ledger.rememberOld(item, item.dir);
       return STAYS[from];
     }
     const draft = this.#removal(item, from);
-    this.#draft.builder.raiseLast(line);
+    this.#draft.builder.lines.raiseLast(line);
     ledger.remember(item, undefined, [draft.id], item.dir);
     return NOTHING;
   }
@@ -283,7 +284,7 @@ class Planner {
       path: item.path(from),
       before: beforeOf(entry),
       vector: carried(vector),
-    }, { ...shownAs(entry, "-"), bytes: 0 });
+    }, { ...shownAs(entry, "-"), isSized: false });
     this.#draft.touch(item.parent, from);
     this.#draft.ledger.stampTombstone(item, across(from), vector, [draft.id]);
     return draft;
@@ -294,13 +295,13 @@ class Planner {
     if (item.movedTo !== undefined) return this.#movedAway(item, on);
     const { builder, ledger, vectors } = this.#draft;
     const other = across(on);
-    const line = builder.line;
+    const line = builder.lines.length;
     const { stays, gets } = this.plan(item.dir!);
     // Made anew by someone who knew of the deletion, it comes back even if it is empty.
     const isRemade = outranks(vectors.of(item, on), vectors.of(item, other));
     if (gets.has(other) || isRemade) {
       const made = this.#makeDir(item, other, ABSENT);
-      builder.raiseLast(line);
+      builder.lines.raiseLast(line);
       ledger.remember(item, item.on(on), [made.id], item.dir);
       return GETS[other];
     }
@@ -309,7 +310,7 @@ class Planner {
       return STAYS[on];
     }
     const draft = this.#removal(item, on);
-    builder.raiseLast(line);
+    builder.lines.raiseLast(line);
     ledger.remember(item, undefined, [draft.id], item.dir);
     return NOTHING;
   }
@@ -342,10 +343,10 @@ class Planner {
   #leafToDir(item: Item, on: Side): Remains {
     const { builder, deletions, ledger } = this.#draft;
     const leaf = item.on(on)!;
-    const line = builder.line;
+    const line = builder.lines.length;
     const made = this.#makeDir(item, on, beforeOf(leaf));
-    builder.show(made, { ...shownAs(leaf, "-"), bytes: 0 });
-    builder.raiseLast(line);
+    builder.show(made, { ...shownAs(leaf, "-"), isSized: false });
+    builder.lines.raiseLast(line);
     deletions[on]++;
     this.plan(item.dir!);
     ledger.remember(item, item.on(across(on)), [made.id], item.dir);
@@ -358,7 +359,7 @@ class Planner {
     const leaf = item.on(on)!;
     conflicts.push({ path: item.shownPath, kept: "both" });
     const aside = this.#leaves.moveAside(item, on, "clear");
-    if (aside !== undefined) builder.show(aside, { ...shownAs(leaf, "C"), path: item.path(on) });
+    if (aside !== undefined) builder.show(aside, { ...shownAs(leaf, "C"), isOldPath: true });
     const made = this.#makeDir(item, on, aside === undefined ? beforeOf(leaf) : ABSENT);
     this.plan(item.dir!);
     const needs = aside === undefined ? [made.id] : [aside.id, made.id];
@@ -369,22 +370,20 @@ class Planner {
 
 function finished(draft: PlanDraft): Plan {
   const { builder, conflicts, ledger, problems, skipped, trees } = draft;
-  const drafts = builder.ordered();
-  const bytes = bySide((side) =>
-    drafts[side].reduce((sum, { operation: o }) => sum + (o.op === "write-file" ? o.size : 0), 0)
-  );
+  const { lists, positionOf, phaseOf } = builder.ordered();
+  const { bytes, ...sums } = builder.sums;
+  const untouched = untouchedItems(draft);
   return {
-    local: drafts.local.map(({ operation }) => operation),
-    remote: drafts.remote.map(({ operation }) => operation),
-    phases: bySide((side) => drafts[side].map(({ phase }) => phase)),
-    items: [...builder.items, ...untouchedItems(draft)],
+    ...lists,
+    phaseOf,
+    items: new PlanItems(builder.lines, positionOf, untouched),
     conflicts,
     skipped,
     problems,
     deletions: draft.deletions,
     replacements: draft.replacements,
     hasUnchanged: draft.hasUnchanged,
-    renames: builder.items.filter(({ action }) => action === "R").length,
+    ...sums,
     bytesToSend: bytes.remote,
     bytesToReceive: bytes.local,
     settle: (isDone) =>
@@ -393,22 +392,46 @@ function finished(draft: PlanDraft): Plan {
         ancestorRoot: trees.ancestor?.root,
         stamps: ledger.stamps,
         isDone: (id) => {
-          const { side, index } = builder.positionOf(id);
+          const { side, index } = positionOf(id);
           return isDone(side, index);
         },
       }),
   };
 }
 
+/** Lines of operations, then those of what nothing is done about. */
+class PlanItems implements LongList<PlanItem> {
+  constructor(
+    readonly lines: PlanLines,
+    readonly positionOf: (id: number) => Position,
+    readonly untouched: readonly PlanItem[],
+  ) {}
+
+  get length(): number {
+    return this.lines.length + this.untouched.length;
+  }
+
+  at(index: number): PlanItem | undefined {
+    const { length } = this.lines;
+    return index < length ? this.lines.at(index, this.positionOf) : this.untouched[index - length];
+  }
+
+  *[Symbol.iterator](): Generator<PlanItem> {
+    for (let i = 0; i < this.length; i++) yield this.at(i)!;
+  }
+}
+
 /** Lines for what nothing is done about. */
-function* untouchedItems({ problems, skipped }: PlanDraft): Generator<PlanItem> {
-  for (const { path, side, message: reason } of problems) {
+function untouchedItems({ problems, skipped }: PlanDraft): PlanItem[] {
+  const lines = problems.map(({ path, side, message: reason }): PlanItem => {
     const direction = side === "remote" ? ">" : "<";
-    yield { action: "!", path, bytes: 0, direction, type: "f", reason };
+    return { action: "!", path, bytes: 0, direction, type: "f", reason };
+  });
+  for (const { path, reason: why } of skipped) {
+    const reason = SKIP_TEXT[why];
+    lines.push({ action: "s", path, bytes: 0, direction: ">", type: "f", reason });
   }
-  for (const { path, reason } of skipped) {
-    yield { action: "s", path, bytes: 0, direction: ">", type: "f", reason: SKIP_TEXT[reason] };
-  }
+  return lines;
 }
 
 const SKIP_TEXT: Readonly<Record<SkipReason, string>> = {

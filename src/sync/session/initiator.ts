@@ -18,8 +18,8 @@ import { type DuplexStream, URGENCY } from "../link/transport.ts";
 import { type Agreement, peerFolder, storeAgreement, writeAgreement } from "../plan/agreement.ts";
 import { type PlanOptions, planSync } from "../plan/planner.ts";
 import { checkDeletions, checkReplacements, type DeleteLimit } from "../plan/safety.ts";
-import type { Plan } from "../reconcile/mod.ts";
-import type { PlanConflict, PlanItem, PlanOutcomes, Side, SyncPlan } from "../plan/sync_plan.ts";
+import type { IsDone, Plan } from "../reconcile/mod.ts";
+import type { PlanConflict, PlanItem, Side, SyncPlan } from "../plan/sync_plan.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
 import type { OpenShare, ShareRole } from "../share/open_share.ts";
 import { Provider } from "../transfer/provider.ts";
@@ -30,6 +30,8 @@ import { abortOf, CHUNKER_ID, endOf, errorFromPeer } from "./asking_side.ts";
 import { keepFor } from "./responder.ts";
 
 const PROGRESS_INTERVAL_MS = 100;
+/** Own operations that are decoded at once. */
+const PORTION_OPERATIONS = 256;
 
 /** What a sync is asked to do. */
 export interface SyncRequest {
@@ -189,7 +191,7 @@ export class InitiatorSession implements LinkHandler {
     if (!request.dryRun) {
       this.#options.onTransfer?.(plan.bytesToSend + plan.bytesToReceive);
       const carryingOut = this.#carryOut(plan, link, share, { remote, summary, stop });
-      const outcomes = await during(carryingOut).catch(async (error) => {
+      const isDone = await during(carryingOut).catch(async (error) => {
         // The folder is not let go of while anything works in it.
         stop.abort(error);
         await carryingOut.catch(() => {});
@@ -198,7 +200,7 @@ export class InitiatorSession implements LinkHandler {
       // A pair that only ever syncs one way pays for no common memory.
       const folder = peerFolder(this.#options.peer.id, accept.rootId);
       if (request.mode === "two-way" || share.index.ancestor(folder) !== undefined) {
-        await during(this.#remember(plan, outcomes, { link, share, snapshot, accept }));
+        await during(this.#remember(plan, isDone, { link, share, snapshot, accept }));
       }
     }
     await during(this.#finish(link, summary));
@@ -297,20 +299,13 @@ export class InitiatorSession implements LinkHandler {
     const { observer } = this.#options;
     summary.conflicts = plan.conflicts.length;
     summary.renamed = this.#options.request.dryRun ? plan.renames : 0;
-    let send = 0;
-    let receive = 0;
-    for (const { action, direction } of plan.items) {
-      if (action !== "+" && action !== "M") continue;
-      if (direction === ">") send++;
-      else receive++;
-    }
     for (const { path, code, message } of plan.problems) {
       summary.errors++;
       observer.fileError({ path, code, message });
     }
     observer.plan({
-      send,
-      receive,
+      send: plan.send,
+      receive: plan.receive,
       delete: plan.deletions.local + plan.deletions.remote,
       conflicts: plan.conflicts.length,
       bytes: plan.bytesToSend + plan.bytesToReceive,
@@ -323,7 +318,7 @@ export class InitiatorSession implements LinkHandler {
     link: SessionLink,
     share: OpenShare,
     by: { remote: RemoteShare; summary: SyncSummary; stop: AbortController },
-  ): Promise<PlanOutcomes> {
+  ): Promise<IsDone> {
     const { request, clock } = this.#options;
     const { remote, summary, stop } = by;
     const signal = AbortSignal.any([this.#options.signal, stop.signal]);
@@ -342,7 +337,7 @@ export class InitiatorSession implements LinkHandler {
       }
       if (plan.remote.length > 0) {
         const stream = await link.request({ kind: "apply", session: this.#session }, URGENCY.plan);
-        work.push(sendOperations(stream, plan.remote, {
+        work.push(sendOperations(stream, plan.remote.framed(), {
           compress: request.compress,
           onOutcome: (outcome) => tally.take("remote", outcome),
         }));
@@ -363,7 +358,7 @@ export class InitiatorSession implements LinkHandler {
           onBytes: (bytes) => tally.received(bytes),
           ...(this.#options.onStep && { onStep: this.#options.onStep }),
         });
-        work.push(executing = executor.run([plan.local]));
+        work.push(executing = executor.run(plan.local.portions(PORTION_OPERATIONS)));
       }
       await Promise.race([Promise.all(work), abortOf(signal)]);
     } catch (error) {
@@ -379,11 +374,11 @@ export class InitiatorSession implements LinkHandler {
   /** Both sides remember what they now have in common, each durably, the responder first. */
   async #remember(
     plan: Plan,
-    outcomes: PlanOutcomes,
+    isDone: IsDone,
     on: { link: SessionLink; share: OpenShare; snapshot: Snapshot; accept: SyncAccept },
   ): Promise<void> {
     const { link, share, snapshot, accept } = on;
-    const settlement = plan.settle((side, index) => outcomes[side][index]?.result === "done");
+    const settlement = plan.settle(isDone);
     const folder = peerFolder(this.#options.peer.id, accept.rootId);
     const known = share.index.ancestor(folder);
     if (known && equalBytes(known.shape, settlement.root) && settlement.stamps.length === 0) return;

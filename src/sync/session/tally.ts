@@ -1,7 +1,8 @@
 import type { Clock } from "../../base/clock.ts";
 import { ProtocolError } from "../../protocol/mod.ts";
 import type { Outcome } from "../apply/operation.ts";
-import type { PlanOutcomes, Side, SyncPlan } from "../plan/sync_plan.ts";
+import type { PlanItem, Side, SyncPlan } from "../plan/sync_plan.ts";
+import type { IsDone } from "../reconcile/mod.ts";
 import type { Provider } from "../transfer/provider.ts";
 import type { SyncObserver, SyncSummary } from "./initiator.ts";
 
@@ -16,10 +17,15 @@ export class Tally {
   readonly #provider: Provider;
   readonly #clock: Clock;
   readonly #samples: { readonly atMs: number; readonly bytes: number }[] = [];
-  readonly #outcomes: { readonly [side in Side]: (Outcome | undefined)[] };
+  /** What became of each operation: one of {@linkcode RESULTS}, or 0 while that is not known. */
+  readonly #results: { readonly [side in Side]: Uint8Array };
+  /** Why operations were not done, by their position. */
+  readonly #reasons: { readonly [side in Side]: Map<number, string> };
   readonly #totalBytes: number;
   readonly #totalFiles: number;
   #nextItem = 0;
+  /** The line at that place, once it was looked at. */
+  #next: PlanItem | undefined;
   #bytesReceived = 0;
   /** Sizes of the files whose fate is known, and what of them has travelled. */
   #settledBytes = 0;
@@ -36,10 +42,13 @@ export class Tally {
     this.#observer = on.observer;
     this.#provider = on.provider;
     this.#clock = on.clock;
-    this.#outcomes = { local: new Array(plan.local.length), remote: new Array(plan.remote.length) };
+    this.#results = {
+      local: new Uint8Array(plan.local.length),
+      remote: new Uint8Array(plan.remote.length),
+    };
+    this.#reasons = { local: new Map(), remote: new Map() };
     this.#totalBytes = plan.bytesToSend + plan.bytesToReceive;
-    this.#totalFiles = [...plan.local, ...plan.remote]
-      .filter(({ op }) => op === "write-file" || op === "copy-file").length;
+    this.#totalFiles = plan.files;
   }
 
   /** File bytes that arrived here. */
@@ -49,10 +58,12 @@ export class Tally {
 
   /** Takes in what became of one operation. @throws {ProtocolError} for one that is not of the plan. */
   take(side: Side, outcome: Outcome): void {
-    if (outcome.index >= this.#outcomes[side].length || this.#outcomes[side][outcome.index]) {
+    const results = this.#results[side];
+    if (results[outcome.index] !== 0) {
       throw new ProtocolError("Outcome of an operation that was not asked for");
     }
-    this.#outcomes[side][outcome.index] = outcome;
+    results[outcome.index] = RESULTS.indexOf(outcome.result);
+    if (outcome.result !== "done") this.#reasons[side].set(outcome.index, outcome.message);
     this.#count(side, outcome);
     this.#passOn();
   }
@@ -71,15 +82,14 @@ export class Tally {
     });
   }
 
-  /** The outcome of every operation. @throws {ProtocolError} if the peer left some out. */
-  finish(): PlanOutcomes {
+  /** Tells which operations are done. @throws {ProtocolError} if the peer left outcomes out. */
+  finish(): IsDone {
     this.#passOn();
     this.report();
-    const missing = [...this.#outcomes.local, ...this.#outcomes.remote].filter((o) =>
-      o === undefined
-    );
-    if (missing.length > 0) throw new ProtocolError(`${missing.length} operations have no outcome`);
-    return this.#outcomes;
+    const { local, remote } = this.#results;
+    const missing = count(local, 0) + count(remote, 0);
+    if (missing > 0) throw new ProtocolError(`${missing} operations have no outcome`);
+    return (side, index) => this.#results[side][index] === DONE;
   }
 
   #rate(bytes: number): number {
@@ -92,7 +102,7 @@ export class Tally {
 
   #count(side: Side, outcome: Outcome): void {
     const summary = this.#summary;
-    const operation = this.#plan[side][outcome.index]!;
+    const operation = this.#plan[side].at(outcome.index);
     summary.bytesReused += outcome.bytesReused;
     if (side === "remote") summary.bytesSent += outcome.bytesFetched;
     else summary.bytesReceived += outcome.bytesFetched;
@@ -129,17 +139,29 @@ export class Tally {
   }
 
   #passOn(): void {
-    for (; this.#nextItem < this.#plan.items.length; this.#nextItem++) {
-      const item = this.#plan.items[this.#nextItem]!;
+    for (;;) {
+      const item = this.#next ??= this.#plan.items.at(this.#nextItem);
+      if (item === undefined) return;
       if (item.operation === undefined) {
         this.#observer.item(item);
-        continue;
+      } else {
+        const { side, index } = item.operation;
+        const result = this.#results[side][index];
+        if (result === 0) return;
+        const reason = this.#reasons[side].get(index) ?? "";
+        this.#observer.item(result === DONE ? item : { ...item, action: "!", reason });
       }
-      const outcome = this.#outcomes[item.operation.side][item.operation.index];
-      if (outcome === undefined) return;
-      this.#observer.item(
-        outcome.result === "done" ? item : { ...item, action: "!", reason: outcome.message },
-      );
+      this.#next = undefined;
+      this.#nextItem++;
     }
   }
+}
+
+const RESULTS = [undefined, "done", "changed", "failed"] as const;
+const DONE = RESULTS.indexOf("done");
+
+function count(results: Uint8Array, wanted: number): number {
+  let found = 0;
+  for (const result of results) if (result === wanted) found++;
+  return found;
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { RelPath } from "../../../src/base/paths.ts";
 import { EMPTY_VECTOR } from "../../../src/base/version_vector.ts";
 import { readOperations, sendOperations } from "../../../src/sync/apply/apply_stream.ts";
+import { OperationList } from "../../../src/sync/apply/operation_list.ts";
 import type { Operation } from "../../../src/sync/apply/operation.ts";
 import type { DuplexStream } from "../../../src/sync/link/transport.ts";
 
@@ -25,7 +26,10 @@ async function written(operations: readonly Operation[]): Promise<Uint8Array[]> 
     recv: { read: () => Promise.reject(new Error("only sending is looked at")) },
   } as unknown as DuplexStream;
   const options = { compress: false, onOutcome: () => {} };
-  await assert.rejects(sendOperations(stream, operations, options), /only sending/);
+  await assert.rejects(
+    sendOperations(stream, OperationList.of(operations).framed(), options),
+    /only sending/,
+  );
   return blocks;
 }
 

@@ -19,6 +19,7 @@ import {
   vectorMember,
   type VersionVector,
 } from "../../../src/base/version_vector.ts";
+import type { PlanItem } from "../../../src/sync/plan/sync_plan.ts";
 import type { Operation } from "../../../src/sync/apply/operation.ts";
 import {
   contentDigest,
@@ -252,11 +253,18 @@ export interface SessionOptions {
 }
 
 export interface SessionEnd {
-  plan: Plan;
+  plan: UnfoldedPlan;
   /** Operations that were not done. */
   failed: Operation[];
   rounds: number;
   dirsFetched: number;
+}
+
+/** A plan with everything in it at once. */
+export interface UnfoldedPlan extends Omit<Plan, Side | "items"> {
+  readonly local: readonly Operation[];
+  readonly remote: readonly Operation[];
+  readonly items: readonly PlanItem[];
 }
 
 const TWO_WAY: SyncDirection = { kind: "two-way", conflicts: "keep-both" };
@@ -311,7 +319,11 @@ export function planFor(local: Device, remote: Device, options: SessionOptions =
       reconciler.handleDigest(question, digest);
     }
   }
-  return { plan: reconciler.finish(), scans, rounds, dirsFetched };
+  return { plan: unfolded(reconciler.finish()), scans, rounds, dirsFetched };
+}
+
+function unfolded(plan: Plan): UnfoldedPlan {
+  return { ...plan, local: [...plan.local], remote: [...plan.remote], items: [...plan.items] };
 }
 
 /** Plans and carries out a session that `local` starts. */
@@ -619,8 +631,8 @@ export function picture(device: Device): string[] {
 }
 
 /** The lines of a plan, sorted by path; renames as `old -> new`. */
-export function lines(plan: Plan): string[] {
-  return plan.items.map(({ action, direction, type, path, from }) => ({
+export function lines(plan: Pick<Plan, "items">): string[] {
+  return [...plan.items].map(({ action, direction, type, path, from }) => ({
     path,
     text: `${action}${direction}${type} ${from === undefined ? "" : `${from} -> `}${path}`,
   })).sort((a, b) => a.path < b.path ? -1 : a.path > b.path ? 1 : 0).map(({ text }) => text);

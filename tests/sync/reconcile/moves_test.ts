@@ -168,7 +168,7 @@ Deno.test("Reconciler orders moves before deletions, and copies before what over
   users.remove(a, "d");
   const { plan, failed } = sync(a, b, { direction: { kind: "push", deletes: true } });
   assert.deepEqual(failed, []);
-  const order = plan.phases.remote;
+  const order = plan.remote.map((_, index) => plan.phaseOf({ side: "remote", index }));
   assert.deepEqual([...order], [...order].sort((x, y) => PHASES.indexOf(x) - PHASES.indexOf(y)));
   assert.deepEqual(picture(a), picture(b));
 });

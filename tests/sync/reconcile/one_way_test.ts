@@ -95,7 +95,10 @@ Deno.test("Reconciler gives a read-only directory its mode in its own operation"
   users.chmod(a, "d", 0o500);
   users.write(a, "d/y");
   const next = sync(a, b, { direction: PUSH }).plan;
-  assert.deepEqual(next.phases.remote.at(-1), "dir-attributes");
+  assert.deepEqual(
+    next.phaseOf({ side: "remote", index: next.remote.length - 1 }),
+    "dir-attributes",
+  );
   assert.deepEqual(picture(b), picture(a));
 });
 

@@ -15,6 +15,7 @@ import {
   type SyncOpen,
 } from "../../../src/protocol/mod.ts";
 import type { Operation } from "../../../src/sync/apply/operation.ts";
+import { OperationList } from "../../../src/sync/apply/operation_list.ts";
 import { encodeOperation } from "../../../src/sync/apply/operation_codec.ts";
 import { PeerLink, Responder } from "../../../src/sync/mod.ts";
 import { URGENCY } from "../../../src/sync/link/transport.ts";
@@ -298,7 +299,11 @@ Deno.test("outcomes that were not asked for, come twice or not at all are protoc
     before: { kind: "dir" },
     vector: EMPTY_VECTOR,
   } as const;
-  const plan = { local: [], remote: [operation], items: [] } as unknown as ConstructorParameters<
+  const plan = {
+    local: OperationList.of([]),
+    remote: OperationList.of([operation]),
+    items: [],
+  } as unknown as ConstructorParameters<
     typeof Tally
   >[0];
   const outcome: Outcome = {

@@ -21,6 +21,8 @@ import { KnownDir } from "./known_dir.ts";
  * file in a few requests, with several files under way. A GiB of files takes one MiB.
  */
 const RECIPE_BYTES_AT_HAND = 40 * 1024 * 1024;
+/** What a recipe takes besides its bytes: those of a million small files are hardly anything else. */
+const RECIPE_OBJECT_BYTES = 64 * 1024;
 
 /**
  * Knows what a share's files are made of: from the index where size, times and inode say that it still
@@ -130,11 +132,11 @@ export class ShareContent {
   #keepAtHand(key: string, recipe: Recipe): void {
     if (this.#recent.has(key)) return;
     this.#recent.set(key, recipe);
-    this.#recentBytes += recipe.bytes.length;
+    this.#recentBytes += recipe.bytes.length + RECIPE_OBJECT_BYTES;
     for (const [oldest, { bytes }] of this.#recent) {
       if (this.#recentBytes <= RECIPE_BYTES_AT_HAND || oldest === key) return;
       this.#recent.delete(oldest);
-      this.#recentBytes -= bytes.length;
+      this.#recentBytes -= bytes.length + RECIPE_OBJECT_BYTES;
     }
   }
 

@@ -19,10 +19,13 @@ import {
   type ConflictPolicy,
   type DigestQuestion,
   type DirNeed,
+  type DirSource,
   type DirView,
   EMPTY_VIEW,
+  type Needs,
   type Plan,
   Reconciler,
+  type Side,
   type SideTraits,
   type SyncDirection,
 } from "../reconcile/mod.ts";
@@ -30,6 +33,9 @@ import type { Snapshot } from "../scan/snapshot.ts";
 import type { OpenShare } from "../share/open_share.ts";
 import type { RemoteShare } from "../transfer/remote_share.ts";
 import { peerFolder } from "./agreement.ts";
+
+/** Portions of questions that both sides work on: neither waits while the other has something to read. */
+const PORTIONS_UNDER_WAY = 2;
 
 /** What a plan is made from. */
 export interface PlanOptions {
@@ -42,6 +48,7 @@ export interface PlanOptions {
   readonly mode: "push" | "pull" | "two-way";
   readonly deleteExtra: boolean;
   readonly conflict: ConflictPolicy;
+  readonly dryRun: boolean;
   readonly checksum: boolean;
   /** Ignore rules of the command line. */
   readonly filters: readonly string[];
@@ -62,17 +69,46 @@ export async function planSync(options: PlanOptions): Promise<Plan> {
     checksum: options.checksum,
     isIgnored: ignoreRules(options),
     shortIdOf: authors(options),
+    remembers: remembersPlan(options),
   });
+  const underWay = new Set<Promise<void>>();
+  const turns = { local: Promise.resolve(), remote: Promise.resolve() };
   for (let needs; !(needs = reconciler.pollNeeds()).isDone;) {
-    const { dirs, digests } = needs;
-    const [views, replies] = await Promise.all([
-      fetchDirs(dirs, options),
-      askDigests(digests, options),
-    ]);
-    dirs.forEach((need, i) => reconciler.handleDir(need.path, views[i]!));
-    digests.forEach((question, i) => reconciler.handleDigest(question, replies[i]));
+    if (needs.dirs.length + needs.digests.length > 0) {
+      const answering: Promise<void> = answerNeeds(needs, reconciler, { ...options, turns })
+        .finally(() => underWay.delete(answering));
+      underWay.add(answering);
+      if (underWay.size < PORTIONS_UNDER_WAY) continue;
+    }
+    await Promise.race(underWay);
   }
   return reconciler.finish();
+}
+
+/** Fetches and reads what the walk waits for. */
+async function answerNeeds(
+  { dirs, digests }: Needs,
+  reconciler: Reconciler,
+  options: PlanOptions & { readonly turns: Record<Side, Promise<void>> },
+): Promise<void> {
+  const [views, replies] = await Promise.all([
+    fetchDirs(dirs, options),
+    askDigests(digests, options),
+  ]);
+  dirs.forEach((need, i) => reconciler.handleDir(need.path, views[i]!));
+  digests.forEach((question, i) => reconciler.handleDigest(question, replies[i]));
+}
+
+/** True where the session will end with a new ancestor: a pair that only ever syncs one way has none. */
+export function remembersPlan(
+  { share, accept, peer, mode, dryRun }: Pick<
+    PlanOptions,
+    "share" | "accept" | "peer" | "mode" | "dryRun"
+  >,
+): boolean {
+  if (dryRun) return false;
+  return mode === "two-way" ||
+    share.index.ancestor(peerFolder(peer.id, accept.rootId)) !== undefined;
 }
 
 function localTree({ share, snapshot, shortIdOf, mode }: PlanOptions) {
@@ -161,33 +197,42 @@ function byName(
   return { versions: named, tombstones };
 }
 
-async function fetchDirs(needs: readonly DirNeed[], { remote }: PlanOptions): Promise<DirView[]> {
+async function fetchDirs(
+  needs: readonly DirNeed[],
+  { remote }: PlanOptions,
+): Promise<DirSource[]> {
   const answers = await remote.getDirs(needs);
   return answers.map((answer, i) => {
-    if (typeof answer === "number" && needs[i]!.isGone) return EMPTY_VIEW;
+    if (typeof answer === "number" && needs[i]!.isGone) return () => EMPTY_VIEW;
     // It serves what its snapshot holds, and that does not change during a session.
     if (typeof answer === "number") throw new ProtocolError("Peer lacks a directory that it named");
-    return remoteView(answer);
+    return () => remoteView(answer);
   });
 }
 
 async function askDigests(
   questions: readonly DigestQuestion[],
-  { share, snapshot, remote }: PlanOptions,
+  { share, snapshot, remote, turns }: PlanOptions & {
+    /** Each side answers one portion after the other: it goes through its directories in their order. */
+    readonly turns: Record<Side, Promise<void>>;
+  },
 ): Promise<(Digest | undefined)[]> {
   const toRemote = questions.filter(({ side }) => side === "remote");
   const now = toRemote.filter(({ isEarlier }) => !isEarlier);
   const earlier = toRemote.filter(({ isEarlier }) => isEarlier);
-  const answering = Promise.all([
-    remote.getDigests(now.map(({ path }) => path)),
-    remote.getEarlier(earlier.map(({ path, entry }) => ({ path, ...versionOf(entry) }))),
-  ]);
+  const answering = inTurn(turns, "remote", () =>
+    Promise.all([
+      remote.getDigests(now.map(({ path }) => path)),
+      remote.getEarlier(earlier.map(({ path, entry }) => ({ path, ...versionOf(entry) }))),
+    ]));
   const known = new Map<DigestQuestion, Digest | undefined>();
-  for (const question of questions) {
-    if (question.side === "local") {
-      known.set(question, await localDigest(question, share, snapshot));
+  await inTurn(turns, "local", async () => {
+    for (const question of questions) {
+      if (question.side === "local") {
+        known.set(question, await localDigest(question, share, snapshot));
+      }
     }
-  }
+  });
   const answers = (await answering).flat();
   for (const [i, question] of [...now, ...earlier].entries()) {
     const answer = answers[i]!;
@@ -198,6 +243,17 @@ async function askDigests(
     if (isVersion) known.set(question, answer.digest);
   }
   return questions.map((question) => known.get(question));
+}
+
+function inTurn<T>(
+  turns: Record<Side, Promise<void>>,
+  side: Side,
+  work: () => Promise<T>,
+): Promise<T> {
+  const working = turns[side].then(work);
+  // Whoever asked hears of a failure; the next one finds out for itself.
+  turns[side] = working.then(() => {}, () => {});
+  return working;
 }
 
 function versionOf(entry: DigestQuestion["entry"]): { size: number; mtimeMs: number } {

@@ -12,7 +12,6 @@ import { nameKey } from "./name_rules.ts";
 import type { DirNode, Item } from "./node.ts";
 import { across, type BySide, type Side, SIDES } from "./side.ts";
 import type { SideDevice, SideTraits } from "./tree_view.ts";
-import { vectorIn } from "./versions.ts";
 
 const SHORT_ID_CHARS = 7;
 const VARIANT_HEX_CHARS = 8;
@@ -71,9 +70,8 @@ export class CopyNames {
    */
   #deviceOf(loser: Loser): string {
     const { item, side } = loser;
-    const { views } = item.parent;
-    const lost = vectorIn(views[side], item.on(side)!.name);
-    const won = vectorIn(views[across(side)], item.name(across(side)));
+    const lost = item.seen[side];
+    const won = item.seen[across(side)];
     const author = lost?.find(({ member, counter }) =>
       !won?.some((other) => other.member === member && other.counter >= counter)
     )?.member;
@@ -90,7 +88,7 @@ export class CopyNames {
     const found = SIDES.map((side) => this.#entryAt(parent, side, name));
     if (found.includes("opaque")) return "taken";
     const entries = found as (Entry | undefined)[];
-    const isRemembered = parent.items.some((item) =>
+    const isRemembered = parent.read().items.some((item) =>
       item.pair.ancestor !== undefined && item.rememberedName === name
     );
     if (entries.every((entry) => entry === undefined)) return isRemembered ? "taken" : "free";
@@ -104,7 +102,7 @@ export class CopyNames {
   #entryAt(node: DirNode, side: Side, name: string): Entry | undefined | "opaque" {
     const traits = this.#traits[side];
     const key = nameKey(name, traits);
-    const view = node.views[side];
+    const view = node.read().views[side];
     for (const opaque of view.opaque) if (nameKey(opaque, traits) === key) return "opaque";
     return view.entries.find((entry) => nameKey(entry.name, traits) === key);
   }

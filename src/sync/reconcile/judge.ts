@@ -1,10 +1,10 @@
 import { equalBytes } from "../../base/bytes.ts";
 import { type DirEntry, EMPTY_SHAPE } from "../../base/tree.ts";
 import { changeOf, isIdentical, isLeaf, type Leaf } from "./agreement.ts";
-import type { DirNode, Item, Verdict } from "./node.ts";
-import { across, type Side, SIDES } from "./side.ts";
+import type { Item, Verdict } from "./node.ts";
+import { across, type BySide, type Side, SIDES } from "./side.ts";
 import type { DirView, SyncDirection } from "./tree_view.ts";
-import { type MaybeVector, outranks, vectorIn } from "./versions.ts";
+import { type MaybeVector, outranks } from "./versions.ts";
 
 /** What holds for the whole run. */
 export interface JudgeRules {
@@ -15,15 +15,23 @@ export interface JudgeRules {
   readonly checksum: boolean;
 }
 
+/** What an item does not tell itself. */
+export interface ItemFacts {
+  /** Its directory. */
+  readonly views: BySide<DirView>;
+  /** The filter leaves the path alone. */
+  readonly isIgnored: boolean;
+}
+
 /**
  * Decides about one name from what both sides and the ancestor have there. Never looks at digests that
  * would have to be asked for, nor into directories.
- *
- * @param isIgnored The filter leaves the path alone.
  */
-export function judge(item: Item, isIgnored: boolean, rules: JudgeRules): Verdict {
-  return untouchable(item, isIgnored) ?? byFlow(item) ??
-    (rules.direction.kind === "two-way" ? judgeTwoWay(item, rules) : judgeOneWay(item, rules));
+export function judge(item: Item, facts: ItemFacts, rules: JudgeRules): Verdict {
+  return untouchable(item, facts) ?? byFlow(item) ??
+    (rules.direction.kind === "two-way"
+      ? judgeTwoWay(item, facts, rules)
+      : judgeOneWay(item, facts, rules));
 }
 
 /** The source of a one-way sync. */
@@ -39,7 +47,7 @@ export function sourceOf(direction: SyncDirection): Side | undefined {
 export function trustedVector(item: Item, side: Side, rules: JudgeRules): MaybeVector {
   const entry = item.on(side);
   if (entry?.kind === "file" && entry.digest !== undefined && !rules.checksum) return undefined;
-  return vectorIn(item.parent.views[side], entry?.name ?? item.name(side));
+  return item.seen[side];
 }
 
 const SAME: Verdict = { type: "same" };
@@ -50,8 +58,7 @@ const MERGE: Verdict = { type: "merge" };
 const SKIP: Verdict = { type: "skip", reason: undefined };
 
 /** What the filter names, what can't be judged, what may only be unseen: all of it is left alone. */
-function untouchable(item: Item, isIgnored: boolean): Verdict | undefined {
-  const { views } = item.parent;
+function untouchable(item: Item, { views, isIgnored }: ItemFacts): Verdict | undefined {
   const missing = SIDES.filter((side) => item.on(side) === undefined);
   const isOpaque = missing.some((side) => views[side].opaque.has(item.name(side)));
   const isIncomplete = item.pair.ancestor !== undefined &&
@@ -73,7 +80,7 @@ function byFlow(item: Item): Verdict | undefined {
     : { type: "remove", from: side };
 }
 
-function judgeOneWay(item: Item, rules: JudgeRules): Verdict {
+function judgeOneWay(item: Item, { views }: ItemFacts, rules: JudgeRules): Verdict {
   const source = sourceOf(rules.direction)!;
   const target = across(source);
   const from = item.on(source);
@@ -83,7 +90,7 @@ function judgeOneWay(item: Item, rules: JudgeRules): Verdict {
     if (to === undefined) return FORGET;
     if (!deletes) return KEEP;
     // Also without an ancestor: what could not be read may exist.
-    if (viewOf(item, source).isIncomplete) return { type: "skip", reason: "incomplete" };
+    if (views[source].isIncomplete) return { type: "skip", reason: "incomplete" };
     return { type: "remove", from: target };
   }
   if (to === undefined) return { type: "put", to: target };
@@ -95,18 +102,18 @@ function judgeOneWay(item: Item, rules: JudgeRules): Verdict {
     : { type: "skip", reason: "in_the_way" };
 }
 
-function judgeTwoWay(item: Item, rules: JudgeRules): Verdict {
+function judgeTwoWay(item: Item, facts: ItemFacts, rules: JudgeRules): Verdict {
   const { local, remote } = item.pair;
   if (local === undefined && remote === undefined) return FORGET;
-  if (local === undefined) return judgeLone(item, "remote", rules);
-  if (remote === undefined) return judgeLone(item, "local", rules);
+  if (local === undefined) return judgeLone(item, "remote", { ...rules, ...facts });
+  if (remote === undefined) return judgeLone(item, "local", { ...rules, ...facts });
   if (isLeaf(local) && isLeaf(remote)) return isIdentical(local, remote) ? SAME : PAIR;
   if (!isLeaf(local) && !isLeaf(remote)) return MERGE;
   return judgeMixed(item, isLeaf(local) ? "local" : "remote", rules);
 }
 
 /** Only one side has it: it is new there, or deleted on the other side. */
-function judgeLone(item: Item, side: Side, rules: JudgeRules): Verdict {
+function judgeLone(item: Item, side: Side, rules: JudgeRules & ItemFacts): Verdict {
   const entry = item.on(side)!;
   const { ancestor } = item.pair;
   if (!isLeaf(entry)) {
@@ -120,7 +127,7 @@ function judgeLone(item: Item, side: Side, rules: JudgeRules): Verdict {
 }
 
 /** Edit beats delete, unless the deletion has seen the edit. */
-function isDeletion(item: Item, side: Side, entry: Leaf, rules: JudgeRules): boolean {
+function isDeletion(item: Item, side: Side, entry: Leaf, rules: JudgeRules & ItemFacts): boolean {
   const version = trustedVector(item, side, rules);
   const tombstone = trustedVector(item, across(side), rules);
   if (!isLeaf(item.pair.ancestor)) return outranks(tombstone, version);
@@ -129,7 +136,7 @@ function isDeletion(item: Item, side: Side, entry: Leaf, rules: JudgeRules): boo
   if (change === "none") return !outranks(version, tombstone);
   if (outranks(tombstone, version)) return true;
   // In a run with digests against an ancestor without: a change would have been counted.
-  return change === "unsure" && rules.checksum && viewOf(item, side).versions !== undefined &&
+  return change === "unsure" && rules.checksum && rules.views[side].versions !== undefined &&
     version === undefined;
 }
 
@@ -155,8 +162,4 @@ function judgeMixed(item: Item, leafSide: Side, rules: JudgeRules): Verdict {
 
 function isEmptyDir(dir: DirEntry): boolean {
   return equalBytes(dir.shape, EMPTY_SHAPE);
-}
-
-function viewOf(item: Item, side: Side): DirView {
-  return (item.parent as DirNode).views[side];
 }

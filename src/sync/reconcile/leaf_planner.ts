@@ -44,7 +44,7 @@ export class LeafPlanner {
    * @returns The move that clears the path, or `undefined` if the version lies elsewhere already.
    */
   moveAside(item: Item, side: Side, phase: Phase): Draft | undefined {
-    const { builder, copyNames, trees, vectors } = this.#draft;
+    const { builder, copyNames, ledger, trees, vectors } = this.#draft;
     const { parent } = item;
     const leaf = leafOn(item, side);
     const digest = this.#draft.digestOf(item, side);
@@ -72,7 +72,7 @@ export class LeafPlanner {
       shown,
     });
     const needs = [aside.id, copy.id];
-    parent.results.push({ name, next: { ...leaf, name }, needs, old: undefined });
+    ledger.rememberNew(parent, { ...leaf, name }, needs);
     return aside;
   }
 

@@ -1,6 +1,7 @@
 import { joinPath } from "../../base/paths.ts";
 import type { Entry } from "../../base/tree.ts";
 import type { DirNode, Item } from "./node.ts";
+import { ResultWriter } from "./results.ts";
 import type { PendingStamp } from "./settlement.ts";
 import { type Side, SIDES } from "./side.ts";
 import type { Vectors } from "./vectors.ts";
@@ -10,9 +11,14 @@ import { joined, type MaybeVector, sameVector, vectorIn } from "./versions.ts";
 export class Ledger {
   readonly stamps: PendingStamp[] = [];
   readonly #vectors: Vectors;
+  readonly #remembers: boolean;
+  /** Of directories that are being planned. */
+  readonly #results = new Map<DirNode, ResultWriter>();
 
-  constructor(vectors: Vectors) {
+  /** @param remembers False where nobody will ask. */
+  constructor(vectors: Vectors, remembers: boolean) {
     this.#vectors = vectors;
+    this.#remembers = remembers;
   }
 
   /**
@@ -22,14 +28,21 @@ export class Ledger {
    * @param dir The directory beneath, whose own results make up its shape.
    */
   remember(item: Item, next: Entry | undefined, needs: readonly number[], dir?: DirNode): void {
+    if (!this.#remembers) return;
     const name = item.rememberedName;
-    item.parent.results.push({
-      name,
-      next: next === undefined || next.name === name ? next : { ...next, name },
-      needs,
-      old: item.pair.ancestor,
-      dir,
-    });
+    const named = next === undefined || next.name === name ? next : { ...next, name };
+    this.#resultsOf(item.parent).add(item, named, needs, dir !== undefined);
+  }
+
+  /** As {@linkcode Ledger.remember}, for a name that comes into a directory. */
+  rememberNew(parent: DirNode, next: Entry, needs: readonly number[]): void {
+    if (this.#remembers) this.#resultsOf(parent).addNew(next, needs);
+  }
+
+  /** No more will come for a directory. */
+  close(node: DirNode): void {
+    node.results = this.#results.get(node)?.finish();
+    this.#results.delete(node);
   }
 
   /** Nothing is agreed on: what was remembered stays. In a directory, entry by entry. */
@@ -55,14 +68,15 @@ export class Ledger {
 
   /** As {@linkcode agreeOnVersion}, for all entries of a directory without any difference. */
   agreeOnVersions(node: DirNode): void {
-    const { local, remote } = node.views;
+    if (!this.#remembers) return;
+    const { same, views: { local, remote } } = node.read();
     if (local.versions === undefined || remote.versions === undefined) return;
     // Neighbours mostly share their vectors, which then are compared once.
     const settled: { local: MaybeVector; remote: MaybeVector } = {
       local: undefined,
       remote: undefined,
     };
-    for (const { name } of node.same) {
+    for (const { entry: { name } } of same) {
       const vectors = { local: vectorIn(local, name), remote: vectorIn(remote, name) };
       if (vectors.local === settled.local && vectors.remote === settled.remote) continue;
       const vector = joined(vectors.local, vectors.remote);
@@ -86,7 +100,14 @@ export class Ledger {
     what: { vector: MaybeVector; needs: readonly number[]; isDeleted: boolean },
   ): void {
     const { vector, needs, isDeleted } = what;
-    if (vector === undefined || sameVector(vector, this.#vectors.of(item, side))) return;
+    if (!this.#remembers || vector === undefined) return;
+    if (sameVector(vector, this.#vectors.of(item, side))) return;
     this.stamps.push({ side, path: item.path(side), vector, isDeleted, needs });
+  }
+
+  #resultsOf(node: DirNode): ResultWriter {
+    let results = this.#results.get(node);
+    if (results === undefined) this.#results.set(node, results = new ResultWriter());
+    return results;
   }
 }

@@ -3,7 +3,7 @@ import { type DigestKey, digestKey } from "../../base/digest.ts";
 import { joinPath, linkFault, nameOf, type RelPath } from "../../base/paths.ts";
 import { type DirEntry, EMPTY_SHAPE, type FileEntry } from "../../base/tree.ts";
 import { type DirNode, isAllGone, type Item, nodesBelow, putFile } from "./node.ts";
-import type { Questions } from "./questions.ts";
+import type { Place, Questions } from "./questions.ts";
 import { across, bySide, type Side, SIDES } from "./side.ts";
 
 /** Directories compared by contents, over as many as are looked for. */
@@ -18,10 +18,20 @@ export type Found = "moved" | "none" | "open";
 interface OwnFile {
   readonly entry: FileEntry;
   readonly path: RelPath;
-  readonly scannedPath: RelPath;
+  readonly place: Place;
   /** Set where the file goes away. */
   readonly gone?: Item;
 }
+
+/** What one side is to get, and may have. */
+interface Search {
+  readonly wanted: ReadonlyMap<string, readonly Item[]>;
+  readonly candidates: ReadonlyMap<string, readonly OwnFile[]>;
+  /** In copies of directories that stay. */
+  readonly twins: readonly Item[];
+}
+
+const NO_SEARCH: Search = { wanted: new Map(), candidates: new Map(), twins: [] };
 
 /**
  * Finds out what is not new on a side but only elsewhere: a whole directory whose shape equals that of one
@@ -39,6 +49,7 @@ export class MoveFinder {
   readonly #moved = new Set<DirNode>();
   /** Directories that something was taken out of. */
   readonly #broken = new Set<DirNode>();
+  readonly #searches: Partial<Record<Side, Search>> = {};
 
   /** @param root The walk's tree, complete but for the directories that a side is to get. */
   constructor(
@@ -93,7 +104,7 @@ export class MoveFinder {
   }
 
   #register(node: DirNode): void {
-    for (const item of node.items) {
+    for (const item of node.dirItems()) {
       if (item.verdict.type === "dir-to-leaf") continue;
       if (item.dir !== undefined) this.#register(item.dir);
       for (const side of SIDES) {
@@ -122,7 +133,7 @@ export class MoveFinder {
       .slice(0, items.length + DIR_CANDIDATES_MORE);
     if (candidates.length > 0) {
       const ask = (on: Side) => (item: Item) =>
-        this.#questions.ask(on, item.scannedPath(on), item.on(on) as DirEntry);
+        this.#questions.ask(on, item, item.on(on) as DirEntry);
       const replies = [...items.map(ask(source)), ...candidates.map(ask(side))];
       if (replies.includes(undefined)) return "open";
       // Directories that keep their name choose first.
@@ -149,8 +160,8 @@ export class MoveFinder {
 
   #isSameDir(side: Side, item: Item, gone: Item): boolean {
     const source = across(side);
-    const here = this.#questions.known(source, item.scannedPath(source));
-    const there = this.#questions.known(side, gone.scannedPath(side));
+    const here = this.#questions.known(source, item, item.on(source));
+    const there = this.#questions.known(side, gone, gone.on(side));
     return here !== undefined && there !== undefined && equalBytes(here, there);
   }
 
@@ -165,7 +176,7 @@ export class MoveFinder {
 
   /** True if nothing beneath would be ignored, or point outside, at its new place. */
   #fits(gone: DirNode, side: Side, path: RelPath): boolean {
-    return gone.items.every((item) => {
+    return gone.read().items.every((item) => {
       const entry = item.on(side);
       if (entry === undefined) return true;
       const moved = joinPath(path, entry.name);
@@ -176,66 +187,84 @@ export class MoveFinder {
   }
 
   #findFilesFor(side: Side): Found {
-    if (!this.#hasFiles(side)) return "none";
-    const wanted = new Map<string, Item[]>();
-    const twins: Item[] = [];
-    for (const node of this.#nodes()) {
-      for (const item of node.items) {
-        const put = putFile(item);
-        if (put?.to !== side) continue;
-        if (node.twin !== undefined && put.entry.size > 0) twins.push(item);
-        const key = fileKey(put.entry);
-        const found = wanted.get(key);
-        if (found === undefined) wanted.set(key, [item]);
-        else found.push(item);
-      }
-    }
-    if (wanted.size === 0) return "none";
+    const search = this.#searches[side] ??= this.#searchFor(side);
     let isOpen = false;
-    const candidates = this.#candidatesFor(side, wanted);
-    for (const [key, files] of candidates) {
-      if (this.#matchGroup(side, wanted.get(key)!, files) === "open") isOpen = true;
+    for (const [key, files] of search.candidates) {
+      if (this.#matchGroup(side, search.wanted.get(key)!, files) === "open") isOpen = true;
     }
-    for (const item of twins) if (this.#matchTwin(side, item) === "open") isOpen = true;
+    for (const item of search.twins) if (this.#matchTwin(side, item) === "open") isOpen = true;
     return isOpen ? "open" : "none";
   }
 
-  /** False for a side that has nothing to take from, as in a first sync. */
-  #hasFiles(side: Side): boolean {
-    for (const { views } of this.#nodes()) {
-      if (views[side].entries.some(({ kind }) => kind === "file")) return true;
+  /** Finds what is worth a question: files that a side is to get, and those of it with their size and time. */
+  #searchFor(side: Side): Search {
+    // As in a first sync: there is nothing to take from.
+    if (!this.#hasFiles(side)) return NO_SEARCH;
+    const hashes = new KeyHashes();
+    for (const { entry } of this.#putFiles(side)) hashes.add(entry);
+    if (hashes.isEmpty) return NO_SEARCH;
+    const candidates = this.#candidatesFor(side, hashes);
+    const wanted = new Map<string, Item[]>();
+    const twins: Item[] = [];
+    for (const { item, entry } of this.#putFiles(side)) {
+      const { twin } = item.parent;
+      if (twin !== undefined && entry.size > 0) twins.push(item.pin());
+      const key = fileKey(entry);
+      if (!candidates.has(key)) continue;
+      const found = wanted.get(key);
+      if (found === undefined) wanted.set(key, [item.pin()]);
+      else found.push(item.pin());
     }
-    return this.#stayingDirs[side].size > 0;
+    for (const key of [...candidates.keys()]) if (!wanted.has(key)) candidates.delete(key);
+    return { wanted, candidates, twins };
+  }
+
+  /** Files that a side is to get. */
+  *#putFiles(side: Side): Generator<{ item: Item; entry: FileEntry }> {
+    for (const node of this.#nodes()) {
+      if (!node.facts?.putsFiles[side]) continue;
+      for (const item of node.read().items) {
+        const put = putFile(item);
+        if (put?.to === side) yield { item, entry: put.entry };
+      }
+    }
+  }
+
+  /** False for a side that has nothing to take from. */
+  #hasFiles(side: Side): boolean {
+    if (this.#stayingDirs[side].size > 0) return true;
+    for (const { facts } of this.#nodes()) if (facts?.hasFiles[side]) return true;
+    return false;
   }
 
   /** Files of a side with the size and time of a wanted one: those that go away first. */
-  #candidatesFor(side: Side, wanted: ReadonlyMap<string, unknown>): Map<string, OwnFile[]> {
+  #candidatesFor(side: Side, wanted: KeyHashes): Map<string, OwnFile[]> {
     const gone = new Map<string, OwnFile[]>();
     const staying = new Map<string, OwnFile[]>();
-    const add = (to: Map<string, OwnFile[]>, file: OwnFile) => {
-      const key = fileKey(file.entry);
-      if (!wanted.has(key)) return;
+    const add = (to: Map<string, OwnFile[]>, entry: FileEntry, make: () => OwnFile) => {
+      if (!wanted.mayHave(entry)) return;
+      const key = fileKey(entry);
       const found = to.get(key);
-      if (found === undefined) to.set(key, [file]);
-      else if (file.gone !== undefined || found.length < COPY_CANDIDATES_MAX) found.push(file);
+      if (found === undefined) to.set(key, [make()]);
+      else if (to === gone || found.length < COPY_CANDIDATES_MAX) found.push(make());
     };
     for (const node of this.#nodes()) {
-      if (this.#moved.has(node)) continue;
-      for (const entry of node.same) {
+      if (this.#moved.has(node) || !node.facts?.hasFiles[side]) continue;
+      const { same, items } = node.read();
+      for (const { entry, index } of same) {
         if (entry.kind !== "file" || entry.size === 0) continue;
         const path = joinPath(node.path[side], entry.name);
-        const scannedPath = joinPath(node.scannedPath[side], entry.name);
-        add(staying, { entry, path, scannedPath });
+        add(staying, entry, () => ({ entry, path, place: { parent: node, index } }));
       }
-      for (const item of node.items) {
+      for (const item of items) {
         const entry = item.on(side);
         if (entry?.kind !== "file") continue;
-        const file = { entry, path: item.path(side), scannedPath: item.scannedPath(side) };
         const { type } = item.verdict;
         if (type === "remove") {
-          add(gone, { ...file, gone: item });
+          add(gone, entry, () => ({ entry, path: item.path(side), place: item, gone: item.pin() }));
         } else if (entry.size > 0 && this.#isSource(type)) {
-          add(staying, file);
+          const place = { parent: node, index: item.index };
+          add(staying, entry, () => ({ entry, path: item.path(side), place }));
         }
       }
     }
@@ -251,43 +280,47 @@ export class MoveFinder {
 
   #matchGroup(side: Side, wanted: readonly Item[], files: readonly OwnFile[]): Found {
     const source = across(side);
-    const left = new Set(files);
     let isOpen = false;
-    for (const file of files) {
-      if (file.entry.size > 0 && !this.#questions.ask(side, file.scannedPath, file.entry)) {
-        isOpen = true;
-      }
+    for (const { entry, place } of files) {
+      if (entry.size > 0 && !this.#questions.ask(side, place, entry)) isOpen = true;
     }
     for (const item of wanted) {
       const entry = item.on(source) as FileEntry;
-      if (entry.size > 0 && !this.#questions.ask(source, item.scannedPath(source), entry)) {
-        isOpen = true;
-      }
+      if (entry.size > 0 && !this.#questions.ask(source, item, entry)) isOpen = true;
     }
     if (isOpen) return "open";
+    const own = new OwnContents(files, ({ entry, place }) => this.#contentKey(side, place, entry));
     // Files that keep their name choose first, then the others in the order of their paths.
-    for (const sameName of [true, false]) {
+    for (const keepsName of [true, false]) {
       for (const item of wanted) {
         if (item.movedFrom !== undefined || item.copiedFrom !== undefined) continue;
-        const file = [...left].find((file) =>
-          file.gone !== undefined && nameOf(file.path) === item.name(side) === sameName &&
-          this.#isSameFile(side, item, file)
-        );
-        if (file?.gone === undefined) continue;
-        left.delete(file);
-        item.movedFrom = file.gone;
-        file.gone.movedTo = item;
+        const content = this.#contentKey(source, item, item.on(source) as FileEntry);
+        const gone = content === undefined
+          ? undefined
+          : own.takeGone(content, keepsName ? item.name(side) : undefined)?.gone;
+        if (gone === undefined) continue;
+        item.movedFrom = gone;
+        gone.movedTo = item;
       }
     }
     for (const item of wanted) {
       if (item.movedFrom !== undefined || item.copiedFrom !== undefined) continue;
-      const file = files.find((file) => this.#isSameFile(side, item, file));
-      const digest = file && this.#questions.known(side, file.scannedPath, file.entry);
+      const entry = item.on(source) as FileEntry;
+      const digest = this.#questions.known(source, item, entry);
+      if (digest === undefined) continue;
+      const file = own.first(digestKey(digest));
       // What moved away is found where it went.
       const path = file?.gone?.movedTo?.path(side) ?? file?.path;
-      if (path !== undefined && digest !== undefined) item.copiedFrom = { path, digest };
+      if (path !== undefined) item.copiedFrom = { path, digest };
     }
     return "none";
+  }
+
+  /** Equal for equal contents; `undefined` where they are not known. An empty file is known by its name. */
+  #contentKey(side: Side, place: Place, entry: FileEntry): string | undefined {
+    if (entry.size === 0) return `/${entry.name}`;
+    const digest = this.#questions.known(side, place, entry);
+    return digest && digestKey(digest);
   }
 
   #matchTwin(side: Side, item: Item): Found {
@@ -295,8 +328,8 @@ export class MoveFinder {
     const source = across(side);
     const entry = item.on(source) as FileEntry;
     const path = joinPath(item.parent.twin!, entry.name);
-    const here = this.#questions.ask(source, item.scannedPath(source), entry);
-    const there = this.#questions.ask(side, path, entry);
+    const here = this.#questions.ask(source, item, entry);
+    const there = this.#questions.askAt(side, path, entry);
     if (here === undefined || there === undefined) return "open";
     if (here.digest && there.digest && equalBytes(here.digest, there.digest)) {
       item.copiedFrom = { path, digest: here.digest };
@@ -304,19 +337,10 @@ export class MoveFinder {
     return "none";
   }
 
-  #isSameFile(side: Side, item: Item, file: OwnFile): boolean {
-    const source = across(side);
-    const entry = item.on(source) as FileEntry;
-    if (entry.size === 0) return nameOf(file.path) === item.name(side);
-    const here = this.#questions.known(source, item.scannedPath(source), entry);
-    const there = this.#questions.known(side, file.scannedPath, file.entry);
-    return here !== undefined && there !== undefined && equalBytes(here, there);
-  }
-
   /** The tree, without directories that are emptied to make room: they are empty before anything moves. */
   *#nodes(node = this.#root): Generator<DirNode> {
     yield node;
-    for (const item of node.items) {
+    for (const item of node.dirItems()) {
       if (item.dir !== undefined && item.verdict.type !== "dir-to-leaf") {
         yield* this.#nodes(item.dir);
       }
@@ -326,4 +350,73 @@ export class MoveFinder {
 
 function fileKey(entry: FileEntry): string {
   return `${entry.size} ${entry.mtimeMs}`;
+}
+
+/** The files of one side that may have what is wanted, by their contents. */
+class OwnContents {
+  readonly #first = new Map<string, OwnFile>();
+  readonly #gone = new Map<string, Set<OwnFile>>();
+  readonly #goneByName = new Map<string, OwnFile[]>();
+
+  constructor(files: readonly OwnFile[], contentOf: (file: OwnFile) => string | undefined) {
+    for (const file of files) {
+      const content = contentOf(file);
+      if (content === undefined) continue;
+      if (!this.#first.has(content)) this.#first.set(content, file);
+      if (file.gone === undefined) continue;
+      grouped(this.#gone, content, () => new Set<OwnFile>()).add(file);
+      grouped(this.#goneByName, `${content}/${nameOf(file.path)}`, () => []).push(file);
+    }
+    // The first of a name is taken from the end.
+    for (const named of this.#goneByName.values()) named.reverse();
+  }
+
+  /** The first file that has them. */
+  first(content: string): OwnFile | undefined {
+    return this.#first.get(content);
+  }
+
+  /** The first file that has them and goes away, which nobody has taken. @param name One of that name. */
+  takeGone(content: string, name: string | undefined): OwnFile | undefined {
+    const left = this.#gone.get(content);
+    const file = name === undefined
+      ? left?.values().next().value as OwnFile | undefined
+      // Those of a name are only ever taken by it, before any are taken without.
+      : this.#goneByName.get(`${content}/${name}`)?.pop();
+    if (file !== undefined) left!.delete(file);
+    return file;
+  }
+}
+
+/** The sizes and times of very many files, as bits: it may say that it has what it has not. */
+class KeyHashes {
+  readonly #bits = new Uint32Array(HASH_BITS / 32);
+  isEmpty = true;
+
+  add(entry: FileEntry): void {
+    const hash = hashOf(entry);
+    this.#bits[hash >>> 5]! |= 1 << (hash & 31);
+    this.isEmpty = false;
+  }
+
+  mayHave(entry: FileEntry): boolean {
+    const hash = hashOf(entry);
+    return (this.#bits[hash >>> 5]! & 1 << (hash & 31)) !== 0;
+  }
+}
+
+/** A megabyte; a million files set a tenth of them. */
+const HASH_BITS = 1 << 23;
+
+function hashOf({ size, mtimeMs }: FileEntry): number {
+  const high = Math.imul(Math.floor(mtimeMs / 2 ** 32) ^ Math.floor(size / 2 ** 32), 0x9e3779b1);
+  const low = Math.imul(mtimeMs | 0, 0x85ebca6b) ^ Math.imul(size | 0, 0xc2b2ae35);
+  const hash = Math.imul(high ^ low ^ low >>> 15, 0x27d4eb2d);
+  return (hash ^ hash >>> 13) >>> 0 & HASH_BITS - 1;
+}
+
+function grouped<T>(groups: Map<string, T>, key: string, make: () => T): T {
+  let group = groups.get(key);
+  if (group === undefined) groups.set(key, group = make());
+  return group;
 }

@@ -3,7 +3,10 @@ import { type DirPath, joinPath, type RelPath } from "../../base/paths.ts";
 import type { Entry, FileEntry } from "../../base/tree.ts";
 import type { Paired } from "./pairing.ts";
 import { across, type BySide, bySide, type Side } from "./side.ts";
-import { type DirView, EMPTY_VIEW } from "./tree_view.ts";
+import type { DirReplies } from "./questions.ts";
+import type { DirResults } from "./results.ts";
+import type { DirSource, DirView } from "./tree_view.ts";
+import { type MaybeVector, vectorIn } from "./versions.ts";
 
 /** Why a path is left alone on both sides. */
 export type SkipReason =
@@ -53,8 +56,21 @@ export class Item {
   movedTo: Item | undefined;
   /** For a put of a file: what the side already has under another path, and keeps. */
   copiedFrom: OwnCopy | undefined;
+  /** What each side's version or deletion has seen. */
+  readonly seen: BySide<MaybeVector>;
 
-  constructor(readonly parent: DirNode, readonly pair: Paired) {}
+  /**
+   * @param index The place among all names of the directory.
+   * @param views The directory on both sides.
+   */
+  constructor(
+    readonly parent: DirNode,
+    readonly index: number,
+    readonly pair: Paired,
+    views: BySide<DirView>,
+  ) {
+    this.seen = bySide((side) => vectorIn(views[side], this.on(side)?.name ?? this.name(side)));
+  }
 
   /** What the side has. */
   on(side: Side): Entry | undefined {
@@ -63,19 +79,12 @@ export class Item {
 
   /** The name as the side spells it, or will. */
   name(side: Side): string {
-    const { pair } = this;
-    const spelledBy = pair.respelled === side ? across(side) : side;
-    return (pair[spelledBy] ?? pair[across(spelledBy)] ?? pair.ancestor)!.name;
+    return spelledOn(side, this.pair);
   }
 
   /** The name under which the state is remembered: both devices must choose the same. */
   get rememberedName(): string {
-    const { local, remote, ancestor, respelled } = this.pair;
-    if (respelled !== undefined) return this.name(respelled);
-    if (local !== undefined && remote !== undefined && local.name !== remote.name) {
-      return local.name.normalize("NFC");
-    }
-    return (local ?? remote ?? ancestor)!.name;
+    return rememberedName(this.pair);
   }
 
   /** Where it will be on the side, once directories above it are respelled. */
@@ -91,6 +100,12 @@ export class Item {
   /** The path to show to people. */
   get shownPath(): RelPath {
     return this.path(this.pair.local !== undefined ? "local" : "remote");
+  }
+
+  /** Keeps the item itself: otherwise it is made anew whenever its directory is looked into. */
+  pin(): this {
+    this.parent.pinned.set(this.index, this);
+    return this;
   }
 }
 
@@ -123,7 +138,53 @@ export interface DirNodeInit {
   readonly item?: Item | undefined;
 }
 
-/** A directory that the walk descends into, on one side or both. */
+/** What is known of a directory once it was looked into, so that it need not be looked into again. */
+export interface DirFacts {
+  readonly mtimeMs: BySide<number | undefined>;
+  /** Names of any kind, over both sides and the ancestor. */
+  readonly names: number;
+  /** The side has files there. */
+  readonly hasFiles: BySide<boolean>;
+  /** The side is to get files there. */
+  readonly putsFiles: BySide<boolean>;
+  /** Of a directory that one side has: all files and links go, and nothing is there that can't be judged. */
+  readonly areLeavesGone: boolean;
+}
+
+/** The names of a directory on both sides and in the ancestor. */
+export interface DirNames {
+  readonly views: BySide<DirView>;
+  /** In the order in which items count them. */
+  readonly pairs: readonly Paired[];
+}
+
+/** What is in a directory, and what becomes of it. */
+export interface DirContents extends DirNames {
+  /** Entries without any difference between the sides. */
+  readonly same: readonly SameEntry[];
+  /** All others, in their order. */
+  readonly items: readonly Item[];
+}
+
+/** A file or link that is the same on both sides. */
+export interface SameEntry {
+  readonly index: number;
+  readonly entry: FileOrLink;
+}
+
+type FileOrLink = Exclude<Entry, { kind: "dir" }>;
+
+/** Looks into directories, as often as somebody asks. */
+export interface DirReader {
+  names(node: DirNode): DirNames;
+  read(node: DirNode): DirContents;
+}
+
+/**
+ * A directory that the walk descends into, on one side or both. Of what is in it only the directories
+ * stay at hand, and what was pinned: the rest is made anew from the pages each time it is looked at, since
+ * a tree may have millions of entries.
+ */
 export class DirNode implements DirNodeInit {
   readonly flow: Flow;
   readonly path: BySide<DirPath>;
@@ -132,18 +193,22 @@ export class DirNode implements DirNodeInit {
   readonly ancestorShape: Digest | undefined;
   readonly item: Item | undefined;
   twin: RelPath | undefined;
+  /** The peer's view of it; `undefined` where its page is the local one. */
+  remote: DirSource | undefined;
   /** Set when the entries are known. */
-  isExpanded = false;
-  views: BySide<DirView> = bySide(() => EMPTY_VIEW);
-  /** Entries without any difference between the sides. */
-  readonly same: FileOrLink[] = [];
-  readonly items: Item[] = [];
+  facts: DirFacts | undefined;
+  /** Items that are kept, by their index. */
+  readonly pinned = new Map<number, Item>();
   /** See the function of this name. */
   isAllGone: boolean | undefined;
+  /** Digests of files in it that were asked for. */
+  replies: DirReplies | undefined;
   /** Filled when operations are planned: what to remember of each item. */
-  readonly results: ItemResult[] = [];
+  results: DirResults | undefined;
+  readonly #reader: DirReader;
+  #held: DirContents | undefined;
 
-  constructor(init: DirNodeInit) {
+  constructor(init: DirNodeInit, reader: DirReader) {
     this.flow = init.flow;
     this.path = init.path;
     this.scannedPath = init.scannedPath;
@@ -151,6 +216,12 @@ export class DirNode implements DirNodeInit {
     this.ancestorShape = init.ancestorShape;
     this.twin = init.twin;
     this.item = init.item;
+    this.#reader = reader;
+  }
+
+  /** True when the entries are known. */
+  get isExpanded(): boolean {
+    return this.facts !== undefined;
   }
 
   /** The one side that has the directory, or `undefined` for both. */
@@ -158,21 +229,53 @@ export class DirNode implements DirNodeInit {
     if (this.shape.local === undefined) return "remote";
     return this.shape.remote === undefined ? "local" : undefined;
   }
+
+  /** Its names alone. */
+  names(): DirNames {
+    return this.#held ?? this.#reader.names(this);
+  }
+
+  /** What is in it; for an expanded directory. */
+  read(): DirContents {
+    return this.#held ?? this.#reader.read(this);
+  }
+
+  /** As {@linkcode DirNode.read}, and keeps it until {@linkcode DirNode.release}. */
+  hold(contents: DirContents = this.read()): DirContents {
+    return this.#held = contents;
+  }
+
+  /** Lets go of what was held. */
+  release(): void {
+    this.#held = undefined;
+  }
+
+  /** Items that are a directory on any side, in their order. */
+  *dirItems(): Generator<Item> {
+    // Pinned when the directory was expanded, before any other.
+    for (const item of this.pinned.values()) if (isDirItem(item)) yield item;
+  }
 }
 
-type FileOrLink = Exclude<Entry, { kind: "dir" }>;
+/** True for what is a directory on any side. */
+export function isDirItem({ pair }: { readonly pair: Paired }): boolean {
+  return pair.local?.kind === "dir" || pair.remote?.kind === "dir";
+}
 
-/** What to remember of one name, depending on whether its operations are done. */
-export interface ItemResult {
-  readonly name: string;
-  /** What both sides hold once all of `needs` are done. */
-  readonly next: Entry | undefined;
-  /** Ids of operations. */
-  readonly needs: readonly number[];
-  /** What is remembered otherwise: what was remembered before. */
-  readonly old: Entry | undefined;
-  /** The directory whose own results make up the shape. */
-  readonly dir?: DirNode | undefined;
+/** A name as a side spells it, or will. */
+export function spelledOn(side: Side, pair: Paired): string {
+  const spelledBy = pair.respelled === side ? across(side) : side;
+  return (pair[spelledBy] ?? pair[across(spelledBy)] ?? pair.ancestor)!.name;
+}
+
+/** The name under which a state is remembered. */
+export function rememberedName(pair: Paired): string {
+  const { local, remote, ancestor, respelled } = pair;
+  if (respelled !== undefined) return spelledOn(respelled, pair);
+  if (local !== undefined && remote !== undefined && local.name !== remote.name) {
+    return local.name.normalize("NFC");
+  }
+  return (local ?? remote ?? ancestor)!.name;
 }
 
 /**
@@ -185,21 +288,23 @@ export function isAllGone(node: DirNode): boolean {
 
 function findAllGone(node: DirNode): boolean {
   const side = node.onlyOn;
-  if (side === undefined || !node.isExpanded || node.flow === "fill") return false;
-  const view = node.views[side];
-  if (view.isIncomplete || view.opaque.size > 0 || node.same.length > 0) return false;
-  return node.items.every((item) => {
-    if (item.on(side) === undefined) return item.verdict.type === "forget";
-    const { type } = item.verdict;
-    if (type !== "remove" && type !== "remnant") return false;
-    return item.dir === undefined || isAllGone(item.dir);
-  });
+  if (side === undefined || node.flow === "fill" || !node.facts?.areLeavesGone) return false;
+  for (const item of node.dirItems()) {
+    if (!isGoing(item, side) || (item.dir !== undefined && !isAllGone(item.dir))) return false;
+  }
+  return true;
+}
+
+/** True if a side's entry goes away, and for a name that the side does not have. */
+export function isGoing({ pair, verdict }: Item, side: Side): boolean {
+  if (pair[side] === undefined) return verdict.type === "forget";
+  return verdict.type === "remove" || verdict.type === "remnant";
 }
 
 /** All directories at and below a node that have been descended into. */
 export function* nodesBelow(node: DirNode): Generator<DirNode> {
   yield node;
-  for (const item of node.items) if (item.dir !== undefined) yield* nodesBelow(item.dir);
+  for (const item of node.dirItems()) if (item.dir !== undefined) yield* nodesBelow(item.dir);
 }
 
 /** A file that is put where nothing is, and its new contents. */

@@ -28,6 +28,8 @@ export interface WalkedTrees {
   readonly devices: BySide<SideDevice>;
   readonly shortIdOf: ((member: VectorMember) => string | undefined) | undefined;
   readonly isIgnored: (path: RelPath, isDir: boolean) => boolean;
+  /** False where nobody will ask what to remember. */
+  readonly remembers: boolean;
   readonly questions: Questions;
   /** Found on the way. */
   readonly problems: readonly Problem[];
@@ -55,7 +57,7 @@ export class PlanDraft {
     this.trees = trees;
     this.problems = [...trees.problems];
     this.vectors = new Vectors(trees);
-    this.ledger = new Ledger(this.vectors);
+    this.ledger = new Ledger(this.vectors, trees.remembers);
     this.copyNames = new CopyNames(trees);
   }
 
@@ -122,9 +124,7 @@ export class PlanDraft {
   /** What is known of the contents that a side has. */
   digestOf(item: Item, side: Side): Digest | undefined {
     const entry = item.on(side);
-    return entry?.kind === "file"
-      ? this.trees.questions.known(side, item.scannedPath(side), entry)
-      : undefined;
+    return entry?.kind === "file" ? this.trees.questions.known(side, item, entry) : undefined;
   }
 
   /** What is known of the contents that both sides last had in common, where either remembers. */
@@ -132,8 +132,8 @@ export class PlanDraft {
     const { ancestor } = item.pair;
     if (ancestor?.kind !== "file") return undefined;
     const { questions } = this.trees;
-    return ancestor.digest ?? questions.knownEarlier("local", item.scannedPath("local")) ??
-      questions.knownEarlier("remote", item.scannedPath("remote"));
+    return ancestor.digest ?? questions.knownEarlier("local", item) ??
+      questions.knownEarlier("remote", item);
   }
 
   /** Notes that names in a directory change. */

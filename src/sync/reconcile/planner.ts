@@ -54,19 +54,23 @@ class Planner {
 
   /** Plans all of a directory's entries. */
   plan(node: DirNode): Remains {
+    const { views, same, items } = node.hold();
     this.#draft.ledger.agreeOnVersions(node);
-    if (node.same.some(({ kind }) => kind === "file")) this.#draft.hasUnchanged = true;
+    if (same.some(({ entry }) => entry.kind === "file")) this.#draft.hasUnchanged = true;
     const stays = new Set<Side>();
     const gets = new Set<Side>();
     for (const side of SIDES) {
-      const view = node.views[side];
-      if (view.isIncomplete || view.opaque.size > 0 || node.same.length > 0) stays.add(side);
+      const view = views[side];
+      if (view.isIncomplete || view.opaque.size > 0 || same.length > 0) stays.add(side);
     }
-    for (const item of node.items) {
+    for (const item of items) {
       const remains = this.#planItem(item);
       for (const side of remains.stays) stays.add(side);
       for (const side of remains.gets) gets.add(side);
     }
+    node.release();
+    node.replies = undefined;
+    this.#draft.ledger.close(node);
     return { stays, gets };
   }
 
@@ -146,7 +150,7 @@ class Planner {
     else if (!equalBytes(local.shape, EMPTY_SHAPE)) this.#draft.hasUnchanged = true;
     const timed = item.dir && this.#draft.onlyTouched(item.dir);
     for (const side of SIDES) {
-      const mtimeMs = side === timed ? item.dir!.views[across(side)].mtimeMs : undefined;
+      const mtimeMs = side === timed ? item.dir!.facts!.mtimeMs[across(side)] : undefined;
       if (isModed[side] && mtimeMs === undefined) {
         ledger.stamp(item, side, vector, needs);
         continue;
@@ -246,7 +250,7 @@ class Planner {
       op: "make-dir",
       path: item.path(to),
       mode: (item.on(source) as DirEntry).mode,
-      mtimeMs: item.dir!.views[source].mtimeMs,
+      mtimeMs: item.dir!.facts!.mtimeMs[source],
       before,
       vector: carried(vector),
     }, { action: "+", type: "d" });
@@ -386,8 +390,9 @@ function finished(draft: PlanDraft): Plan {
     ...sums,
     bytesToSend: bytes.remote,
     bytesToReceive: bytes.local,
-    settle: (isDone) =>
-      settle({
+    settle: (isDone) => {
+      if (!trees.remembers) throw new Error("nothing was noted to be remembered");
+      return settle({
         root: trees.root,
         ancestorRoot: trees.ancestor?.root,
         stamps: ledger.stamps,
@@ -395,7 +400,8 @@ function finished(draft: PlanDraft): Plan {
           const { side, index } = positionOf(id);
           return isDone(side, index);
         },
-      }),
+      });
+    },
   };
 }
 

@@ -1,7 +1,11 @@
-import type { Digest } from "../../base/digest.ts";
-import type { RelPath } from "../../base/paths.ts";
-import type { DirEntry, FileEntry } from "../../base/tree.ts";
+import { type Digest, DIGEST_BYTES } from "../../base/digest.ts";
+import { joinPath, type RelPath } from "../../base/paths.ts";
+import type { DirEntry, Entry, FileEntry } from "../../base/tree.ts";
+import { type DirNode, spelledOn } from "./node.ts";
 import type { Side } from "./side.ts";
+
+/** Questions handed out at once. */
+export const QUESTIONS_AT_ONCE = 4096;
 
 /**
  * Asks for the digest of what a side holds at a path: the file digest, or for a directory what
@@ -20,72 +24,191 @@ export interface DigestQuestion {
 /** What came back: `undefined` where a side can't tell, or the version is gone. */
 export type DigestReply = { readonly digest: Digest | undefined };
 
-/** Digests that decisions wait for. Each is asked for once. */
+/** A name in a directory that the walk has looked into. */
+export interface Place {
+  readonly parent: DirNode;
+  /** Among all names of the directory. */
+  readonly index: number;
+}
+
+/** The replies for one directory, by what was asked. */
+export type DirReplies = { [about in About]?: Replies };
+
+/** Whose digests are asked for: those of what a side has, or had. */
+type About = Side | `${Side} earlier`;
+
+/**
+ * Digests that decisions wait for. Each is asked for once, and takes 36 bytes while it is needed: all the
+ * files of a tree may have new times.
+ */
 export class Questions {
-  readonly #replies = new Map<string, DigestReply | "open">();
-  #unsent: DigestQuestion[] = [];
+  /** About what is in no directory that was looked into. */
+  readonly #elsewhere = new Map<string, DigestReply | "open">();
+  /** Who waits for each question that was handed out. */
+  readonly #asked = new Map<string, (digest: Digest | undefined) => void>();
+  readonly #unsent: (Replies | DigestQuestion)[] = [];
   #open = 0;
 
   /** The reply, if it is there; otherwise sees to it that the question goes out. */
-  ask(
-    side: Side,
-    path: RelPath,
-    entry: FileEntry | DirEntry,
-    isEarlier = false,
-  ): DigestReply | undefined {
+  ask(side: Side, place: Place, entry: FileEntry | DirEntry): DigestReply | undefined {
     if (entry.kind === "file" && entry.digest !== undefined) return { digest: entry.digest };
-    const key = keyOf(side, path, isEarlier);
-    const known = this.#replies.get(key);
+    return this.#ask(side, place);
+  }
+
+  /** Asks for the digest that the side knows of what was in common. */
+  askEarlier(side: Side, place: Place): void {
+    this.#ask(`${side} earlier`, place);
+  }
+
+  /** As {@linkcode Questions.ask}, for what is in no directory that was looked into. */
+  askAt(side: Side, path: RelPath, entry: FileEntry): DigestReply | undefined {
+    if (entry.digest !== undefined) return { digest: entry.digest };
+    const key = keyOf({ side, path });
+    const known = this.#elsewhere.get(key);
     if (known === "open") return undefined;
     if (known !== undefined) return known;
-    this.#replies.set(key, "open");
-    this.#unsent.push({ side, path, entry, ...(isEarlier && { isEarlier }) });
+    this.#elsewhere.set(key, "open");
+    this.#unsent.push({ side, path, entry });
     this.#open++;
     return undefined;
   }
 
-  /**
-   * The digest, where it was asked for and is known.
-   *
-   * @param entry May carry it.
-   */
-  known(side: Side, path: RelPath, entry?: FileEntry): Digest | undefined {
-    if (entry?.digest !== undefined) return entry.digest;
-    if (this.#replies.size === 0) return undefined;
-    const reply = this.#replies.get(keyOf(side, path));
-    return reply === "open" ? undefined : reply?.digest;
+  /** The digest of what a side has, where it was asked for and is known, or the entry carries it. */
+  known(side: Side, { parent, index }: Place, entry: Entry | undefined): Digest | undefined {
+    if (entry?.kind === "file" && entry.digest !== undefined) return entry.digest;
+    return parent.replies?.[side]?.digest(index);
   }
 
   /** The digest of a version that the side had once, as {@linkcode Questions.known}. */
-  knownEarlier(side: Side, path: RelPath): Digest | undefined {
-    const reply = this.#replies.get(keyOf(side, path, true));
-    return reply === "open" ? undefined : reply?.digest;
+  knownEarlier(side: Side, { parent, index }: Place): Digest | undefined {
+    return parent.replies?.[`${side} earlier`]?.digest(index);
   }
 
   /** Takes in a reply; only the first one counts. */
-  handleReply(
-    { side, path, isEarlier }: Omit<DigestQuestion, "entry">,
-    digest: Digest | undefined,
-  ): void {
-    const key = keyOf(side, path, isEarlier);
-    if (this.#replies.get(key) !== "open") return;
-    this.#replies.set(key, { digest });
+  handleReply(question: Omit<DigestQuestion, "entry">, digest: Digest | undefined): void {
+    const key = keyOf(question);
+    const take = this.#asked.get(key);
+    if (take === undefined) return;
+    this.#asked.delete(key);
     this.#open--;
+    take(digest);
   }
 
-  /** Questions that have not been handed out. */
+  /** Some of the questions that have not been handed out. */
   pollUnsent(): DigestQuestion[] {
-    const unsent = this.#unsent;
-    this.#unsent = [];
-    return unsent;
+    const questions: DigestQuestion[] = [];
+    while (this.#unsent.length > 0 && questions.length < QUESTIONS_AT_ONCE) {
+      const next = this.#unsent[0]!;
+      if (next instanceof Replies) {
+        const indexes = next.takeUnsent(QUESTIONS_AT_ONCE - questions.length);
+        for (const index of indexes) questions.push(this.#question(next, index));
+        if (next.hasUnsent) break;
+      } else {
+        const key = keyOf(next);
+        this.#asked.set(key, (digest) => this.#elsewhere.set(key, { digest }));
+        questions.push(next);
+      }
+      this.#unsent.shift();
+    }
+    return questions;
   }
 
   /** True while a reply is missing. */
   get areOpen(): boolean {
     return this.#open > 0;
   }
+
+  #ask(about: About, { parent, index }: Place): DigestReply | undefined {
+    parent.replies ??= {};
+    const replies = parent.replies[about] ??= new Replies(parent, about);
+    const known = replies.at(index);
+    if (known === "open") return undefined;
+    if (known !== undefined) return known;
+    if (!replies.hasUnsent) this.#unsent.push(replies);
+    replies.ask(index);
+    this.#open++;
+    return undefined;
+  }
+
+  #question(replies: Replies, index: number): DigestQuestion {
+    const { node, about } = replies;
+    const side = about.startsWith("local") ? "local" : "remote";
+    const pair = node.names().pairs[index]!;
+    const path = joinPath(node.scannedPath[side], pair[side]?.name ?? spelledOn(side, pair));
+    const isEarlier = about !== side;
+    const entry = (isEarlier ? pair.ancestor : pair[side]) as FileEntry | DirEntry;
+    const question = { side, path, entry, ...(isEarlier && { isEarlier }) } as const;
+    this.#asked.set(keyOf(question), (digest) => replies.set(index, digest));
+    return question;
+  }
 }
 
-function keyOf(side: Side, path: RelPath, isEarlier = false): string {
+const NOT_ASKED = 0;
+const OPEN = 1;
+const UNKNOWN = 2;
+const FIRST_DIGEST = 3;
+
+/** Replies for the names of one directory. */
+class Replies {
+  readonly node: DirNode;
+  readonly about: About;
+  /** For each name a state, or the place of its digest. */
+  readonly #states: Uint32Array;
+  #digests = new Uint8Array(0);
+  #count = 0;
+  #unsent: number[] = [];
+
+  constructor(node: DirNode, about: About) {
+    this.node = node;
+    this.about = about;
+    this.#states = new Uint32Array(node.names().pairs.length);
+  }
+
+  get hasUnsent(): boolean {
+    return this.#unsent.length > 0;
+  }
+
+  at(index: number): DigestReply | "open" | undefined {
+    const state = this.#states[index];
+    if (state === NOT_ASKED) return undefined;
+    return state === OPEN ? "open" : { digest: this.digest(index) };
+  }
+
+  digest(index: number): Digest | undefined {
+    const state = this.#states[index]!;
+    if (state < FIRST_DIGEST) return undefined;
+    const from = (state - FIRST_DIGEST) * DIGEST_BYTES;
+    return this.#digests.slice(from, from + DIGEST_BYTES);
+  }
+
+  ask(index: number): void {
+    this.#states[index] = OPEN;
+    this.#unsent.push(index);
+  }
+
+  takeUnsent(length: number): number[] {
+    return this.#unsent.splice(0, length);
+  }
+
+  set(index: number, digest: Digest | undefined): void {
+    if (digest === undefined) {
+      this.#states[index] = UNKNOWN;
+      return;
+    }
+    const at = this.#count++;
+    if (at * DIGEST_BYTES === this.#digests.length) this.#grow();
+    this.#digests.set(digest, at * DIGEST_BYTES);
+    this.#states[index] = FIRST_DIGEST + at;
+  }
+
+  #grow(): void {
+    const length = Math.min(this.#states.length, Math.max(4, this.#count * 2));
+    const larger = new Uint8Array(length * DIGEST_BYTES);
+    larger.set(this.#digests);
+    this.#digests = larger;
+  }
+}
+
+function keyOf({ side, path, isEarlier }: Omit<DigestQuestion, "entry">): string {
   return (side === "local" ? "<" : ">") + (isEarlier ? "/" : "") + path;
 }

@@ -1,22 +1,32 @@
 import { equalBytes } from "../../base/bytes.ts";
 import type { Digest } from "../../base/digest.ts";
 import type { DirPath, RelPath } from "../../base/paths.ts";
-import { type DirEntry, EMPTY_SHAPE, type Entry, type FileEntry } from "../../base/tree.ts";
-import { changeOf, isIdentical, isLeaf, likeness } from "./agreement.ts";
-import { judge, type JudgeRules, sourceOf } from "./judge.ts";
+import { type DirEntry, EMPTY_SHAPE, type FileEntry } from "../../base/tree.ts";
+import type { VectorMember } from "../../base/version_vector.ts";
+import { changeOf, likeness } from "./agreement.ts";
+import { PageReader } from "./dir_reader.ts";
+import { type JudgeRules, sourceOf } from "./judge.ts";
 import { MoveFinder } from "./move_finder.ts";
-import { DirNode, type DirNodeInit, Item } from "./node.ts";
-import { type Paired, type PairingRules, pairNames } from "./pairing.ts";
+import {
+  type DirContents,
+  type DirFacts,
+  DirNode,
+  type DirNodeInit,
+  isDirItem,
+  isGoing,
+  type Item,
+  putFile,
+} from "./node.ts";
+import type { PairingRules } from "./pairing.ts";
 import type { Plan } from "./plan.ts";
 import { makePlan } from "./planner.ts";
 import { type DigestQuestion, Questions } from "./questions.ts";
 import { ReconcileError } from "./reconcile_error.ts";
-import { type Problem, refuseNames } from "./refusal.ts";
+import type { Problem } from "./refusal.ts";
 import { across, bySide, type Side, SIDES } from "./side.ts";
-import type { VectorMember } from "../../base/version_vector.ts";
 import {
   type AncestorTree,
-  type DirView,
+  type DirSource,
   EMPTY_VIEW,
   type LocalTree,
   type RemoteTree,
@@ -45,7 +55,12 @@ export interface ReconcileOptions {
   /** The short device id behind a member of a version vector, where it is known. */
   readonly shortIdOf?: ((member: VectorMember) => string | undefined) | undefined;
   readonly entriesMax?: number | undefined;
+  /** False where nobody will ask the plan to settle; {@linkcode Plan.settle} then throws. */
+  readonly remembers?: boolean | undefined;
 }
+
+/** Directories asked for at once. */
+export const DIRS_AT_ONCE = 4096;
 
 /** A directory of the peer that the walk needs. */
 export interface DirNeed {
@@ -56,9 +71,11 @@ export interface DirNeed {
   readonly isGone?: boolean;
 }
 
-/** What the walk waits for: one round trip answers all of it. */
+/** What the walk waits for. */
 export interface Needs {
+  /** At most {@linkcode DIRS_AT_ONCE}; the next poll may name more. */
   readonly dirs: readonly DirNeed[];
+  /** At most {@linkcode QUESTIONS_AT_ONCE}; the next poll may name more. */
   readonly digests: readonly DigestQuestion[];
   /** Everything is known: {@linkcode Reconciler.finish} is next. */
   readonly isDone: boolean;
@@ -71,20 +88,22 @@ export interface Needs {
  * ```ts
  * for (let needs; !(needs = reconciler.pollNeeds()).isDone;) {
  *   const [views, digests] = await Promise.all([fetchDirs(needs.dirs), askDigests(needs.digests)]);
- *   needs.dirs.forEach((need, i) => reconciler.handleDir(need.path, views[i]));
+ *   needs.dirs.forEach((need, i) => reconciler.handleDir(need.path, () => views[i]));
  *   needs.digests.forEach((question, i) => reconciler.handleDigest(question, digests[i]));
  * }
  * const plan = reconciler.finish();
  * ```
  *
  * Directories of equal shape are never looked into. A round trip covers one level of the tree wherever it
- * differs. Cost: 1 to 3 µs an entry of the directories looked into.
+ * differs, up to a limit. Cost: 1 to 3 µs an entry for each look into its directory, of which it takes two
+ * to four, and no memory that lasts.
  */
 export class Reconciler {
   readonly #options: ReconcileOptions;
   readonly #rules: JudgeRules;
   readonly #pairing: PairingRules;
   readonly #isIgnored: (path: RelPath, isDir: boolean) => boolean;
+  readonly #reader: PageReader;
   readonly #questions = new Questions();
   readonly #problems: Problem[] = [];
   readonly #root: DirNode;
@@ -93,8 +112,9 @@ export class Reconciler {
   /** Directories that one side is to get: first it is looked whether it has them elsewhere. */
   #later: Item[] = [];
   readonly #awaited = new Map<DirPath, DirNode>();
-  #unsent: DirNeed[] = [];
+  readonly #unsent: DirNeed[] = [];
   #moves: MoveFinder | undefined;
+  #areFilesLookedFor = false;
   #isDone = false;
   #entriesLeft: number;
 
@@ -114,31 +134,41 @@ export class Reconciler {
     };
     this.#isIgnored = options.isIgnored ?? (() => false);
     this.#entriesLeft = options.entriesMax ?? ENTRIES_MAX;
+    this.#reader = new PageReader({
+      local: options.local,
+      ancestor: options.ancestor,
+      rules: this.#rules,
+      pairing: this.#pairing,
+      isFiltered: options.isIgnored,
+    });
     this.#root = new DirNode({
       flow: "judge",
       path: { local: "", remote: "" },
       scannedPath: { local: "", remote: "" },
       shape: { local: options.local.root, remote: options.remote.root },
       ancestorShape: options.ancestor?.root,
-    });
+    }, this.#reader);
     if (this.#isWorthALook(this.#root)) this.#now.push(this.#root);
   }
 
   /**
-   * Goes as far as it can and says what is missing. Each need is named once; as long as one is unanswered
-   * the next poll has nothing new.
+   * Goes as far as it can and says what is missing. Each need is named once. A poll that names nothing and
+   * is not done waits for answers.
    *
    * @throws {ReconcileError} `protocol` if the trees hold more entries than the limit.
    */
   pollNeeds(): Needs {
     this.#advance();
-    const dirs = this.#unsent;
-    this.#unsent = [];
+    const dirs = this.#unsent.splice(0, DIRS_AT_ONCE);
     return { dirs, digests: this.#questions.pollUnsent(), isDone: this.#isDone };
   }
 
-  /** Takes in a directory of the peer, verified against the shape asked for. */
-  handleDir(path: DirPath, view: DirView): void {
+  /**
+   * Takes in a directory of the peer, verified against the shape asked for.
+   *
+   * @param view Is kept, and called a few times.
+   */
+  handleDir(path: DirPath, view: DirSource): void {
     const node = this.#awaited.get(path);
     if (node === undefined) return;
     this.#awaited.delete(path);
@@ -161,6 +191,7 @@ export class Reconciler {
       devices: { local: this.#options.local.device, remote: this.#options.remote.device },
       shortIdOf: this.#options.shortIdOf,
       isIgnored: this.#isIgnored,
+      remembers: this.#options.remembers ?? true,
       questions: this.#questions,
       problems: this.#problems,
     });
@@ -182,6 +213,9 @@ export class Reconciler {
         if (this.#placeDirs(this.#moves)) continue;
         return;
       }
+      // All files at once, so that their questions go out with those of the walk; then when all are answered.
+      if (this.#areFilesLookedFor && this.#questions.areOpen) return;
+      this.#areFilesLookedFor = true;
       if (this.#moves.findFiles() === "open" || this.#questions.areOpen) return;
       this.#isDone = true;
       return;
@@ -204,7 +238,7 @@ export class Reconciler {
   #open(node: DirNode): void {
     const { remote } = node.shape;
     if (remote === undefined) {
-      if (!this.#needsTombstones(node)) return this.#expand(node, EMPTY_VIEW);
+      if (!this.#needsTombstones(node)) return this.#expand(node, NOTHING_THERE);
       const path = node.scannedPath.remote;
       this.#awaited.set(path, node);
       this.#unsent.push({ path, shape: EMPTY_SHAPE, isGone: true });
@@ -219,32 +253,22 @@ export class Reconciler {
   }
 
   /** @param remote `undefined` for the same page as the local one. */
-  #expand(node: DirNode, remote: DirView | undefined): void {
-    const local = this.#localView(node);
-    node.views = { local, remote: remote ?? { ...EMPTY_VIEW, entries: local.entries } };
-    node.isExpanded = true;
-    const pairs = pairNames(
-      local.entries,
-      node.views.remote.entries,
-      this.#ancestorEntries(node),
-      this.#pairing,
-    );
-    this.#entriesLeft -= pairs.length;
+  #expand(node: DirNode, remote: DirSource | undefined): void {
+    node.remote = remote;
+    const { contents, problems } = this.#reader.expand(node);
+    this.#entriesLeft -= contents.pairs.length;
     if (this.#entriesLeft < 0) {
       throw new ReconcileError("protocol", "The folders hold too many entries to be compared");
     }
-    for (const pair of pairs) this.#take(node, pair);
-    for (const side of SIDES) {
-      this.#problems.push(...refuseNames(node, side, this.#pairing.traits[side]));
+    for (const problem of problems) this.#problems.push(problem);
+    for (const item of contents.items) if (isDirItem(item)) item.pin();
+    node.facts = factsOf(node, contents);
+    node.hold(contents);
+    for (const item of contents.items) {
+      if (item.verdict.type === "pair") this.#askForPair(item);
+      this.#follow(item);
     }
-    for (const item of node.items) this.#follow(item);
-  }
-
-  #localView(node: DirNode): DirView {
-    const { local } = this.#options;
-    const path = node.scannedPath.local;
-    if (node.shape.local !== undefined) return local.dir(path);
-    return node.flow === "judge" ? local.goneDir?.(path) ?? EMPTY_VIEW : EMPTY_VIEW;
+    node.release();
   }
 
   /**
@@ -253,43 +277,13 @@ export class Reconciler {
    */
   #needsTombstones(node: DirNode): boolean {
     if (node.flow !== "judge" || this.#rules.direction.kind !== "two-way") return false;
-    const old = new Map(this.#ancestorEntries(node).map((entry) => [entry.name, entry]));
+    const old = new Map(this.#reader.ancestorEntries(node).map((entry) => [entry.name, entry]));
     const { entries } = this.#options.local.dir(node.scannedPath.local);
     return entries.some((entry) => {
       const was = old.get(entry.name);
       if (entry.kind === "dir") return was?.kind !== "dir";
       return changeOf(entry, was, this.#rules.windowMs) !== "none";
     });
-  }
-
-  #ancestorEntries(node: DirNode): readonly Entry[] {
-    if (node.ancestorShape === undefined) return [];
-    return this.#options.ancestor?.entries(node.ancestorShape) ?? [];
-  }
-
-  #take(node: DirNode, scanned: Paired): void {
-    const pair = withoutLosses(scanned, this.#pairing.traits);
-    const { local, remote } = pair;
-    if (
-      isLeaf(local) && isLeaf(remote) && local.name === remote.name && isIdentical(local, remote)
-    ) {
-      node.same.push(local);
-      return;
-    }
-    const item = new Item(node, pair);
-    item.verdict = judge(item, this.#isFiltered(item), this.#rules);
-    node.items.push(item);
-    if (item.verdict.type === "pair") this.#askForPair(item);
-  }
-
-  #isFiltered(item: Item): boolean {
-    if (this.#options.isIgnored === undefined) return false;
-    const { local, remote, ancestor } = item.pair;
-    const isDir = (local ?? remote ?? ancestor)!.kind === "dir";
-    const isDirThere = (remote ?? local ?? ancestor)!.kind === "dir";
-    const path = item.shownPath;
-    return this.#isIgnored(path, isDir) ||
-      (isDir !== isDirThere && this.#isIgnored(path, isDirThere));
   }
 
   #askForPair(item: Item): void {
@@ -300,12 +294,11 @@ export class Reconciler {
     for (const side of SIDES) {
       const entry = item.on(side) as FileEntry;
       if (alike === "unsure" || this.#mayBeTouched(item, entry)) {
-        this.#questions.ask(side, item.scannedPath(side), entry);
+        this.#questions.ask(side, item, entry);
       }
     }
     if (SIDES.some((side) => this.#mayBeTouched(item, item.on(side) as FileEntry))) {
-      const old = item.pair.ancestor as FileEntry;
-      for (const side of SIDES) this.#questions.ask(side, item.scannedPath(side), old, true);
+      for (const side of SIDES) this.#questions.askEarlier(side, item);
     }
   }
 
@@ -364,7 +357,7 @@ export class Reconciler {
       ancestorShape: ancestor?.kind === "dir" ? ancestor.shape : undefined,
       twin: twin === undefined ? undefined : `${twin}/${item.name("local")}` as RelPath,
       item,
-    });
+    }, this.#reader);
   }
 
   /** False where both sides are equal, and what is remembered of them can be taken from the local one. */
@@ -375,32 +368,17 @@ export class Reconciler {
   }
 }
 
-/**
- * Leaves out differences that a side can't help: modes and link times it does not keep are taken from the
- * ancestor, else from the other side.
- */
-function withoutLosses(pair: Paired, traits: PairingRules["traits"]): Paired {
-  let { local, remote } = pair;
-  if (traits.local.losesModes) local = withModeOf(local, pair.ancestor, remote);
-  if (traits.remote.losesModes) remote = withModeOf(remote, pair.ancestor, local);
-  if (traits.local.losesLinkTimes) local = withLinkTimeOf(local, pair.ancestor, remote);
-  if (traits.remote.losesLinkTimes) remote = withLinkTimeOf(remote, pair.ancestor, local);
-  return local === pair.local && remote === pair.remote ? pair : { ...pair, local, remote };
-}
+const NOTHING_THERE = () => EMPTY_VIEW;
 
-function withModeOf<T extends Entry | undefined>(entry: T, ...models: (Entry | undefined)[]): T {
-  if (entry === undefined || entry.kind === "link") return entry;
-  const model = models.find((model) => model?.kind === entry.kind);
-  if (model === undefined || model.kind === "link" || model.mode === entry.mode) return entry;
-  return { ...entry, mode: model.mode };
-}
-
-function withLinkTimeOf<T extends Entry | undefined>(
-  entry: T,
-  ...models: (Entry | undefined)[]
-): T {
-  if (entry === undefined || entry.kind !== "link") return entry;
-  const model = models.find((model) => model?.kind === "link" && model.target === entry.target);
-  if (model === undefined || model.kind !== "link" || model.mtimeMs === entry.mtimeMs) return entry;
-  return { ...entry, mtimeMs: model.mtimeMs };
+function factsOf(node: DirNode, { views, pairs, same, items }: DirContents): DirFacts {
+  const side = node.onlyOn;
+  const view = side && views[side];
+  return {
+    mtimeMs: bySide((side) => views[side].mtimeMs),
+    names: pairs.length,
+    hasFiles: bySide((side) => views[side].entries.some(({ kind }) => kind === "file")),
+    putsFiles: bySide((side) => items.some((item) => putFile(item)?.to === side)),
+    areLeavesGone: view !== undefined && !view.isIncomplete && view.opaque.size === 0 &&
+      same.length === 0 && items.every((item) => isDirItem(item) || isGoing(item, side!)),
+  };
 }

@@ -1,7 +1,7 @@
 import { utf8 } from "../../base/bytes.ts";
 import { linkFault, PATH_BYTES_MAX, PATH_DEPTH_MAX, type RelPath } from "../../base/paths.ts";
 import { foldsNames, nameKey, windowsNameFault } from "./name_rules.ts";
-import type { DirNode, Item } from "./node.ts";
+import type { DirContents, Item } from "./node.ts";
 import type { Side } from "./side.ts";
 import type { SideTraits } from "./tree_view.ts";
 
@@ -21,15 +21,17 @@ export interface Problem {
   readonly message: string;
 }
 
+type Listed = Pick<DirContents, "views" | "items">;
+
 /**
  * Finds entries that a directory can't take on a side, and takes their puts back: names that are one name
  * there with one that it has or gets, names that Windows refuses, paths that get too long.
  */
-export function refuseNames(node: DirNode, side: Side, traits: SideTraits): Problem[] {
+export function refuseNames(dir: Listed, side: Side, traits: SideTraits): Problem[] {
   const problems: Problem[] = [];
   const isFolding = foldsNames(traits);
-  const taken = isFolding ? takenNames(node, side, traits) : undefined;
-  for (const item of node.items) {
+  const taken = isFolding ? takenNames(dir, side, traits) : undefined;
+  for (const item of dir.items) {
     if (item.verdict.type !== "put" || item.verdict.to !== side) continue;
     const name = item.name(side);
     const path = item.path(side);
@@ -63,8 +65,8 @@ export function linkProblem(
 }
 
 /** The names that a side has in a directory, also those that are about to go. */
-function takenNames(node: DirNode, side: Side, traits: SideTraits): Map<string, string> {
-  const view = node.views[side];
+function takenNames(dir: Listed, side: Side, traits: SideTraits): Map<string, string> {
+  const view = dir.views[side];
   const taken = new Map<string, string>();
   for (const { name } of view.entries) taken.set(nameKey(name, traits), name);
   for (const name of view.opaque) taken.set(nameKey(name, traits), name);

@@ -4,7 +4,10 @@ import { compareNames, type RelPath } from "../../base/paths.ts";
 import { EMPTY_SHAPE, encodePage, type Entry, shapeOf } from "../../base/tree.ts";
 import type { VersionVector } from "../../base/version_vector.ts";
 import { ByteWriter } from "../../base/varint.ts";
-import type { DirNode, ItemResult } from "./node.ts";
+import { isSame } from "./dir_reader.ts";
+import type { DirNode } from "./node.ts";
+import type { Paired } from "./pairing.ts";
+import type { ItemResult } from "./results.ts";
 import type { Side } from "./side.ts";
 
 /** A version or deletion that a side is to note, though no operation of its own tells it. */
@@ -73,9 +76,11 @@ class Settler {
 
   /** The shape of a directory as both sides hold it. */
   shapeOf(node: DirNode): Digest {
-    const entries: Entry[] = [...node.same];
-    for (const result of node.results) {
-      const entry = this.#entryOf(result);
+    const { pairs } = node.names();
+    const entries: Entry[] = [];
+    for (const pair of pairs) if (isSame(pair)) entries.push(pair.local);
+    for (const result of node.results?.read(pairs) ?? []) {
+      const entry = this.#entryOf(node, result, pairs);
       if (entry !== undefined) entries.push(entry);
     }
     entries.sort((a, b) => compareNames(a.name, b.name));
@@ -94,10 +99,15 @@ class Settler {
     return shape;
   }
 
-  #entryOf(result: ItemResult): Entry | undefined {
-    const { next, old, dir } = result;
-    const entry = result.needs.every(this.#isDone) ? next : old;
+  #entryOf(
+    node: DirNode,
+    { index, next, needs, hasDir }: ItemResult,
+    pairs: readonly Paired[],
+  ): Entry | undefined {
+    const old = index === undefined ? undefined : pairs[index]!.ancestor;
+    const entry = needs.every(this.#isDone) ? next : old;
     if (entry?.kind !== "dir") return entry;
+    const dir = hasDir && index !== undefined ? node.pinned.get(index)?.dir : undefined;
     if (dir?.isExpanded) return { ...entry, shape: this.shapeOf(dir) };
     if (entry === next) this.adopt(entry.shape, old?.kind === "dir" ? old.shape : undefined);
     return entry;

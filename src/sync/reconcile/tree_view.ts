@@ -22,6 +22,9 @@ export interface DirView {
   readonly tombstones?: ReadonlyMap<string, VersionVector> | undefined;
 }
 
+/** Makes the view of a directory, always the same, from something that takes less room. */
+export type DirSource = () => DirView;
+
 /** A directory that does not exist, or holds nothing. */
 export const EMPTY_VIEW: DirView = { entries: [], opaque: new Set(), isIncomplete: false };
 
@@ -59,7 +62,7 @@ export interface RemoteTree {
 
 /** A side whose directories are at hand. */
 export interface LocalTree extends RemoteTree {
-  /** Called a few times for a directory, and only for ones that the pages name. */
+  /** Called a few times for a directory, with always the same answer, and only for ones that the pages name. */
   dir(path: DirPath): DirView;
   /** What is known of the deletions in a directory that is not there any more. */
   goneDir?(path: DirPath): DirView | undefined;

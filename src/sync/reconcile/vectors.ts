@@ -2,7 +2,7 @@ import { type JudgeRules, trustedVector } from "./judge.ts";
 import type { Item } from "./node.ts";
 import { across, type BySide, type Side } from "./side.ts";
 import type { SideDevice } from "./tree_view.ts";
-import { decided, joined, type MaybeVector, outranks, vectorIn } from "./versions.ts";
+import { decided, joined, type MaybeVector, outranks } from "./versions.ts";
 
 /** What the outcomes of a plan have seen, so that other devices can tell them from what they replace. */
 export class Vectors {
@@ -16,7 +16,7 @@ export class Vectors {
 
   /** What a side's version or deletion has seen now. */
   of(item: Item, side: Side): MaybeVector {
-    return vectorIn(item.parent.views[side], item.on(side)?.name ?? item.name(side));
+    return item.seen[side];
   }
 
   /**

@@ -16,7 +16,7 @@ import type { LinkHandler } from "../link/peer_link.ts";
 import type { SessionLink } from "../link/requester.ts";
 import { type DuplexStream, URGENCY } from "../link/transport.ts";
 import { type Agreement, peerFolder, storeAgreement, writeAgreement } from "../plan/agreement.ts";
-import { type PlanOptions, planSync } from "../plan/planner.ts";
+import { type PlanOptions, planSync, remembersPlan } from "../plan/planner.ts";
 import { checkDeletions, checkReplacements, type DeleteLimit } from "../plan/safety.ts";
 import type { IsDone, Plan } from "../reconcile/mod.ts";
 import type { PlanConflict, PlanItem, Side, SyncPlan } from "../plan/sync_plan.ts";
@@ -197,9 +197,7 @@ export class InitiatorSession implements LinkHandler {
         await carryingOut.catch(() => {});
         throw error;
       });
-      // A pair that only ever syncs one way pays for no common memory.
-      const folder = peerFolder(this.#options.peer.id, accept.rootId);
-      if (request.mode === "two-way" || share.index.ancestor(folder) !== undefined) {
+      if (remembersPlan(planOptions)) {
         await during(this.#remember(plan, isDone, { link, share, snapshot, accept }));
       }
     }

@@ -305,7 +305,7 @@ export function planFor(local: Device, remote: Device, options: SessionOptions =
       const view = isGone ? remote.goneView(path) : scans.remote.views.get(path)!;
       assert.ok(!isGone || !remote.nodes.has(path), `${path} is there`);
       assert.ok(equalBytes(shapeOf(encodePage(view.entries)), shape), "the shape asked for");
-      reconciler.handleDir(path, view);
+      reconciler.handleDir(path, () => view);
       dirsFetched++;
     }
     for (const question of needs.digests) {

@@ -60,7 +60,7 @@ Deno.test("Reconciler names each need once, and no plan before they are met", ()
   assert.deepEqual(walk.pollNeeds().dirs, [{ path: "", shape: shape(remote) }]);
   assert.deepEqual(walk.pollNeeds(), { dirs: [], digests: [], isDone: false });
   assert.throws(() => walk.finish());
-  walk.handleDir("", { ...EMPTY_VIEW, entries: remote });
+  walk.handleDir("", () => ({ ...EMPTY_VIEW, entries: remote }));
   const { digests } = walk.pollNeeds();
   assert.deepEqual(digests.map(({ side, path }) => `${side} ${path}`), ["local x", "remote x"]);
   walk.handleDigest(digests[0]!, new Uint8Array(32));
@@ -84,7 +84,7 @@ Deno.test("Reconciler gives up on a tree that names itself into infinity", () =>
   assert.throws(() => {
     for (let needs; !(needs = walk.pollNeeds()).isDone;) {
       for (const { path, shape } of needs.dirs) {
-        walk.handleDir(path, { ...EMPTY_VIEW, entries: pages.get(digestKey(shape))! });
+        walk.handleDir(path, () => ({ ...EMPTY_VIEW, entries: pages.get(digestKey(shape))! }));
       }
     }
   }, ReconcileError);
@@ -95,7 +95,7 @@ Deno.test("Reconciler takes a lost page of the ancestor for no ancestor: a union
     ancestor: { root: shape([file("a"), file("b")]), entries: () => undefined },
   });
   walk.pollNeeds();
-  walk.handleDir("", { ...EMPTY_VIEW, entries: [file("b")] });
+  walk.handleDir("", () => ({ ...EMPTY_VIEW, entries: [file("b")] }));
   for (const question of walk.pollNeeds().digests) walk.handleDigest(question, undefined);
   walk.pollNeeds();
   assert.deepEqual(lines(walk.finish()), ["+>f a", "+<f b"]);

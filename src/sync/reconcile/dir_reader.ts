@@ -1,0 +1,163 @@
+import type { RelPath } from "../../base/paths.ts";
+import type { Entry } from "../../base/tree.ts";
+import { isIdentical, isLeaf, type Leaf } from "./agreement.ts";
+import { judge, type JudgeRules } from "./judge.ts";
+import { type DirContents, type DirNames, type DirNode, type DirReader, Item } from "./node.ts";
+import { type Paired, type PairingRules, pairNames } from "./pairing.ts";
+import { type Problem, refuseNames } from "./refusal.ts";
+import { SIDES } from "./side.ts";
+import { type AncestorTree, type DirView, EMPTY_VIEW, type LocalTree } from "./tree_view.ts";
+
+/** Directories that stay at hand: looks come in runs, and go back to a parent after its children. */
+const AT_HAND_MAX = 8;
+
+/** What a {@linkcode PageReader} works with. */
+export interface PageReaderOptions {
+  readonly local: LocalTree;
+  readonly ancestor: AncestorTree | undefined;
+  readonly rules: JudgeRules;
+  readonly pairing: PairingRules;
+  readonly isFiltered: ((path: RelPath, isDir: boolean) => boolean) | undefined;
+}
+
+/**
+ * Makes what is in a directory from its pages, 1 to 3 µs an entry, and always the same: verdicts depend on
+ * nothing else. Items that somebody pinned are taken up again.
+ */
+export class PageReader implements DirReader {
+  readonly #options: PageReaderOptions;
+  readonly #names = new AtHand<DirNames>();
+  readonly #contents = new AtHand<DirContents>();
+
+  constructor(options: PageReaderOptions) {
+    this.#options = options;
+  }
+
+  names(node: DirNode): DirNames {
+    return this.#contents.find(node) ??
+      this.#names.get(node, () => this.#readNames(node));
+  }
+
+  read(node: DirNode): DirContents {
+    return this.#contents.get(node, () => this.#read(node, this.names(node)).contents);
+  }
+
+  /** The same for the first time, with the names that can't be had. */
+  expand(node: DirNode): { readonly contents: DirContents; readonly problems: readonly Problem[] } {
+    return this.#read(node, this.#readNames(node));
+  }
+
+  /** The entries that the ancestor has in a directory. */
+  ancestorEntries(node: DirNode): readonly Entry[] {
+    if (node.ancestorShape === undefined) return [];
+    return this.#options.ancestor?.entries(node.ancestorShape) ?? [];
+  }
+
+  #readNames(node: DirNode): DirNames {
+    const local = this.#localView(node);
+    const remote = node.remote?.() ?? { ...EMPTY_VIEW, entries: local.entries };
+    const { pairing } = this.#options;
+    const pairs = pairNames(local.entries, remote.entries, this.ancestorEntries(node), pairing);
+    for (const [i, pair] of pairs.entries()) pairs[i] = withoutLosses(pair, pairing.traits);
+    return { views: { local, remote }, pairs };
+  }
+
+  #read(
+    node: DirNode,
+    { views, pairs }: DirNames,
+  ): { contents: DirContents; problems: Problem[] } {
+    const same: DirContents["same"][number][] = [];
+    const items: Item[] = [];
+    for (const [index, pair] of pairs.entries()) {
+      if (isSame(pair)) same.push({ index, entry: pair.local });
+      else items.push(node.pinned.get(index) ?? this.#judged(node, index, { pair, views }));
+    }
+    const contents = { views, pairs, same, items };
+    const { traits } = this.#options.pairing;
+    const problems = SIDES.flatMap((side) => refuseNames(contents, side, traits[side]));
+    return { contents, problems };
+  }
+
+  #judged(
+    node: DirNode,
+    index: number,
+    { pair, views }: { pair: Paired; views: DirNames["views"] },
+  ): Item {
+    const item = new Item(node, index, pair, views);
+    item.verdict = judge(item, { views, isIgnored: this.#isFiltered(item) }, this.#options.rules);
+    return item;
+  }
+
+  #localView(node: DirNode): DirView {
+    const { local } = this.#options;
+    const path = node.scannedPath.local;
+    if (node.shape.local !== undefined) return local.dir(path);
+    return node.flow === "judge" ? local.goneDir?.(path) ?? EMPTY_VIEW : EMPTY_VIEW;
+  }
+
+  #isFiltered(item: Item): boolean {
+    const { isFiltered } = this.#options;
+    if (isFiltered === undefined) return false;
+    const { local, remote, ancestor } = item.pair;
+    const isDir = (local ?? remote ?? ancestor)!.kind === "dir";
+    const isDirThere = (remote ?? local ?? ancestor)!.kind === "dir";
+    const path = item.shownPath;
+    return isFiltered(path, isDir) || (isDir !== isDirThere && isFiltered(path, isDirThere));
+  }
+}
+
+/** The last few of something for each directory. */
+class AtHand<T> {
+  readonly #found = new Map<DirNode, T>();
+
+  find(node: DirNode): T | undefined {
+    return this.#found.get(node);
+  }
+
+  get(node: DirNode, make: () => T): T {
+    const known = this.#found.get(node);
+    const found = known ?? make();
+    // To the end of the line.
+    if (known !== undefined) this.#found.delete(node);
+    else if (this.#found.size >= AT_HAND_MAX) this.#found.delete(this.#found.keys().next().value!);
+    this.#found.set(node, found);
+    return found;
+  }
+}
+
+/** True for a file or link without any difference between the sides. */
+export function isSame(pair: Paired): pair is Paired & { readonly local: Leaf } {
+  const { local, remote } = pair;
+  return isLeaf(local) && isLeaf(remote) && local.name === remote.name &&
+    isIdentical(local, remote);
+}
+
+/**
+ * Leaves out differences that a side can't help: modes and link times it does not keep are taken from the
+ * ancestor, else from the other side.
+ */
+function withoutLosses(pair: Paired, traits: PairingRules["traits"]): Paired {
+  let { local, remote } = pair;
+  if (traits.local.losesModes) local = withModeOf(local, pair.ancestor, remote);
+  if (traits.remote.losesModes) remote = withModeOf(remote, pair.ancestor, local);
+  if (traits.local.losesLinkTimes) local = withLinkTimeOf(local, pair.ancestor, remote);
+  if (traits.remote.losesLinkTimes) remote = withLinkTimeOf(remote, pair.ancestor, local);
+  return local === pair.local && remote === pair.remote ? pair : { ...pair, local, remote };
+}
+
+function withModeOf<T extends Entry | undefined>(entry: T, ...models: (Entry | undefined)[]): T {
+  if (entry === undefined || entry.kind === "link") return entry;
+  const model = models.find((model) => model?.kind === entry.kind);
+  if (model === undefined || model.kind === "link" || model.mode === entry.mode) return entry;
+  return { ...entry, mode: model.mode };
+}
+
+function withLinkTimeOf<T extends Entry | undefined>(
+  entry: T,
+  ...models: (Entry | undefined)[]
+): T {
+  if (entry === undefined || entry.kind !== "link") return entry;
+  const model = models.find((model) => model?.kind === "link" && model.target === entry.target);
+  if (model === undefined || model.kind !== "link" || model.mtimeMs === entry.mtimeMs) return entry;
+  return { ...entry, mtimeMs: model.mtimeMs };
+}

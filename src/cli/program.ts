@@ -130,7 +130,7 @@ function addCommand(
     .description(spec.description)
     .helpGroup(spec.group)
     .usage(usageLine(spec).slice(`landropic ${spec.name} `.length))
-    .addHelpText("after", examples(spec));
+    .addHelpText("after", examples(spec.examples));
   for (const operand of spec.operands) {
     // All optional for commander: who counts them knows the whole command.
     command.addArgument(new Argument(`[${operand.name}]`, operand.help));
@@ -158,7 +158,8 @@ function groupCommand(
     .description("Lists, trusts, removes and renames peers. Alone, it lists them.")
     .helpGroup("Devices:")
     .usage("[list|trust|remove|rename] [args] [flags]")
-    .addHelpCommand(helpCommand("Commands:"));
+    .addHelpCommand(helpCommand("Commands:"))
+    .addHelpText("after", examples(commandsOf(name).map(({ examples: [first] }) => first!)));
   addFlags(group, GLOBAL_FLAGS, state, GLOBAL_HEADING);
   group.action(() => {
     const spec = COMMANDS.find((command) => command.name === `${name} list`)!;
@@ -169,6 +170,11 @@ function groupCommand(
     state.called = { spec, operands: [] };
   });
   return group;
+}
+
+/** The commands of a group. */
+function commandsOf(group: string): readonly CommandSpec<unknown>[] {
+  return COMMANDS.filter(({ name }) => name.startsWith(`${group} `));
 }
 
 function addFlags(
@@ -202,8 +208,8 @@ function addOption(
   });
 }
 
-function examples(spec: CommandSpec<unknown>): string {
-  const lines = spec.examples.map(([line, does]) => `  ${line}\n      ${does}`);
+function examples(of: CommandSpec<unknown>["examples"]): string {
+  const lines = of.map(([line, does]) => `  ${line}\n      ${does}`);
   return `\nExamples:\n${lines.join("\n")}`;
 }
 

@@ -1,8 +1,9 @@
 /** What `sync` asks of the orchestrator, and how what it hears becomes events. */
 import { LandropicError } from "../base/errors.ts";
-import type { SyncRunOptions, SyncRunSummary } from "../orchestrator/mod.ts";
+import { checkOwnFolder, type SyncRunOptions, type SyncRunSummary } from "../orchestrator/mod.ts";
 import type { SyncRequest } from "../sync/mod.ts";
 import type { SyncCommand } from "./commands/sync.ts";
+import { formatCount } from "./units.ts";
 import { toIgnoreLines } from "./filter_rules.ts";
 import type { CliContext } from "./handlers.ts";
 
@@ -40,12 +41,14 @@ export async function syncRequestOf(
  * Everything that a run of `sync` needs but the address of its peer.
  *
  * @param request Where it was made already: standard input is read only once.
+ * @throws {StoreError} if there is no folder to sync: nobody should wait for a peer to learn that.
  */
 export async function syncOptionsOf(
   command: SyncCommand,
   context: CliContext,
   request?: SyncRequest,
 ): Promise<Omit<SyncRunOptions, "address">> {
+  checkOwnFolder(command.dir, { isMade: command.direction === "pull" });
   return {
     request: request ?? await syncRequestOf(command, context),
     retries: command.retries,
@@ -61,9 +64,11 @@ export async function syncOptionsOf(
 
 /** Why a sync that ran to its end was less than a success. */
 export function shortfallOf({ errors, conflicts }: SyncRunSummary): LandropicError | undefined {
-  if (errors > 0) return new LandropicError("partial", `${errors} paths could not be synced`);
+  if (errors > 0) {
+    return new LandropicError("partial", `${formatCount(errors, "path")} could not be synced`);
+  }
   if (conflicts > 0) {
-    const why = `${conflicts} conflicts are left; both versions are kept`;
+    const why = `${formatCount(conflicts, "conflict")} to settle; both versions are kept`;
     return new LandropicError("conflicts", why);
   }
   return undefined;
@@ -74,7 +79,9 @@ export function syncObserverOf({ reporter }: CliContext): SyncRunOptions["observ
   return {
     connected: (event) => reporter.emit({ event: "connected", ...event }),
     plan: (event) => reporter.emit({ event: "plan", ...event }),
-    item: ({ operation: _, ...item }) => reporter.emit({ event: "item", ...item }),
+    item: ({ operation: _, pathBytes, ...item }) => {
+      reporter.emit({ event: "item", ...item, path: pathBytes ?? item.path });
+    },
     conflict: (event) => reporter.emit({ event: "conflict", ...event }),
     fileError: ({ path, pathBytes, code, message }) => {
       reporter.emit({ event: "file-error", path: pathBytes ?? path, code, message });

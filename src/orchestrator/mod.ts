@@ -16,4 +16,5 @@ export * from "./watch_run.ts";
 export type { PoolCounters } from "./pool/pool_core.ts";
 export { DEFAULT_POOL_LIMITS, type PoolLimits } from "./pool/pool_limits.ts";
 export type { DiscoveredPeer } from "./peer_watch.ts";
+export { checkOwnFolder } from "./peer_call.ts";
 export { PeerVisit } from "./peer_visit.ts";

@@ -2,6 +2,7 @@ import { messageOf } from "../base/errors.ts";
 import type { TrustEntry } from "../identity/mod.ts";
 import { type Hello, ProtocolError } from "../protocol/mod.ts";
 import { formatHostPort, type QuicConnection } from "../quic/mod.ts";
+import { openRoot, reasonOf } from "../store/mod.ts";
 import { type LinkHandler, OpenShare, PeerLink, type ShareRole } from "../sync/mod.ts";
 import type { Orchestrator } from "./orchestrator.ts";
 import { openingMessages, rotationTaker } from "./rotation_exchange.ts";
@@ -72,6 +73,20 @@ export interface OwnFolderOptions {
   readonly activity: string;
   readonly lockWaitMs: number;
   readonly signal: AbortSignal;
+}
+
+/**
+ * Looks whether a folder of this device can be synced at all, before anybody is called.
+ *
+ * @param options.isMade A folder that is missing will be made.
+ * @throws {StoreError} as {@linkcode openOwnFolder} would.
+ */
+export function checkOwnFolder(dir: string, { isMade }: { isMade: boolean }): void {
+  try {
+    openRoot(dir)[Symbol.dispose]();
+  } catch (error) {
+    if (!isMade || reasonOf(error) !== "not_found") throw error;
+  }
 }
 
 /** Opens a folder for one session of this device with a peer. @throws {StoreError} */

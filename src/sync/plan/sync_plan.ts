@@ -11,6 +11,8 @@ export type ItemAction = "+" | "M" | "m" | "R" | "-" | "C" | "!" | "s";
 export interface PlanItem {
   readonly action: ItemAction;
   readonly path: RelPath;
+  /** The bytes of a path that is not valid UTF-8. */
+  readonly pathBytes?: Uint8Array;
   /** The old path of a rename. */
   readonly from?: RelPath;
   /** Bytes of the file; 0 for others. */

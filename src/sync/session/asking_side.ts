@@ -22,10 +22,24 @@ const CODE_OF: { readonly [code in WireError]: ErrorCode } = {
 
 /** What the peer says of a session that failed there, in the user's terms. */
 export function errorFromPeer(message: ErrorMessage, peer: string): LandropicError {
-  const hint = message.code === "no_such_share"
-    ? `see "landropic status ${peer}" for what it offers`
-    : undefined;
-  return new LandropicError(CODE_OF[message.code], `"${peer}" says: ${message.message}`, hint);
+  const { code } = message;
+  return new LandropicError(
+    CODE_OF[code],
+    `"${peer}" says: ${message.message}`,
+    hintFor(code, peer),
+  );
+}
+
+function hintFor(code: WireError, peer: string): string | undefined {
+  switch (code) {
+    case "no_such_share":
+      return `see "landropic status ${peer}" for what it offers`;
+    case "root_missing":
+    case "safety_limit":
+      return `nothing was changed; look at that folder there: its disk may not be mounted`;
+    default:
+      return undefined;
+  }
 }
 
 /** Rejects when the connection has ended. */

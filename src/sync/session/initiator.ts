@@ -1,6 +1,7 @@
 import { equalBytes } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
+import type { RelPath } from "../../base/paths.ts";
 import {
   BlockWriter,
   type Message,
@@ -238,14 +239,21 @@ export class InitiatorSession implements LinkHandler {
 
   #newSummary(snapshot: Snapshot): SyncSummary {
     let errors = 0;
-    for (const problem of snapshot.problems) {
-      if (problem.isHarmless) {
-        this.#options.logger.log("info", `${problem.path}: ${problem.message}`);
-        continue;
+    const { observer } = this.#options;
+    for (const { path, pathBytes, code, message, isHarmless } of snapshot.problems) {
+      const where = { path, ...(pathBytes && { pathBytes }) };
+      if (!isHarmless) {
+        errors++;
+        observer.fileError({ ...where, code, message });
       }
-      errors++;
-      const { path, pathBytes, code, message } = problem;
-      this.#options.observer.fileError({ path, code, message, ...(pathBytes && { pathBytes }) });
+      observer.item({
+        ...where as { path: RelPath },
+        action: isHarmless ? "s" : "!",
+        bytes: 0,
+        direction: ">",
+        type: "f",
+        reason: message,
+      });
     }
     return {
       sent: 0,

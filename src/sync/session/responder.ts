@@ -201,8 +201,7 @@ export class Responder implements LinkHandler, AsyncDisposable {
     this.#options.events.sessionStart(session.running);
     session.start().catch((error) => {
       if (!this.#sessions.has(open.session)) return;
-      const [code, message] = wireErrorOf(error);
-      this.#refuse(open.session, code, message);
+      this.#fail(open.session, session.running.share, error);
       this.#end(open.session, undefined);
     });
   }
@@ -230,8 +229,7 @@ export class Responder implements LinkHandler, AsyncDisposable {
       this.#end(result.session, result);
       this.#send({ type: "sync-ack", session: result.session });
     }, (error) => {
-      const [code, message] = wireErrorOf(error);
-      this.#refuse(result.session, code, message);
+      this.#fail(result.session, session.running.share, error);
       this.#end(result.session, undefined);
     });
   }
@@ -248,6 +246,18 @@ export class Responder implements LinkHandler, AsyncDisposable {
     const { running, seconds } = session;
     const ended = { ...running, seconds, sums: session.sums(result) };
     this.#options.events.sessionEnd(ended, result);
+  }
+
+  /** Tells both the peer and whoever serves why a session ends early. */
+  #fail(session: number, share: string, error: unknown): void {
+    const [code, message] = wireErrorOf(error);
+    // Only what somebody has to see to: a folder in use will be free again.
+    const level = code === "storage" || code === "safety_limit" || code === "failed"
+      ? "warn"
+      : "info";
+    const hint = error instanceof LandropicError ? error.hint : undefined;
+    this.#options.logger.log(level, `share "${share}": ${message}`, { hint });
+    this.#send({ type: "error", session, code, message });
   }
 
   #refuse(session: number, code: WireError, message: string): void {

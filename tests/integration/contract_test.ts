@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { CliDevice, trustingPair } from "../support/cli_device.ts";
+import { temporaryFolder, writeTree } from "../support/tree.ts";
+
+Deno.test("sync tells that its folder is missing without waiting for the peer", async () => {
+  using temporary = temporaryFolder();
+  const [a] = await trustingPair(temporary.path);
+  fs.writeFileSync(`${temporary.path}/file`, "");
+  // Nobody answers there.
+  const args = ["sync", "b", "--address", "127.0.0.1:9", "--timeout", "20s"];
+  for (const direction of [[], ["--push"], ["--watch"]]) {
+    const missing = await a.run(...args, `${temporary.path}/missing`, ...direction);
+    assert.equal(missing.code, 14, missing.stderr);
+    assert.match(missing.stderr, /missing": it does not exist/);
+  }
+  const file = await a.run(...args, `${temporary.path}/file`, "--pull");
+  assert.equal(file.code, 14, file.stderr);
+  assert.match(file.stderr, /not a directory/);
+});
+
+Deno.test({
+  name: "what is left out has its itemize line, dry or real, and its item event",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    using temporary = temporaryFolder();
+    const { path } = temporary;
+    const [a, b] = await trustingPair(path);
+    const [left, right] = [`${path}/left`, `${path}/right`];
+    writeTree(left, { plain: "p" });
+    fs.mkdirSync(right);
+    await new Deno.Command("mkfifo", { args: [`${left}/fifo`] }).output();
+    fs.writeFileSync(`${left}/a\nb`, "");
+    await using server = await b.serve(right);
+    const args = ["sync", "b", left, "--address", server.address];
+    const dry = await a.run(...args, "-n", "-i");
+    const real = await a.run(...args, "-i");
+    assert.deepEqual([dry.code, real.code], [3, 3]);
+    for (const { stdout } of [dry, real]) {
+      const lines = stdout.split("\n").filter((line) => /^[^ ][<>][fdl] /.test(line));
+      assert.deepEqual(lines, [
+        "!>f 0 a\\nb (Its name can't be synced (control_character))",
+        "s>f 0 fifo (It is a device, fifo or socket)",
+        "+>f 1 plain",
+      ]);
+    }
+    const { events } = await a.run(...args, "--json");
+    const items = events.filter(({ event }) => event === "item");
+    assert.deepEqual(items.map(({ action, path }) => [action, path]), [["!", "a\nb"], [
+      "s",
+      "fifo",
+    ]]);
+    assert.equal(events.at(-1)!["errors"], 1, "what is left out on purpose is no error");
+  },
+});
+
+Deno.test("a share that lost its mark says so on both devices", async () => {
+  using temporary = temporaryFolder();
+  const { path } = temporary;
+  const [a, b] = await trustingPair(path);
+  const [left, right] = [`${path}/left`, `${path}/right`];
+  writeTree(left, { f: "f" });
+  fs.mkdirSync(right);
+  const server = await b.serve(right);
+  await a.succeed("sync", "b", left, "--address", server.address);
+  fs.rmSync(`${right}/.landropic`, { recursive: true });
+  const { code, stderr } = await a.run("sync", "b", left, "--address", server.address);
+  assert.equal(code, 5);
+  assert.match(stderr, /"b" says: .*its "\.landropic" is gone\nhint: .*disk may not be mounted/);
+  const { stderr: told } = await server.stop();
+  assert.match(told, /^warn: share "default": .*its "\.landropic" is gone hint=/m);
+});
+
+Deno.test("the group of the peers commands shows examples as every command does", async () => {
+  using temporary = temporaryFolder();
+  const { stdout } = await new CliDevice("a", temporary.path).succeed("peers", "--help");
+  assert.match(stdout, /Examples:\n {2}landropic peers\n/);
+});

@@ -22,8 +22,8 @@ import type { UdpAddress } from "./udp.ts";
 export interface ConnectionHost {
   /** Asks for a turn soon. */
   touch(core: ConnectionCore): void;
-  /** Sends what the connection has, within this call if the socket takes it. */
-  flush(core: ConnectionCore): void;
+  /** Sends what the connection has, or so many datagrams, within this call if the socket takes it. */
+  flush(core: ConnectionCore, datagramsMax?: number): void;
   /** The peer has passed verification. */
   onVerified(core: ConnectionCore): void;
   /** The UDP payload that the system believes the path carries, if it says so. */
@@ -113,7 +113,7 @@ export class ConnectionCore implements DatagramSource {
       this.native,
       this.role,
       () => this.#host.touch(this),
-      () => this.#host.flush(this),
+      (datagramsMax) => this.#host.flush(this, datagramsMax),
     );
     // Nobody need be waiting for the handshake when it fails.
     this.verified.promise.catch(() => {});

@@ -240,9 +240,9 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
   }
 
   /** For connections. */
-  flush(core: ConnectionCore): void {
+  flush(core: ConnectionCore, datagramsMax?: number): void {
     if (this.#isClosed) return;
-    this.#send(core);
+    this.#send(core, datagramsMax);
     this.#enqueue(core);
     this.#schedule();
   }
@@ -307,9 +307,10 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     else this.#wait();
   }
 
-  #send(core: ConnectionCore): void {
+  #send(core: ConnectionCore, datagramsMax?: number): void {
     try {
-      core.hasUnsent = this.#sender.drain(core, SEND_BYTES_PER_TURN);
+      if (datagramsMax !== undefined) this.#sender.drain(core, datagramsMax * core.datagramBytes);
+      else core.hasUnsent = this.#sender.drain(core, SEND_BYTES_PER_TURN);
     } catch (error) {
       core.hasUnsent = false;
       this.#logger.log("debug", "QUIC failed to send", { error: messageOf(error) });

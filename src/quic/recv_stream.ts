@@ -77,6 +77,11 @@ export class RecvStream implements Disposable, AsyncDisposable {
     return Promise.resolve();
   }
 
+  /** True if only the peer writes: bit 1 of the id (RFC 9000 section 2.1). */
+  get isUni(): boolean {
+    return (this.id & 2) !== 0;
+  }
+
   /** For the driver: whether a `read()` waits. */
   get isParked(): boolean {
     return this.#pending !== undefined;

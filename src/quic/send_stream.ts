@@ -26,6 +26,9 @@ const ONE = new Uint8Array(1);
  * The last byte of a write stays here until the next turn, so that an end mark that follows at once
  * travels with it. The native core forgets a stream as soon as all its bytes are acknowledged: an end
  * mark that is on its own is then not sent at all, or not again if it is lost.
+ *
+ * An urgent stream waits for no turn: what is written to it leaves at once, ahead of all that other
+ * streams have handed over.
  */
 export class SendStream implements Disposable, AsyncDisposable {
   readonly #host: StreamHost;
@@ -35,6 +38,7 @@ export class SendStream implements Disposable, AsyncDisposable {
   /** The byte held back; -1 if there is none. */
   #tail = -1;
   #hasSent = false;
+  #urgency = URGENCY_DEFAULT;
 
   constructor(readonly id: number, host: StreamHost) {
     this.#host = host;
@@ -86,14 +90,26 @@ export class SendStream implements Disposable, AsyncDisposable {
     this.#host.touch();
   }
 
+  /** Less is earlier; see `setPriority()`. */
+  get urgency(): number {
+    return this.#urgency;
+  }
+
+  /** True for a stream that waits for no turn. */
+  get isUrgent(): boolean {
+    return this.#urgency === URGENT;
+  }
+
   /**
    * Says which streams go first when not all data fits.
    *
-   * @param urgency 0 to 255, less is earlier; streams start at 127.
+   * @param urgency 0 to 255, less is earlier; streams start at 127. With 0 a stream is urgent: for a few
+   * small messages, and never ended on its own.
    * @param isIncremental Streams of equal urgency take turns if true, else the older one goes first.
    */
   setPriority(urgency: number, isIncremental: boolean): void {
     if (this.#end || this.#host.lost) return;
+    this.#urgency = urgency;
     this.#host.native.streamPriority(this.id, urgency, isIncremental);
   }
 
@@ -124,7 +140,7 @@ export class SendStream implements Disposable, AsyncDisposable {
         first.offset += pushed;
         left -= pushed;
         if (first.offset < bytes.length) {
-          const isStuck = offset + pushed < end && this.#host.writeBudgetBytes > 0;
+          const isStuck = offset + pushed < end && this.#budgetBytes > 0;
           return isStuck ? "blocked" : "more";
         }
         if (isLast && this.#end !== "finished") return "blocked";
@@ -174,6 +190,11 @@ export class SendStream implements Disposable, AsyncDisposable {
     }
   }
 
+  /** What may be handed over before the next turn. */
+  get #budgetBytes(): number {
+    return this.isUrgent ? Infinity : this.#host.writeBudgetBytes;
+  }
+
   #check(): void {
     if (this.#end instanceof QuicError) throw this.#end;
     if (this.#isFinishing) throw new StreamClosed(this.id);
@@ -190,15 +211,17 @@ export class SendStream implements Disposable, AsyncDisposable {
       if (isLast && this.#sendEnd()) this.#finish();
       return 0;
     }
-    if (host.writeBudgetBytes <= 0 || !this.#sendTail(false)) return 0;
+    const budgetBytes = this.#budgetBytes;
+    if (budgetBytes <= 0 || !this.#sendTail(false)) return 0;
     // At the end of a write one byte stays here.
-    const isWhole = end === bytes.length;
+    const isWhole = end === bytes.length && !this.isUrgent;
     const wanted = isWhole ? end - 1 : end;
-    const allowed = Math.min(wanted, start + host.writeBudgetBytes);
+    const allowed = Math.min(wanted, start + budgetBytes);
     let taken = 0;
     if (start < allowed) {
       taken = this.#send(bytes.subarray(start, allowed), false) ?? 0;
-      host.writeBudgetBytes -= taken;
+      if (!this.isUrgent) host.writeBudgetBytes -= taken;
+      else if (taken > 0) host.flushUrgent();
     }
     if (start + taken === wanted && isWhole) {
       this.#tail = bytes[end - 1]!;
@@ -273,5 +296,8 @@ export class SendStream implements Disposable, AsyncDisposable {
   }
 }
 
+/** What the native core gives to a stream that nobody said anything about. */
+const URGENCY_DEFAULT = 127;
+const URGENT = 0;
 /** Writes that may wait on one stream; a caller that awaits its writes has one. */
 const WRITES_WAITING_MAX = 1024;

@@ -15,6 +15,8 @@ export interface StreamHost {
   touch(): void;
   /** Sends what the native core has, as far as the socket takes it, before anything is received. */
   flush(): void;
+  /** Sends the next datagram, in which what is most urgent travels, before a turn with much to do. */
+  flushUrgent(): void;
   /** Asks for `releaseTail()` at the next turn, and for that turn. */
   holdTail(stream: SendStream): void;
   /** Asks for `serve()` at each turn until it is through. */

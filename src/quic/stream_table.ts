@@ -12,8 +12,13 @@ export interface BidiStream {
   readonly recv: RecvStream;
 }
 
-/** Bytes that readers take before the connection gets a turn. */
-export const READ_BUDGET_BYTES = 2 << 20;
+/**
+ * Bytes that readers take before the connection gets a turn: hashed and written, 2 to 3 ms in which no
+ * message gets through.
+ */
+export const READ_BUDGET_BYTES = 512 << 10;
+/** Read since the last turn: what an urgent message would have to wait for is worth a datagram. */
+const BUSY_READ_BYTES = 64 << 10;
 /** Bytes that writers hand over before the connection gets a turn: more only cools the caches. */
 export const WRITE_BUDGET_BYTES = 512 << 10;
 /** A writer's share before the next one is served. */
@@ -51,7 +56,7 @@ export class StreamTable implements StreamHost {
   writeBudgetBytes = WRITE_BUDGET_BYTES;
 
   readonly #touch: () => void;
-  readonly #flush: () => void;
+  readonly #flush: (datagramsMax?: number) => void;
   readonly #receivers = new Map<number, RecvStream>();
   readonly #senders = new Map<number, SendStream>();
   #readers: RecvStream[] = [];
@@ -68,13 +73,13 @@ export class StreamTable implements StreamHost {
 
   /**
    * @param touch Called when something is to be sent soon.
-   * @param flush Called when something is to be sent at once.
+   * @param flush Called when something is to be sent at once, perhaps no more than a few datagrams.
    */
   constructor(
     readonly native: NativeConnection,
     role: "client" | "server",
     touch: () => void,
-    flush: () => void,
+    flush: (datagramsMax?: number) => void,
   ) {
     this.#touch = touch;
     this.#flush = flush;
@@ -123,7 +128,7 @@ export class StreamTable implements StreamHost {
    * One turn: streams that wait to be opened, new streams of the peer, readers, writers.
    *
    * @param nowMs Monotonic.
-   * @param mayWrite False while what was written before is still unsent.
+   * @param mayWrite False while what was written before is still unsent: then only what is urgent is.
    * @returns True if writers wait for nothing but another turn.
    */
   serve(nowMs: number, mayWrite: boolean): boolean {
@@ -137,7 +142,8 @@ export class StreamTable implements StreamHost {
     this.#serveReaders();
     this.searchDeadlineMs = Infinity;
     if (this.native.isReadable()) this.#searchIfDue(nowMs);
-    return mayWrite ? this.#serveWriters() : this.#writers.length + this.#tails.length > 0;
+    const isShort = this.#serveWriters(mayWrite);
+    return isShort || (!mayWrite && this.#writers.length + this.#tails.length > 0);
   }
 
   /**
@@ -170,13 +176,21 @@ export class StreamTable implements StreamHost {
     this.#flush();
   }
 
+  flushUrgent(): void {
+    const isBusy = this.#writers.length > 0 ||
+      this.readBudgetBytes < READ_BUDGET_BYTES - BUSY_READ_BYTES;
+    if (isBusy) this.#flush(1);
+  }
+
   holdTail(stream: SendStream): void {
     this.#tails.push(stream);
     this.#touch();
   }
 
   parkReader(stream: RecvStream): void {
-    this.#readers.push(stream);
+    // One-way streams carry messages: they come before bulk.
+    if (stream.isUni) this.#readers.unshift(stream);
+    else this.#readers.push(stream);
     // Data may be there that the budget did not let through.
     if (this.readBudgetBytes <= 0) this.#touch();
   }
@@ -308,14 +322,34 @@ export class StreamTable implements StreamHost {
     readers.length = kept;
   }
 
-  #serveWriters(): boolean {
-    let able = this.#writers;
-    if (able.length === 0) return false;
+  /** Most urgent first; those of equal urgency share. @returns True if the budget ended it. */
+  #serveWriters(mayWrite: boolean): boolean {
+    const all = this.#writers;
+    if (all.length === 0) return false;
+    if (all.length > 1) all.sort((a, b) => a.urgency - b.urgency);
+    const left: SendStream[] = [];
+    let isShort = false;
+    for (let from = 0, to = 0; from < all.length; from = to) {
+      const { urgency, isUrgent } = all[from]!;
+      while (to < all.length && all[to]!.urgency === urgency) to++;
+      const peers = from === 0 && to === all.length ? all : all.slice(from, to);
+      if (!isUrgent && !mayWrite) left.push(...peers);
+      else if (this.#serveEqual(peers, isUrgent, left)) isShort = true;
+    }
+    this.#writers = left;
+    return isShort;
+  }
+
+  /** Serves writers in turns; puts those that still wait into `left`, those not reached first. */
+  #serveEqual(writers: readonly SendStream[], isUrgent: boolean, left: SendStream[]): boolean {
+    let able = writers;
     const stuck: SendStream[] = [];
-    while (able.length > 0 && this.writeBudgetBytes > 0 && stuck.length < STUCK_WRITERS_PER_TURN) {
+    const isOver = () =>
+      (!isUrgent && this.writeBudgetBytes <= 0) || stuck.length >= STUCK_WRITERS_PER_TURN;
+    while (able.length > 0 && !isOver()) {
       const again: SendStream[] = [];
       for (let i = 0; i < able.length; i++) {
-        if (this.writeBudgetBytes <= 0 || stuck.length >= STUCK_WRITERS_PER_TURN) {
+        if (isOver()) {
           again.push(...able.slice(i));
           break;
         }
@@ -325,8 +359,7 @@ export class StreamTable implements StreamHost {
       }
       able = again;
     }
-    // Those not reached go first next time.
-    this.#writers = [...able, ...stuck];
+    left.push(...able, ...stuck);
     return able.length > 0 && this.writeBudgetBytes <= 0;
   }
 }

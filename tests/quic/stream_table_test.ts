@@ -312,3 +312,79 @@ Deno.test("fail() with a clean close ends the iteration of incoming streams", as
   table.fail(lost(0), true);
   assert.equal((await table.incomingBidi.next()).done, true);
 });
+
+Deno.test("an urgent write waits for no budget and no turn, and leaves whole", async () => {
+  const { native, table } = makeTable("client");
+  const bulk = await table.openBidi();
+  const control = await table.openUni();
+  control.setPriority(0, false);
+  const bulkWrite = bulk.send.write(new Uint8Array(2 * WRITE_BUDGET_BYTES));
+  assert.equal(native.stream(0).sent.length, WRITE_BUDGET_BYTES);
+  await control.write(bytes(1, 2, 3));
+  assert.deepEqual(native.stream(2).sent, [1, 2, 3], "with its last byte");
+  assert.equal(native.log.at(-1), "flush", "bulk waits: the message is sent before the turn");
+  // What was handed over is still unsent: bulk gets no more, messages do.
+  native.stream(2).capacity = 0;
+  const late = control.write(bytes(4));
+  native.stream(2).capacity = 10;
+  assert.equal(table.serve(nowMs, false), true);
+  await late;
+  assert.deepEqual(native.stream(2).sent, [1, 2, 3, 4]);
+  assert.equal(native.stream(0).sent.length, WRITE_BUDGET_BYTES);
+  table.serve(nowMs, true);
+  table.serve(nowMs, true);
+  await bulkWrite;
+});
+
+Deno.test("an urgent write on a connection with nothing else to do costs no datagram of its own", async () => {
+  const { native, table } = makeTable("client");
+  const control = await table.openUni();
+  control.setPriority(0, false);
+  await control.write(bytes(1));
+  await control.write(bytes(2));
+  assert(!native.log.includes("flush"));
+});
+
+Deno.test("waiting writers are served by urgency, and in turns where it is the same", async () => {
+  const { native, table } = makeTable("client");
+  const order: number[] = [];
+  const original = native.streamSend.bind(native);
+  native.streamSend = (id, part, fin) => {
+    const taken = original(id, part, fin);
+    if (taken! > 0) order.push(id);
+    return taken;
+  };
+  const urgencies = [128, 64, 128, 64];
+  const streams = await Promise.all(urgencies.map(() => table.openBidi()));
+  for (const { id } of streams) native.stream(id).capacity = 0;
+  const share = 64 << 10;
+  const writes = streams.map(({ send }, i) => {
+    send.setPriority(urgencies[i]!, true);
+    return send.write(new Uint8Array(2 * share));
+  });
+  for (const { id } of streams) native.stream(id).capacity = Infinity;
+  table.serve(nowMs, true);
+  await Promise.all(writes);
+  assert.deepEqual(order, [4, 12, 4, 12, 0, 8, 0, 8]);
+});
+
+Deno.test("a message's reader is served before those of bulk, whoever came first", async () => {
+  const { native, table } = makeTable("server");
+  native.stream(0).incoming.push(bytes(1));
+  native.stream(2).incoming.push(bytes(1));
+  table.serve(nowMs, true);
+  const bulk = (await table.incomingBidi.next()).value!.recv;
+  const control = (await table.incomingUni.next()).value!;
+  const into = () => new Uint8Array(8);
+  await Promise.all([bulk.read(into()), control.read(into())]);
+  const order: string[] = [];
+  const reads = [
+    bulk.read(into()).then(() => order.push("bulk")),
+    control.read(into()).then(() => order.push("control")),
+  ];
+  native.stream(0).incoming.push(bytes(2));
+  native.stream(2).incoming.push(bytes(2));
+  table.serve(nowMs, true);
+  await Promise.all(reads);
+  assert.deepEqual(order, ["control", "bulk"]);
+});

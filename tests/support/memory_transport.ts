@@ -24,6 +24,8 @@ export class MemoryTransport implements Transport {
   closedWith: { by: "local" | "peer"; code: number } | undefined;
   /** Bytes that this side has written. */
   bytesSent = 0;
+  /** Urgencies that this side has given to streams that it writes to. */
+  readonly urgencies = new Set<number>();
   /** Called with each write of this side, before it counts; what it throws ends the connection. */
   onWrite: ((bytes: Uint8Array) => void) | undefined;
   readonly incomingUni = new Queue<ReceiveSide>();
@@ -59,7 +61,10 @@ export class MemoryTransport implements Transport {
 
   #pipe(writer: MemoryTransport): Pipe {
     if (this.closedWith) throw new Error("connection closed");
-    const pipe = new Pipe((bytes) => writer.#count(bytes));
+    const pipe = new Pipe(
+      (bytes) => writer.#count(bytes),
+      (urgency) => writer.urgencies.add(urgency),
+    );
     this.#pipes.add(pipe);
     this.peer.#pipes.add(pipe);
     return pipe;
@@ -120,7 +125,10 @@ class Pipe implements SendSide, ReceiveSide {
   #error: Error | undefined;
   #wake = Promise.withResolvers<void>();
 
-  constructor(readonly onWrite: (bytes: Uint8Array) => void) {}
+  constructor(
+    readonly onWrite: (bytes: Uint8Array) => void,
+    readonly onUrgency: (urgency: number) => void,
+  ) {}
 
   async write(bytes: Uint8Array): Promise<void> {
     while (this.#held >= WINDOW_BYTES && !this.#error) await this.#wake.promise;
@@ -167,7 +175,9 @@ class Pipe implements SendSide, ReceiveSide {
     this.#notify();
   }
 
-  setPriority(): void {}
+  setPriority(urgency: number): void {
+    this.onUrgency(urgency);
+  }
 
   #notify(): void {
     this.#wake.resolve();

@@ -29,7 +29,7 @@ import {
 } from "../../protocol/mod.ts";
 import type { RootIndex } from "../../index/mod.ts";
 import { type ReadFile, reasonOf, type Root } from "../../store/mod.ts";
-import type { DuplexStream } from "../link/transport.ts";
+import { type DuplexStream, URGENCY } from "../link/transport.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
 import { digestOfDir } from "../content/dir_content.ts";
 import { historyOf, historyOfGone } from "../content/dir_history.ts";
@@ -38,6 +38,9 @@ import type { RateLimiter } from "./rate_limiter.ts";
 
 /** Files up to this size are read by one combined call. */
 const SMALL_FILE_BYTES = 64 * 1024;
+
+/** Answers with a file over this size give way to those with many small ones. */
+const LARGE_FILE_BYTES = 1024 * 1024;
 
 /** What a {@linkcode Provider} serves from. */
 export interface ProviderOptions {
@@ -89,11 +92,27 @@ export class Provider {
   /** Serves one request on its stream, to the end. */
   async handleRequest(request: Request, stream: DuplexStream): Promise<void> {
     const { limiter, compress } = this.#options;
+    stream.send.setPriority(this.#urgencyOf(request), true);
     const write: WriteBytes = (bytes) => stream.send.write(bytes);
     const out = new BlockWriter(limiter ? limiter.limit(write) : write, { compress });
     await this.#answer(request, out);
     await out.finish();
     await stream.send.finish();
+  }
+
+  /** What others wait for goes before what is merely long. */
+  #urgencyOf(request: Request): number {
+    switch (request.kind) {
+      case "get-ranges":
+        return URGENCY.largeFiles;
+      case "get-files": {
+        const isLarge = ({ path }: WantedFile) =>
+          (this.#fileEntry(path)?.size ?? 0) > LARGE_FILE_BYTES;
+        return request.files.some(isLarge) ? URGENCY.largeFiles : URGENCY.smallFiles;
+      }
+      default:
+        return URGENCY.plan;
+    }
   }
 
   #answer(request: Request, out: BlockWriter): Promise<void> {

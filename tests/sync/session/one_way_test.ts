@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
+import { URGENCY } from "../../../src/sync/link/transport.ts";
+import { memoryTransportPair } from "../../support/memory_transport.ts";
 import { runSession, testDevice } from "../../support/session_pair.ts";
 import {
   assertSameTree,
@@ -132,4 +134,20 @@ Deno.test("a share that does not exist is refused without saying what exists", a
   await assert.rejects(runSession(a, left, b, right, { share: "other" }), {
     code: "share_unavailable",
   });
+});
+
+Deno.test("a push sends many small files ahead of large ones, and the plan ahead of both", async () => {
+  const { folder, a, b, left, right } = setUp();
+  using _ = folder;
+  writeTree(left, { small: "x", other: "y".repeat(1000), large: noise(3_000_000) });
+  const transports = memoryTransportPair();
+  await runSession(a, left, b, right, { transports });
+  // Of the answers: the pushing side asks for nothing but the plan.
+  const { control, plan, smallFiles, largeFiles } = URGENCY;
+  assert.deepEqual([...transports[0].urgencies].sort((x, y) => x - y), [
+    control,
+    plan,
+    smallFiles,
+    largeFiles,
+  ]);
 });

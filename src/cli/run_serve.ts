@@ -45,6 +45,7 @@ export async function runServe(command: ServeCommand, context: CliContext): Prom
         new metrics.ServeMetrics({
           endpoint: await orchestrator.initializeQuicTransport(),
           server,
+          pool: orchestrator.pool,
           sessions: tally!,
           version: BUILD.version,
         }),

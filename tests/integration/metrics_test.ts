@@ -87,6 +87,27 @@ Deno.test("serve --metrics shows a peer and its session while it syncs, by the n
   assert.equal(after.get('landropic_sessions{mode="push"}'), 0);
 });
 
+Deno.test("serve --metrics counts a connection that joins another one, and sees it go", async () => {
+  const { folder, a, b, left, right } = await setUp();
+  using _ = folder;
+  fs.writeFileSync(`${left}/large`, new Uint8Array(20_000_000).fill(7));
+  await using server = await b.serve(right, "--metrics", "127.0.0.1:0");
+  const url = server.events[0]!["metrics"] as string;
+  const before = await scrape(url);
+  assert.equal(before.get('landropic_pool_events_total{event="added"}'), 0);
+  await using syncing = a.start([
+    ...["sync", "b", left, "--push", "--no-compress", "--bwlimit", "4M", "--connections", "2"],
+    ...["--address", server.address],
+  ]);
+  const during = await scrapeUntil(url, "landropic_pool_events_total", "added", 1);
+  assert.equal(during.get('landropic_pool_connections{state="used"}'), 1);
+  assert.equal(during.get('landropic_peer_connections{peer="a"}'), 2);
+  await syncing.stop();
+  const after = await scrapeUntil(url, "landropic_pool_connections", "used", 0);
+  assert.equal(after.get('landropic_pool_events_total{event="added"}'), 1);
+  assert.equal(after.get('landropic_pool_events_total{event="closed_dead"}'), 0);
+});
+
 Deno.test("serve --metrics answers GET /metrics and nothing else", async () => {
   const { folder, b, right } = await setUp();
   using _ = folder;
@@ -154,6 +175,23 @@ async function scrape(url: string): Promise<Map<string, number>> {
       return [line.slice(0, at), Number(line.slice(at + 1))];
     }),
   );
+}
+
+/** Scrapes until a sample has a value. @throws {Error} after 20 s. */
+async function scrapeUntil(
+  url: string,
+  name: string,
+  label: string,
+  value: number,
+): Promise<Map<string, number>> {
+  const endMs = Date.now() + 20_000;
+  for (;;) {
+    const samples = await scrape(url);
+    const found = [...samples].find(([key]) => key.startsWith(`${name}{`) && key.includes(label));
+    if (found?.[1] === value) return samples;
+    if (Date.now() > endMs) throw new Error(`${name} ${label} stays at ${found?.[1]}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 async function typesOf(url: string): Promise<Map<string, string>> {

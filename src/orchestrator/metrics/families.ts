@@ -76,6 +76,31 @@ export const FAMILIES: readonly Family[] = [
     samples: ({ peers }) => peers.map(({ peer, deliveryRate }) => [{ peer }, deliveryRate]),
   },
   {
+    name: "landropic_pool_connections",
+    type: "gauge",
+    help: "Connections that are looked after: dialled from here, and those that joined another one",
+    labels: ["state"],
+    samples: ({ poolStates: { used, idle } }) => [
+      [{ state: "used" }, used],
+      [{ state: "idle" }, idle],
+    ],
+  },
+  {
+    name: "landropic_pool_events_total",
+    type: "counter",
+    help: "What became of connections that are looked after",
+    labels: ["event"],
+    samples: ({ pool }) => [
+      [{ event: "added" }, pool.added],
+      [{ event: "reused" }, pool.reused],
+      [{ event: "closed_idle" }, pool.closedIdle],
+      [{ event: "closed_dead" }, pool.closedDead],
+      [{ event: "joined" }, pool.joined],
+      [{ event: "failed_to_join" }, pool.failedJoins],
+      [{ event: "retired" }, pool.retired],
+    ],
+  },
+  {
     name: "landropic_handshakes_total",
     type: "counter",
     help: "Handshakes that ended, dialled and accepted",

@@ -6,6 +6,8 @@ import type {
   Traffic,
   UdpCounters,
 } from "../../quic/mod.ts";
+import type { ConnectionPool } from "../pool/connection_pool.ts";
+import type { PoolCounters } from "../pool/pool_core.ts";
 import type { ServeCounters, ServedSession, ShareServer } from "../share_server.ts";
 import type { SessionCount, SessionSums, SessionTally } from "./session_tally.ts";
 
@@ -16,6 +18,7 @@ export interface VitalSources {
     "counters" | "socketCounters" | "connectionStates" | "traffic"
   >;
   readonly server: Pick<ShareServer, "counters" | "visitors">;
+  readonly pool: Pick<ConnectionPool, "counters" | "states">;
   readonly sessions: SessionTally;
   /** Of this program. */
   readonly version: string;
@@ -29,6 +32,8 @@ export interface Vitals {
   readonly socket: Readonly<UdpCounters>;
   readonly traffic: Traffic;
   readonly serve: ServeCounters;
+  readonly pool: Readonly<PoolCounters>;
+  readonly poolStates: ConnectionPool["states"];
   readonly peers: readonly PeerVitals[];
   readonly sessionCounts: readonly SessionCount[];
   readonly sessionsRunning: ReadonlyMap<ServedSession["mode"], number>;
@@ -54,7 +59,8 @@ export interface PeerVitals {
 }
 
 /** Reads everything that is measured, now. Costs about 40 microseconds a connection. */
-export function readVitals({ endpoint, server, sessions, version }: VitalSources): Vitals {
+export function readVitals(sources: VitalSources): Vitals {
+  const { endpoint, server, pool, sessions, version } = sources;
   const { user, system } = process.cpuUsage();
   const sums = { ...sessions.sums };
   const sessionsRunning = new Map<ServedSession["mode"], number>();
@@ -85,6 +91,8 @@ export function readVitals({ endpoint, server, sessions, version }: VitalSources
     socket: endpoint.socketCounters,
     traffic: endpoint.traffic(),
     serve: server.counters,
+    pool: pool.counters,
+    poolStates: pool.states,
     peers: [...peers.values()],
     sessionCounts: [...sessions.counts],
     sessionsRunning,

@@ -56,7 +56,13 @@ export class DirTable {
    * @throws {IndexError} `corrupt`
    */
   view(path: DirPath): DirView | undefined {
-    return this.#view(path, (stored) => encodeDir(this.decode(stored)));
+    const stored = this.stored(path);
+    return stored && this.viewOf(stored);
+  }
+
+  /** What {@linkcode list} or {@linkcode stored} gave, as {@linkcode view}. @throws {IndexError} `corrupt` */
+  viewOf(stored: StoredDir): DirView {
+    return this.#viewOf(stored, () => encodeDir(this.decode(stored)));
   }
 
   /**
@@ -65,7 +71,8 @@ export class DirTable {
    * @throws {IndexError} `corrupt`
    */
   fold(path: DirPath): DirView | undefined {
-    return this.#view(path, (stored) => this.put(path, this.decode(stored)));
+    const stored = this.stored(path);
+    return stored && this.#viewOf(stored, () => this.put(path, this.decode(stored)));
   }
 
   /** The same in encoded form. */
@@ -218,11 +225,9 @@ export class DirTable {
     this.#pendingBytes = 0;
   }
 
-  #view(path: DirPath, joined: (patched: StoredDir) => Uint8Array): DirView | undefined {
-    const stored = this.stored(path);
-    if (stored === undefined) return undefined;
-    const bytes = stored.patches.length === 0 ? stored.record : joined(stored);
-    return this.#checked(path, () => new DirView(bytes));
+  #viewOf(stored: StoredDir, joined: () => Uint8Array): DirView {
+    const bytes = stored.patches.length === 0 ? stored.record : joined();
+    return this.#checked(stored.path, () => new DirView(bytes));
   }
 
   #unpend(path: DirPath): void {

@@ -117,6 +117,11 @@ export class DirView {
     return this.#names.name(i);
   }
 
+  /** All names, those of tombstones behind; for who needs them all, since they are made anew. */
+  names(): readonly string[] {
+    return this.#names.all();
+  }
+
   /** The number of the entry whose name is in those bytes, or -1. */
   rowOfBytes(bytes: Uint8Array, start: number, end: number): number {
     return this.#names.find(bytes, start, end);
@@ -166,6 +171,16 @@ export class DirView {
       view.getUint32(at + MTIME_NS_AT) === stat.mtimeNs &&
       view.getUint32(at + CTIME_NS_AT) === stat.ctimeNs &&
       view.getUint16(at + MODE_AT) === stat.mode;
+  }
+
+  /** The inode numbers of directories in it, each with the directory's name. */
+  *dirInodes(): Generator<[ino: number, name: string]> {
+    const view = this.#view;
+    for (let i = 0; i < this.length; i++) {
+      const at = this.#entriesFrom + i * ENTRY_ROW_BYTES;
+      if ((view.getUint8(at) & KIND_MASK) !== KIND_CODE.dir) continue;
+      yield [view.getFloat64(at + INO_AT), this.name(i)];
+    }
   }
 
   /** Decodes entry `i`. @throws {RangeError} if its row is malformed. */

@@ -132,6 +132,20 @@ export class RootIndex {
   }
 
   /**
+   * Every directory by its inode number, as it was when last seen. Reads all records: 0.1 µs an entry.
+   *
+   * @throws {IndexError} `corrupt`
+   */
+  dirsByInode(): Map<number, RelPath> {
+    const found = new Map<number, RelPath>();
+    for (const stored of this.#dirs.list("")) {
+      const view = this.#dirs.viewOf(stored);
+      for (const [ino, name] of view.dirInodes()) found.set(ino, joinPath(stored.path, name));
+    }
+    return found;
+  }
+
+  /**
    * Remembers a directory. Only ever what is true on the disk already, files flushed and renamed: the
    * write is collected and may be committed at any time, and a file that is remembered but not there
    * counts as deleted by the user. Outside a {@linkcode transaction}, call {@linkcode commit} at last.

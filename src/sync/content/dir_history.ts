@@ -1,4 +1,4 @@
-import type { DirPath } from "../../base/paths.ts";
+import { compareNames, type DirPath } from "../../base/paths.ts";
 import type { VersionVector } from "../../base/version_vector.ts";
 import type { RootIndex } from "../../index/mod.ts";
 import type { DirHistory } from "../../protocol/mod.ts";
@@ -11,9 +11,15 @@ export function historyOf(
 ): DirHistory {
   const view = index.viewDir(path);
   if (view === undefined) return { versions: entries.map(() => undefined), tombstones: NO_NAMES };
+  const names = view.names();
+  let next = 0;
   const versions = entries.map(({ name }) => {
-    const row = view.rowOf(name);
-    return row < 0 ? undefined : view.vector(row);
+    // Nearly always the next one: what is remembered is what was scanned.
+    while (next < view.length && names[next] !== name) {
+      if (compareNames(names[next]!, name) > 0) return undefined;
+      next++;
+    }
+    return next < view.length ? view.vector(next++) : undefined;
   });
   const tombstones = new Map<string, VersionVector>();
   for (let i = 0; i < view.tombstoneCount; i++) {

@@ -28,6 +28,12 @@ export interface DirWalkOptions {
   readonly clock: Clock;
 }
 
+/** A directory under the path that it had when it was seen last. */
+export interface FormerDir {
+  readonly path: DirPath;
+  readonly view: DirView;
+}
+
 /**
  * What became of a row of what was remembered. `same`: nothing has changed, so the page is made from the
  * row; in the other cases `entries` has what the page is to say.
@@ -51,10 +57,15 @@ export class DirWalk implements KnownEntries {
   #editCounter: number | undefined;
   #firstVector: VersionVector | undefined;
 
+  /**
+   * @param known What is remembered of the path.
+   * @param former What is remembered of the same directory under the path that it had.
+   */
   constructor(
     readonly path: DirPath,
     known: DirView | undefined,
     readonly options: DirWalkOptions,
+    readonly former?: FormerDir,
   ) {
     this.#known = known;
     this.#rows = new Uint8Array(known?.length ?? 0);
@@ -99,6 +110,16 @@ export class DirWalk implements KnownEntries {
   recordOf(name: string): EntryRecord | undefined {
     const row = this.#rowOf(name);
     return row < 0 ? undefined : this.#known!.entry(row);
+  }
+
+  /**
+   * The digest of a file that came with its directory: moving that leaves the file's own times alone, so
+   * that they tell as much as under the old path.
+   */
+  formerDigest(stat: ListedEntry): Digest | undefined {
+    const view = this.former?.view;
+    const row = view === undefined ? -1 : view.rowOf(stat.name!);
+    return row >= 0 && view!.isUnchanged(row, stat) ? view!.entry(row).digest : undefined;
   }
 
   /** What is known of the entry still holds. */

@@ -30,7 +30,7 @@ import {
   type Root,
 } from "../../store/mod.ts";
 import { type FilterStack, IGNORE_FILE, IGNORE_FILE_BYTES_MAX } from "../filter/mod.ts";
-import { DirWalk } from "./dir_walk.ts";
+import { DirWalk, type FormerDir } from "./dir_walk.ts";
 import { type ScanProblem, Snapshot, type SnapshotDir } from "./snapshot.ts";
 
 /** How long a scan keeps the event loop to itself. */
@@ -39,6 +39,9 @@ const SLICE_MS = 10;
 /** What was remembered of a share, and what will be. */
 export interface ScanMemory {
   foldDir(path: DirPath): DirView | undefined;
+  viewDir(path: DirPath): DirView | undefined;
+  /** Every directory by its inode number. */
+  dirsByInode(): ReadonlyMap<number, RelPath>;
   putDir(path: DirPath, record: DirRecord): void;
   /** Grows with each edit seen, so that what was forgotten and comes back counts as new. */
   nextEditCounter(): number;
@@ -92,6 +95,10 @@ class Scanner {
   readonly #writer = new ByteWriter(64 * 1024);
   #files = 0;
   #bytes = 0;
+  /** Directories from which others are gone, to be remembered when everything has been looked at. */
+  readonly #farewells: { readonly dir: DirWalk; readonly record: DirRecord }[] = [];
+  /** Made when the first directory is met that is new. */
+  #dirsByInode: ReadonlyMap<number, RelPath> | undefined;
   #sliceStartMs: number;
 
   constructor(options: ScanOptions) {
@@ -104,11 +111,31 @@ class Scanner {
     const listing = this.#list(root);
     const filter = this.#options.filter(this.#ignoreFile("", listing));
     await this.#walk(root, listing, filter);
+    for (const { dir, record } of this.#farewells) this.#bury(dir, record);
     return new Snapshot(this.#dirs, this.#problems, this.#files, this.#bytes);
   }
 
-  #begin(path: DirPath): DirWalk {
-    return new DirWalk(path, this.#options.memory.foldDir(path), this.#options);
+  /** @param found Of a directory other than the root: where it was found, and as what. */
+  #begin(path: DirPath, found?: { above: DirWalk; stat: ListedEntry }): DirWalk {
+    const known = this.#options.memory.foldDir(path);
+    // Of one that was here before and went, deletions are known.
+    const isNew = known === undefined || known.length === 0;
+    const former = isNew && found ? this.#formerDir(found) : undefined;
+    return new DirWalk(path, known, this.#options, former);
+  }
+
+  /** Where a directory that is new here was before, if it has been moved. */
+  #formerDir({ above, stat }: { above: DirWalk; stat: ListedEntry }): FormerDir | undefined {
+    if (stat.ino === 0) return undefined;
+    const { memory } = this.#options;
+    let path: DirPath | undefined;
+    if (above.former !== undefined) {
+      const { view, path: dir } = above.former;
+      if (view.find(stat.name!)?.ino === stat.ino) path = joinPath(dir, stat.name!);
+    }
+    path ??= (this.#dirsByInode ??= memory.dirsByInode()).get(stat.ino);
+    const view = path === undefined ? undefined : memory.viewDir(path);
+    return view && { path: path!, view };
   }
 
   #list(dir: DirWalk): DirListing {
@@ -121,7 +148,7 @@ class Scanner {
     if (dir.sameFiles + listing.entries.length > DIR_ENTRIES_MAX) {
       // Which of them are too many is for their order to say, so all are looked at.
       return await this.#walkListed(
-        this.#begin(dir.path),
+        new DirWalk(dir.path, this.#options.memory.foldDir(dir.path), this.#options, dir.former),
         this.#options.root.list(dir.path),
         filter,
       );
@@ -205,7 +232,10 @@ class Scanner {
       dir.entries.push({ ...entry, digest });
     } else {
       this.#noteEarlier(path, known);
-      dir.note(stat, { digest, vector: dir.bumped(name) });
+      dir.note(stat, {
+        digest: digest ?? dir.formerDigest(stat),
+        vector: dir.bumped(name),
+      });
       dir.entries.push(digest ? { ...entry, digest } : entry);
     }
   }
@@ -227,7 +257,7 @@ class Scanner {
     if (stat.mountPoint) {
       return this.#leaveOut(dir, name, "mount_point", "Another file system is mounted there", true);
     }
-    const inner = this.#begin(path);
+    const inner = this.#begin(path, { above: dir, stat });
     let listing: DirListing;
     try {
       listing = this.#list(inner);
@@ -300,13 +330,19 @@ class Scanner {
       opaque: dir.opaque,
     });
     const record = dir.finish(shape);
-    if (record !== undefined) {
-      for (const gone of dir.goneDirs) {
-        this.#options.memory.buryDir(joinPath(dir.path, gone), (entry) => dir.bury(entry));
-      }
-      this.#options.memory.putDir(dir.path, record);
-    }
+    if (record === undefined) return { shape };
+    // What goes may be met again under another path, and what was known of it is of use there.
+    if (dir.goneDirs.length > 0) this.#farewells.push({ dir, record });
+    else this.#options.memory.putDir(dir.path, record);
     return { shape };
+  }
+
+  #bury(dir: DirWalk, record: DirRecord): void {
+    const { memory } = this.#options;
+    for (const gone of dir.goneDirs) {
+      memory.buryDir(joinPath(dir.path, gone), (entry) => dir.bury(entry));
+    }
+    memory.putDir(dir.path, record);
   }
 
   /** Sets aside names that no peer could be told. */

@@ -93,3 +93,25 @@ Deno.test("ShareContent learns the digests of a directory at the cost of one loo
   assert.equal(content.hashedBytes, names.length * 27);
   assert.equal(views, 1);
 });
+
+Deno.test("ShareContent lets others have their turn before it reads, and between many files", async () => {
+  const files = Object.fromEntries(
+    Array.from({ length: 150 }, (_, i) => [`f${i}`, noise(100, `turns ${i}`)]),
+  );
+  await using fixture = await getterFixture(files);
+  const now = Date.now() / 1000;
+  for (const name of Object.keys(files)) fs.utimesSync(`${fixture.folder}/${name}`, now, now);
+  const { root, index } = fixture.share;
+  const content = new ShareContent(root, index, fixture.abort.signal);
+  const all = Promise.all(
+    Object.keys(files).map((name) => content.recipe(name as RelPath, root.lstat(name as RelPath)!)),
+  );
+  const readInTurn: number[] = [];
+  while (content.hashedBytes < 150 * 100) {
+    readInTurn.push(content.hashedBytes);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  await all;
+  assert.equal(readInTurn[0], 0);
+  assert.ok(readInTurn.length > 2, String(readInTurn));
+});

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { systemClock } from "../../../src/base/clock.ts";
-import type { DirPath } from "../../../src/base/paths.ts";
+import { type DirPath, joinPath, type RelPath } from "../../../src/base/paths.ts";
 import { decodePage, encodePage, shapeOf } from "../../../src/base/tree.ts";
 import type { DirRecord } from "../../../src/index/mod.ts";
 import { encodeDir } from "../../../src/index/dir_codec.ts";
@@ -23,6 +23,18 @@ class Memory implements ScanMemory {
   foldDir(path: DirPath): DirView | undefined {
     const bytes = this.dirs.get(path);
     return bytes && new DirView(bytes);
+  }
+
+  viewDir(path: DirPath): DirView | undefined {
+    return this.foldDir(path);
+  }
+
+  dirsByInode(): Map<number, RelPath> {
+    return new Map(
+      [...this.dirs.keys()].flatMap((path) =>
+        [...this.viewDir(path)!.dirInodes()].map(([ino, name]) => [ino, joinPath(path, name)])
+      ),
+    );
   }
 
   putDir(path: DirPath, record: DirRecord): void {
@@ -229,6 +241,46 @@ Deno.test("scan() counts an entry once that a changing directory gives twice", a
       ],
     );
     assert.deepEqual([seen.files, seen.bytes], [2, 14]);
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+});
+
+Deno.test("scan() keeps the digests of files whose directory was moved, and of no others", async () => {
+  const folder = fs.mkdtempSync(join(Deno.env.get("TMPDIR") ?? "/tmp", "landropic-scan-"));
+  try {
+    for (const dir of ["d", "d/d", "e"]) fs.mkdirSync(join(folder, dir));
+    for (const dir of ["d", "d/d"]) {
+      for (const name of ["a", "b", "c"]) {
+        apply(folder, { do: "write", dir, name, bytes: 3, age: 0 });
+      }
+    }
+    using root = openRoot(folder);
+    const memory = new Memory();
+    await scanned(root, memory);
+    const digest = new Uint8Array(32).fill(7);
+    for (const [path, bytes] of memory.dirs) {
+      const { removed: _, ...record } = new DirView(bytes).decode();
+      const entries = record.entries.map((e) => e.kind === "file" ? { ...e, digest } : e);
+      memory.dirs.set(path, encodeDir({ ...record, entries }));
+    }
+    const named = (path: string) => {
+      const { entries } = new DirView(memory.dirs.get(path as DirPath)!).decode();
+      return entries.flatMap(({ name, digest }) => digest ? [name] : []);
+    };
+    // Below another one, by a name that comes before and by one that comes after.
+    for (const [from, to] of [["d", "e/moved"], ["e/moved", "z"], ["z", "d"]] as const) {
+      fs.renameSync(join(folder, from), join(folder, to));
+      await scanned(root, memory);
+      assert.deepEqual([named(to), named(`${to}/d`)], [["a", "b", "c"], ["a", "b", "c"]], to);
+      assert.equal(memory.dirs.has(from as DirPath), false);
+    }
+    fs.renameSync(join(folder, "d"), join(folder, "e/x"));
+    apply(folder, { do: "write", dir: "e/x", name: "a", bytes: 3, age: 0 });
+    fs.writeFileSync(join(folder, "e/x/d/b2"), "xxx");
+    fs.renameSync(join(folder, "e/x/d/b2"), join(folder, "e/x/d/b"));
+    await scanned(root, memory);
+    assert.deepEqual([named("e/x"), named("e/x/d")], [["b", "c"], ["a", "c"]]);
   } finally {
     fs.rmSync(folder, { recursive: true });
   }

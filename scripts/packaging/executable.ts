@@ -85,7 +85,7 @@ const RUN_FLAGS = [
   // All: the runtime keeps /dev, /proc and /sys from programs with less, and a share may lie in /dev/shm.
   // With the C library at hand (sockets, files) a shorter list would keep nobody from anything.
   "--allow-all",
-  "--v8-flags=--expose-gc,--max-semi-space-size=4",
+  "--v8-flags=--expose-gc,--max-semi-space-size=4,--heap-growing-percent=40",
 ];
 
 const ID_DIGITS = 16;

@@ -16,7 +16,7 @@ import type { ConnectionsReport, LatencyReport, PushReport, Usage } from "./tran
 
 const END = new URL("./transport_end.ts", import.meta.url).pathname;
 const TCP_END = new URL("./tcp_end.ts", import.meta.url).pathname;
-const V8_FLAGS = "--v8-flags=--expose-gc,--max-semi-space-size=4";
+const V8_FLAGS = "--v8-flags=--expose-gc,--max-semi-space-size=4,--heap-growing-percent=40";
 
 /** Where the ends run. */
 interface Site {

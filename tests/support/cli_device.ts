@@ -39,7 +39,7 @@ export class CliDevice {
       "run",
       "-A",
       "--quiet",
-      "--v8-flags=--expose-gc,--max-semi-space-size=4",
+      "--v8-flags=--expose-gc,--max-semi-space-size=4,--heap-growing-percent=40",
       main ?? MAIN,
     ];
   }

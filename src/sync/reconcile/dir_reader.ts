@@ -9,7 +9,7 @@ import { SIDES } from "./side.ts";
 import { type AncestorTree, type DirView, EMPTY_VIEW, type LocalTree } from "./tree_view.ts";
 
 /** Directories that stay at hand: looks come in runs, and go back to a parent after its children. */
-const AT_HAND_MAX = 8;
+export const DIRS_AT_HAND = 8;
 
 /** What a {@linkcode PageReader} works with. */
 export interface PageReaderOptions {
@@ -18,6 +18,8 @@ export interface PageReaderOptions {
   readonly rules: JudgeRules;
   readonly pairing: PairingRules;
   readonly isFiltered: ((path: RelPath, isDir: boolean) => boolean) | undefined;
+  /** How many directories stay at hand. */
+  readonly atHand: number;
 }
 
 /**
@@ -26,11 +28,13 @@ export interface PageReaderOptions {
  */
 export class PageReader implements DirReader {
   readonly #options: PageReaderOptions;
-  readonly #names = new AtHand<DirNames>();
-  readonly #contents = new AtHand<DirContents>();
+  readonly #names: AtHand<DirNames>;
+  readonly #contents: AtHand<DirContents>;
 
   constructor(options: PageReaderOptions) {
     this.#options = options;
+    this.#names = new AtHand(options.atHand);
+    this.#contents = new AtHand(options.atHand);
   }
 
   names(node: DirNode): DirNames {
@@ -109,6 +113,11 @@ export class PageReader implements DirReader {
 /** The last few of something for each directory. */
 class AtHand<T> {
   readonly #found = new Map<DirNode, T>();
+  readonly #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
 
   find(node: DirNode): T | undefined {
     return this.#found.get(node);
@@ -118,9 +127,9 @@ class AtHand<T> {
     const known = this.#found.get(node);
     const found = known ?? make();
     // To the end of the line.
-    if (known !== undefined) this.#found.delete(node);
-    else if (this.#found.size >= AT_HAND_MAX) this.#found.delete(this.#found.keys().next().value!);
+    this.#found.delete(node);
     this.#found.set(node, found);
+    if (this.#found.size > this.#max) this.#found.delete(this.#found.keys().next().value!);
     return found;
   }
 }

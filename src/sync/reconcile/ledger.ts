@@ -2,14 +2,14 @@ import { joinPath } from "../../base/paths.ts";
 import type { Entry } from "../../base/tree.ts";
 import type { DirNode, Item } from "./node.ts";
 import { ResultWriter } from "./results.ts";
-import type { PendingStamp } from "./settlement.ts";
+import { StampLog } from "./stamp_log.ts";
 import { type Side, SIDES } from "./side.ts";
 import type { Vectors } from "./vectors.ts";
 import { joined, type MaybeVector, sameVector, vectorIn } from "./versions.ts";
 
 /** Notes while a plan is made what will be known of each path once its operations are done. */
 export class Ledger {
-  readonly stamps: PendingStamp[] = [];
+  readonly stamps = new StampLog();
   readonly #vectors: Vectors;
   readonly #remembers: boolean;
   /** Of directories that are being planned. */
@@ -89,7 +89,7 @@ export class Ledger {
       for (const side of SIDES) {
         if (sameVector(vector, vectors[side])) continue;
         const path = joinPath(node.path[side], name);
-        this.stamps.push({ side, path, vector, isDeleted: false, needs: [] });
+        this.stamps.add({ side, path, vector, isDeleted: false, needs: [] });
       }
     }
   }
@@ -102,7 +102,7 @@ export class Ledger {
     const { vector, needs, isDeleted } = what;
     if (!this.#remembers || vector === undefined) return;
     if (sameVector(vector, this.#vectors.of(item, side))) return;
-    this.stamps.push({ side, path: item.path(side), vector, isDeleted, needs });
+    this.stamps.add({ side, path: item.path(side), vector, isDeleted, needs });
   }
 
   #resultsOf(node: DirNode): ResultWriter {

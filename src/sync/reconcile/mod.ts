@@ -10,7 +10,7 @@ export * from "./content_digest.ts";
 export type { SkipReason } from "./node.ts";
 export * from "./plan.ts";
 export { type Phase, PHASES, type Position } from "./plan_builder.ts";
-export type { DigestQuestion } from "./questions.ts";
+export { type DigestQuestion, QUESTIONS_AT_ONCE } from "./questions.ts";
 export * from "./reconcile_error.ts";
 export * from "./reconciler.ts";
 export type { Problem } from "./refusal.ts";

@@ -4,7 +4,7 @@ import type { DirPath, RelPath } from "../../base/paths.ts";
 import { type DirEntry, EMPTY_SHAPE, type FileEntry } from "../../base/tree.ts";
 import type { VectorMember } from "../../base/version_vector.ts";
 import { changeOf, likeness } from "./agreement.ts";
-import { PageReader } from "./dir_reader.ts";
+import { DIRS_AT_HAND, PageReader } from "./dir_reader.ts";
 import { type JudgeRules, sourceOf } from "./judge.ts";
 import { MoveFinder } from "./move_finder.ts";
 import {
@@ -55,6 +55,8 @@ export interface ReconcileOptions {
   /** The short device id behind a member of a version vector, where it is known. */
   readonly shortIdOf?: ((member: VectorMember) => string | undefined) | undefined;
   readonly entriesMax?: number | undefined;
+  /** How many directories are kept as objects; {@linkcode DIRS_AT_HAND} if left out. */
+  readonly dirsAtHand?: number | undefined;
   /** False where nobody will ask the plan to settle; {@linkcode Plan.settle} then throws. */
   readonly remembers?: boolean | undefined;
 }
@@ -140,6 +142,7 @@ export class Reconciler {
       rules: this.#rules,
       pairing: this.#pairing,
       isFiltered: options.isIgnored,
+      atHand: options.dirsAtHand ?? DIRS_AT_HAND,
     });
     this.#root = new DirNode({
       flow: "judge",

@@ -44,7 +44,7 @@ export interface SettlementInput {
   /** `undefined` where the trees were equal and nothing had to be looked into. */
   readonly root: DirNode;
   readonly ancestorRoot: Digest | undefined;
-  readonly stamps: readonly PendingStamp[];
+  readonly stamps: Iterable<PendingStamp>;
   readonly isDone: (operation: number) => boolean;
 }
 
@@ -59,8 +59,8 @@ export function settle(input: SettlementInput): Settlement {
   const shape = root.isExpanded
     ? settler.shapeOf(root)
     : settler.adopt(root.shape.local ?? EMPTY_SHAPE, ancestorRoot);
-  const stamps = input.stamps.filter((stamp) => stamp.needs.every(input.isDone))
-    .map(({ needs: _, ...stamp }) => stamp);
+  const stamps: Stamp[] = [];
+  for (const { needs, ...stamp } of input.stamps) if (needs.every(input.isDone)) stamps.push(stamp);
   return { root: shape, pages: settler.pages, adopted: settler.adopted, stamps };
 }
 

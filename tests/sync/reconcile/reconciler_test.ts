@@ -12,7 +12,9 @@ import {
 } from "../../../src/base/tree.ts";
 import { vectorMember } from "../../../src/base/version_vector.ts";
 import {
+  DIRS_AT_ONCE,
   EMPTY_VIEW,
+  QUESTIONS_AT_ONCE,
   ReconcileError,
   type ReconcileOptions,
   Reconciler,
@@ -88,6 +90,43 @@ Deno.test("Reconciler gives up on a tree that names itself into infinity", () =>
       }
     }
   }, ReconcileError);
+});
+
+Deno.test("Reconciler asks for many digests and directories in portions, each once", () => {
+  const count = QUESTIONS_AT_ONCE + 10;
+  const names = Array.from({ length: count }, (_, i) => `f${String(i).padStart(6, "0")}`);
+  const files = (mtimeMs: number) => names.map((name) => ({ ...file(name), mtimeMs }));
+  const walk = reconciler(files(1), shape(files(2)));
+  walk.pollNeeds();
+  walk.handleDir("", () => ({ ...EMPTY_VIEW, entries: files(2) }));
+  const asked = new Set<string>();
+  const portions: number[] = [];
+  for (let needs; !(needs = walk.pollNeeds()).isDone;) {
+    portions.push(needs.digests.length);
+    for (const question of needs.digests) {
+      const key = `${question.side} ${question.path}`;
+      assert.ok(!asked.has(key), `${key} asked for twice`);
+      asked.add(key);
+      walk.handleDigest(question, new Uint8Array(32));
+    }
+  }
+  assert.deepEqual(portions, [QUESTIONS_AT_ONCE, QUESTIONS_AT_ONCE, 20]);
+  assert.equal(asked.size, count * 2);
+  const folders = (shape: Digest) =>
+    names.map((name) => ({ kind: "dir" as const, name, mode: 0o755, shape }));
+  const inside = shape([file("x")]);
+  const dirs = reconciler([], shape(folders(inside)));
+  dirs.pollNeeds();
+  dirs.handleDir("", () => ({ ...EMPTY_VIEW, entries: folders(inside) }));
+  const fetched: number[] = [];
+  for (let needs; !(needs = dirs.pollNeeds()).isDone;) {
+    fetched.push(needs.dirs.length);
+    for (const { path } of needs.dirs) {
+      dirs.handleDir(path, () => ({ ...EMPTY_VIEW, entries: [file("x")] }));
+    }
+  }
+  assert.deepEqual(fetched, [DIRS_AT_ONCE, count - DIRS_AT_ONCE]);
+  assert.equal(dirs.finish().local.length, count * 2);
 });
 
 Deno.test("Reconciler takes a lost page of the ancestor for no ancestor: a union, and no deletes", () => {

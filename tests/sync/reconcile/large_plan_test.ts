@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+
+const FILES = 100_000;
+/** For the program, the plan, and the garbage of making it; what was there before took half a gigabyte. */
+const HEAP_MIB = 64;
+/** With what the program itself takes. */
+const BYTES_MAX = 30e6;
+
+for (const kind of ["new", "modified", "deleted"] as const) {
+  Deno.test(`a plan for ${FILES} ${kind} files is made and settled in ${HEAP_MIB} MiB of heap`, async () => {
+    const program = new URL("./large_plan.ts", import.meta.url).pathname;
+    const flags = `--v8-flags=--expose-gc,--max-old-space-size=${HEAP_MIB}`;
+    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", "--frozen", flags, program, kind, `${FILES}`],
+    }).output();
+    assert.ok(success, new TextDecoder().decode(stderr));
+    const { operations, lines, settled, bytes } = JSON.parse(new TextDecoder().decode(stdout));
+    // Directories are operations too.
+    assert.ok(operations >= FILES && lines >= FILES);
+    assert.ok(kind === "deleted" ? settled === 0 : settled >= FILES);
+    assert.ok(bytes < BYTES_MAX, `${(bytes / 1e6).toFixed(1)} MB are kept`);
+  });
+}

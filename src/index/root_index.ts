@@ -96,6 +96,11 @@ export class RootIndex {
     return this.#row.epoch;
   }
 
+  /** How often anybody has written to what is remembered of this root, as of the last own write. */
+  get writes(): number {
+    return this.#writesSeen;
+  }
+
   /** Grows with every write to a directory, so that whoever keeps a view can tell that it is old. */
   get dirChanges(): number {
     return this.#dirChanges;

@@ -86,6 +86,8 @@ class WatchRun implements Disposable {
   #entry: TrustEntry;
   #watch: ShareWatch | undefined;
   #isDirty = true;
+  /** When both sides are to be read as a whole again. */
+  #checkDueMs = -Infinity;
   #wake = Promise.withResolvers<void>();
   /** The peer was there and is gone. */
   #isLost = false;
@@ -153,13 +155,15 @@ class WatchRun implements Disposable {
     const wire = new SessionWire(() => peer.wire());
     // What changed there meanwhile was told to nobody.
     this.#isDirty = true;
+    this.#checkDueMs = -Infinity;
     try {
       while (peer.isUsable) {
-        await this.#untilDirty(stop.signal);
+        const isCheck = await this.#untilDue(stop.signal);
         this.#isDirty = false;
         const startMs = clock.nowMs();
         peer.probe();
-        await this.#round(peer, { wire, signal: stop.signal });
+        const isThrough = await this.#round(peer, { wire, signal: stop.signal, isCheck });
+        if (isCheck && isThrough) this.#checkDueMs = startMs + this.#checkMs;
         await delay(Math.min(PAUSE_MS_MAX, clock.nowMs() - startMs), stop.signal);
       }
     } catch (error) {
@@ -170,16 +174,22 @@ class WatchRun implements Disposable {
     }
   }
 
+  /** @returns True if it went through. */
   async #round(
     peer: PooledPeer,
-    on: { readonly wire: SessionWire; readonly signal: AbortSignal },
-  ): Promise<void> {
+    on: {
+      readonly wire: SessionWire;
+      readonly signal: AbortSignal;
+      /** Both sides read all there is. */
+      readonly isCheck: boolean;
+    },
+  ): Promise<boolean> {
     const { clock, logger } = this.#orchestrator.options;
     const startMs = clock.nowMs();
     using stop = new Stop(on.signal);
     const { id, session } = peer.router.begin((id) =>
       new InitiatorSession(id, {
-        request: { ...this.#options.request, watch: true },
+        request: { ...this.#options.request, watch: true, whole: on.isCheck },
         observer: this.#report.begin(),
         peer: { id: this.#entry.id, name: this.#entry.alias },
         shortIdOf: shortId,
@@ -197,19 +207,25 @@ class WatchRun implements Disposable {
       const summary = await session.run(peer.group, {
         isNew: !existsSync(join(this.#options.dir, OWN_FOLDER)),
         open: async () => share = await this.#openFolder(stop.signal),
+        scan: (share) => {
+          const { checksum } = this.#options.request;
+          return this.#watch!.scan(share, { checksum, isWhole: on.isCheck });
+        },
       });
       this.#failures = 0;
       this.#losses = 0;
-      this.#watch?.sessionEnd(share?.index);
+      this.#watch?.sessionEnd(share?.index, true);
       this.#tell(summary, {
         ...on.wire.sessionEnd(),
         seconds: (clock.nowMs() - startMs) / 1000,
         connections: peer.group.size,
       });
+      return true;
     } catch (error) {
       on.wire.sessionEnd();
       this.#watch?.sessionEnd(share?.index);
       await this.#handleFailure(peer, id, error, on.signal);
+      return false;
     } finally {
       peer.endTransfer();
       peer.router.end(id);
@@ -230,6 +246,7 @@ class WatchRun implements Disposable {
       watches: this.#watches,
       path: dir,
       filters: request.filters,
+      clock: this.#orchestrator.options.clock,
       logger: this.#orchestrator.options.logger,
       onChange: () => this.#noteChange(),
     });
@@ -297,15 +314,28 @@ class WatchRun implements Disposable {
     this.#wake.resolve();
   }
 
-  async #untilDirty(signal: AbortSignal): Promise<void> {
-    if (this.#isDirty) return signal.throwIfAborted();
+  get #checkMs(): number {
     const { fullCheckMs = FULL_CHECK_MS } = this.#options;
-    const checkMs = this.#watch?.hasEvents
-      ? fullCheckMs
-      : Math.min(fullCheckMs, UNWATCHED_CHECK_MS);
-    this.#wake = Promise.withResolvers();
-    using stop = new Stop(signal);
-    await Promise.race([this.#wake.promise, delay(checkMs, stop.signal)]);
+    return this.#watch?.hasEvents ? fullCheckMs : Math.min(fullCheckMs, UNWATCHED_CHECK_MS);
+  }
+
+  /**
+   * Waits for a change, or for the time of a check. Changes come first, since a check takes long in a large
+   * folder; one that is overdue comes with the next change.
+   *
+   * @returns True for a check.
+   */
+  async #untilDue(signal: AbortSignal): Promise<boolean> {
+    const { clock } = this.#orchestrator.options;
+    signal.throwIfAborted();
+    if (!this.#isDirty) {
+      this.#wake = Promise.withResolvers();
+      using stop = new Stop(signal);
+      const leftMs = Math.max(0, this.#checkDueMs - clock.nowMs());
+      await Promise.race([this.#wake.promise, delay(leftMs, stop.signal)]);
+    }
+    const graceMs = this.#isDirty ? this.#checkMs : 0;
+    return clock.nowMs() >= this.#checkDueMs + graceMs;
   }
 }
 

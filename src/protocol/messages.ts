@@ -65,6 +65,8 @@ export interface SyncOpen {
   readonly watch: boolean;
   /** Bytes a second that the responder may send in its answers; 0 for no limit. */
   readonly rateLimit: number;
+  /** Read all of the share, and trust nothing that an earlier session of the connection has seen. */
+  readonly whole: boolean;
 }
 
 /** Answers {@linkcode SyncOpen}: the share as it is now. */
@@ -260,6 +262,7 @@ const CODECS: { readonly [T in Message["type"]]: Codec<Extract<Message, { type: 
       [9, m.dryRun],
       [10, m.watch],
       [11, m.rateLimit],
+      [12, m.whole],
     ],
     decode: (f) => ({
       type: "sync-open",
@@ -272,9 +275,10 @@ const CODECS: { readonly [T in Message["type"]]: Codec<Extract<Message, { type: 
       versions: f.uint(7, 1000),
       compress: f.flag(8),
       dryRun: f.flag(9),
-      // These two came later: a peer that leaves them out wants neither.
+      // These came later: a peer that leaves them out wants none of them.
       watch: f.flag(10),
       rateLimit: f.optionalUint(11) ?? 0,
+      whole: f.flag(12),
     }),
   },
   "sync-accept": {

@@ -13,6 +13,7 @@ export * from "./commit_batch.ts";
 export * from "./commit_pipeline.ts";
 export * from "./file_stat.ts";
 export * from "./folder_lock.ts";
+export { IN, Inotify, type InotifyEvent } from "./linux/inotify.ts";
 export { openRoot, type OpenRootOptions } from "./root.ts";
 export type {
   ReadFile,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { ServingDevice, trustingPair } from "../support/cli_device.ts";
-import { assertSameTree, temporaryFolder, writeTree } from "../support/tree.ts";
+import { assertSameTree, describeTree, temporaryFolder, writeTree } from "../support/tree.ts";
 
 async function setUp() {
   const folder = temporaryFolder();
@@ -47,6 +47,46 @@ Deno.test("sync --watch syncs each change of either side until Ctrl-C, also afte
   assert.equal(names.filter((name) => name === "disconnected").length, 1);
   assert.equal(names.filter((name) => name === "connected").length, 2);
   assert.equal(names.at(-1), "summary");
+});
+
+Deno.test("sync --watch keeps up with folders that come, move and go on either side", async () => {
+  const { folder, a, b, left, right } = await setUp();
+  using _ = folder;
+  await using server = await b.serve(right);
+  const args = ["sync", "b", left, "--watch", "--json", "--address", server.address];
+  await using watching = new ServingDevice(a.spawn(args));
+  await watching.waitFor(({ event }) => event === "summary");
+  // Long before everything is compared in any case.
+  const until = async (condition: () => boolean) => {
+    const startMs = performance.now();
+    while (!condition()) {
+      if (performance.now() - startMs > 40_000) assertSameTree(right, left);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  const same = () => until(() => describeTree(left).join() === describeTree(right).join());
+  const there = (path: string) => until(() => fs.existsSync(path)).then(same);
+  for (const [here, other] of [[left, right], [right, left]] as const) {
+    writeTree(`${here}/new`, { deep: { er: { f: "1" } }, g: "2" });
+    await there(`${other}/new/deep/er/f`);
+    fs.writeFileSync(`${other}/new/deep/er/back`, "from the other side");
+    await there(`${here}/new/deep/er/back`);
+    fs.renameSync(`${here}/new/deep`, `${here}/moved`);
+    await there(`${other}/moved/er/f`);
+    fs.writeFileSync(`${here}/moved/er/f`, "in its new place");
+    await same();
+    fs.writeFileSync(`${here}/.landropicignore`, "*.tmp\n");
+    fs.writeFileSync(`${here}/moved/x.tmp`, "not this one");
+    fs.writeFileSync(`${here}/moved/y`, "but this");
+    await until(() => fs.existsSync(`${other}/moved/y`));
+    assert.ok(!fs.existsSync(`${other}/moved/x.tmp`));
+    fs.rmSync(`${here}/moved/x.tmp`);
+    fs.rmSync(`${here}/.landropicignore`);
+    fs.rmSync(`${other}/moved`, { recursive: true });
+    fs.rmSync(`${other}/new`, { recursive: true });
+    await until(() => !fs.existsSync(`${here}/moved`));
+    await same();
+  }
 });
 
 Deno.test("verify finds what changed since the last sync, and what differs from a peer, with exit 3", async () => {

@@ -242,6 +242,28 @@ Deno.test("runWatch() compares from time to time, and keeps quiet where there is
   assert.deepEqual(scene.news.all.filter((what) => what.startsWith("plan")), ["plan 1 0"]);
 });
 
+Deno.test("runWatch() finds by a check of everything what the system did not tell of", async () => {
+  const tree = { d: { a: "1" }, e: { b: "1" } };
+  await using scene = await Scene.make(tree, tree);
+  // Written to by other names, these files change without a word to whoever watches their folders.
+  const elsewhere = (side: "left" | "right", path: string) => {
+    const name = `${scene.folder.path}/${side}-elsewhere`;
+    fs.linkSync(`${scene[side]}/${path}`, name);
+    return name;
+  };
+  const hidden = elsewhere("left", "d/a");
+  const hiddenThere = elsewhere("right", "e/b");
+  await scene.watch({}, { fullCheckMs: 2_500 });
+  fs.writeFileSync(hidden, "changed here");
+  fs.writeFileSync(hiddenThere, "changed there");
+  await scene.synced(() => fs.writeFileSync(`${scene.left}/told`, "of this one"));
+  assert.equal(fs.readFileSync(`${scene.right}/told`, "utf8"), "of this one");
+  assert.equal(fs.readFileSync(`${scene.right}/d/a`, "utf8"), "1", "this round read it all");
+  const { sent, received } = await scene.synced(() => {});
+  assert.deepEqual([sent, received], [1, 1]);
+  assertSameTree(scene.left, scene.right);
+});
+
 Deno.test("runWatch() reports a file that can't be synced once, and again when that changes", async () => {
   await using scene = await Scene.make({ a: "1" }, {});
   fs.symlinkSync("/etc/passwd", `${scene.left}/out`);

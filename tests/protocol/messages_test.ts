@@ -37,6 +37,7 @@ const MESSAGES: Message[] = [
     dryRun: false,
     watch: true,
     rateLimit: 2 ** 33,
+    whole: true,
   },
   {
     type: "sync-accept",
@@ -155,5 +156,5 @@ Deno.test("decodeMessage() takes a SyncOpen from before watching and rate limits
   ]);
   const message = decodeMessage({ type: 1, payload: encodeCbor(fields) });
   assert.ok(message?.type === "sync-open");
-  assert.deepEqual([message.watch, message.rateLimit], [false, 0]);
+  assert.deepEqual([message.watch, message.rateLimit, message.whole], [false, 0, false]);
 });

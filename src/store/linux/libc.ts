@@ -29,6 +29,12 @@ const SYMBOLS = {
   linkat: { parameters: ["i32", "buffer", "i32", "buffer", "i32"], result: "i32" },
   renameat2: { parameters: ["i32", "buffer", "i32", "buffer", "u32"], result: "i32" },
   fstatfs: { parameters: ["i32", "buffer"], result: "i32" },
+  inotify_init1: { parameters: ["i32"], result: "i32" },
+  inotify_add_watch: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  inotify_rm_watch: { parameters: ["i32", "i32"], result: "i32" },
+  read: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  // On a thread of its own, so that the event loop goes on.
+  poll: { parameters: ["buffer", "u64", "i32"], result: "i32", nonblocking: true },
   copy_file_range: {
     parameters: ["i32", "buffer", "i32", "buffer", "usize", "u32"],
     result: "isize",
@@ -87,6 +93,7 @@ export const E = {
   PERM: 1,
   NOENT: 2,
   INTR: 4,
+  NOMEM: 12,
   EXIST: 17,
   INVAL: 22,
   ISDIR: 21,

@@ -47,6 +47,11 @@ export class DirWalk implements KnownEntries {
   readonly opaque: string[] = [];
   readonly goneDirs: string[] = [];
   isIncomplete = false;
+  /** Something in it could not be judged for good. */
+  isUnsettled = false;
+  /** Regular files but those that are as they were, and bytes in them. */
+  files = 0;
+  bytes = 0;
   readonly #known: DirView | undefined;
   readonly #rows: Uint8Array;
   #sameFiles = 0;

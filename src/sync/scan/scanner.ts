@@ -6,13 +6,20 @@ import { messageOf } from "../../base/errors.ts";
 import {
   compareNames,
   type DirPath,
+  isWithin,
   joinPath,
   linkFault,
   nameFault,
   OWN_FOLDER,
   type RelPath,
 } from "../../base/paths.ts";
-import { DIR_ENTRIES_MAX, type FileEntry, shapeOf } from "../../base/tree.ts";
+import {
+  DIR_ENTRIES_MAX,
+  type DirEntry,
+  encodePage,
+  type FileEntry,
+  shapeOf,
+} from "../../base/tree.ts";
 import { ByteWriter } from "../../base/varint.ts";
 import type { VectorMember } from "../../base/version_vector.ts";
 import {
@@ -30,7 +37,9 @@ import {
   type Root,
 } from "../../store/mod.ts";
 import { type FilterStack, IGNORE_FILE, IGNORE_FILE_BYTES_MAX } from "../filter/mod.ts";
+import { DirMap } from "./dir_map.ts";
 import { DirWalk, type FormerDir } from "./dir_walk.ts";
+import { isNew, type Rescan } from "./rescan.ts";
 import { type ScanProblem, Snapshot, type SnapshotDir } from "./snapshot.ts";
 
 /** How long a scan keeps the event loop to itself. */
@@ -65,6 +74,10 @@ export interface ScanOptions {
   readonly checksum: boolean;
   /** Reads a file for its digest; `undefined` if it changed meanwhile. */
   readonly digestOf: (path: RelPath) => Promise<Digest | undefined>;
+  /** Hears of each directory before it is read: whoever watches it from then on misses nothing. */
+  readonly onList?: (dir: DirPath) => void;
+  /** What still holds of an earlier scan by the same rules; without it everything is read. */
+  readonly since?: Rescan | undefined;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -77,26 +90,46 @@ export interface ScanOptions {
  * scan, or its inode changed while size and time did not. If the contents turn out different, the page
  * carries the digest, and the old record stays until a sync has taken the change up.
  *
+ * With an earlier snapshot only directories in which something happened are read, and pages above them
+ * made anew.
+ *
  * Cost: 4 µs a file that is as it was, half of it the system's, and 10 µs for any other entry.
  */
 export async function scan(options: ScanOptions): Promise<Snapshot> {
   return await new Scanner(options).run();
 }
 
-/** The name as it is, shape and sums of one directory's walk. */
+/** What a directory came to. */
 interface Walked {
   readonly shape: Digest;
 }
 
+/** Gives the rules in force in a directory, by the text of its ignore file. */
+type Enter = (ignoreFileText: string | undefined) => FilterStack;
+
+/** A directory in the listing of another. */
+interface FoundDir {
+  readonly above: DirWalk;
+  readonly stat: ListedEntry;
+}
+
+/** A directory could not be read; the cause says why. */
+class ListFailure extends Error {
+  constructor(cause: unknown) {
+    super("a directory could not be read", { cause });
+  }
+}
+
 class Scanner {
   readonly #options: ScanOptions;
-  readonly #dirs = new Map<DirPath, SnapshotDir>();
-  readonly #problems: ScanProblem[] = [];
+  /** Directories that were read; with an earlier snapshot also those that are gone, as `undefined`. */
+  readonly #dirs = new Map<DirPath, SnapshotDir | undefined>();
+  readonly #problems = new Map<DirPath, ScanProblem[]>();
+  readonly #read = new Set<DirPath>();
+  readonly #unsettled = new Set<DirPath>();
   readonly #writer = new ByteWriter(64 * 1024);
-  #files = 0;
-  #bytes = 0;
   /** Directories from which others are gone, to be remembered when everything has been looked at. */
-  readonly #farewells: { readonly dir: DirWalk; readonly record: DirRecord }[] = [];
+  readonly #farewells = new Map<DirPath, { readonly dir: DirWalk; readonly record: DirRecord }>();
   /** Made when the first directory is met that is new. */
   #dirsByInode: ReadonlyMap<number, RelPath> | undefined;
   #sliceStartMs: number;
@@ -107,16 +140,93 @@ class Scanner {
   }
 
   async run(): Promise<Snapshot> {
-    const root = this.#begin("");
-    const listing = this.#list(root);
-    const filter = this.#options.filter(this.#ignoreFile("", listing));
-    await this.#walk(root, listing, filter);
-    for (const { dir, record } of this.#farewells) this.#bury(dir, record);
-    return new Snapshot(this.#dirs, this.#problems, this.#files, this.#bytes);
+    const { since, filter } = this.#options;
+    try {
+      await this.#enter("", filter);
+    } catch (error) {
+      throw error instanceof ListFailure ? error.cause : error;
+    }
+    for (const { dir, record } of this.#farewells.values()) this.#bury(dir, record);
+    return since ? this.#joined(since.base) : this.#whole();
   }
 
-  /** @param found Of a directory other than the root: where it was found, and as what. */
-  #begin(path: DirPath, found?: { above: DirWalk; stat: ListedEntry }): DirWalk {
+  #whole(): Snapshot {
+    const dirs = this.#dirs as ReadonlyMap<DirPath, SnapshotDir>;
+    let files = 0;
+    let bytes = 0;
+    for (const dir of dirs.values()) {
+      files += dir.files;
+      bytes += dir.bytes;
+    }
+    const problems = [...this.#problems.values()].flat();
+    return new Snapshot(new DirMap(dirs), problems, files, bytes, this.#unsettled);
+  }
+
+  /** The earlier snapshot, with what is different now. */
+  #joined(base: Snapshot): Snapshot {
+    let { files, bytes } = base;
+    for (const [path, dir] of this.#dirs) {
+      const before = base.dirs.get(path);
+      files += (dir?.files ?? 0) - (before?.files ?? 0);
+      bytes += (dir?.bytes ?? 0) - (before?.bytes ?? 0);
+    }
+    // A page that was made anew says nothing of what was found when its directory was read.
+    const holds = (dir: DirPath) =>
+      !this.#read.has(dir) && (!this.#dirs.has(dir) || this.#dirs.get(dir) !== undefined);
+    const problems = base.problems.filter(({ dir }) => holds(dir));
+    problems.push(...[...this.#problems.values()].flat());
+    const unsettled = new Set([...base.unsettled].filter(holds));
+    for (const dir of this.#unsettled) unsettled.add(dir);
+    return new Snapshot(base.dirs.with(this.#dirs), problems, files, bytes, unsettled);
+  }
+
+  /**
+   * Reads a directory, or takes it from the earlier snapshot as far as nothing has happened in it.
+   *
+   * @param enter Gives the rules in it.
+   * @param found Where it was found, and as what, if that was just now.
+   */
+  async #enter(path: DirPath, enter: Enter, found?: FoundDir): Promise<Walked> {
+    const { since } = this.#options;
+    if (since !== undefined && !isNew(since, path) && !since.list.has(path)) {
+      const before = since.base.dirs.get(path)!;
+      const names = since.beneath.get(path);
+      return names === undefined ? before : await this.#patch(before, names, enter);
+    }
+    const dir = this.#begin(path, found);
+    const listing = this.#list(dir);
+    return await this.#walk(dir, listing, enter(this.#ignoreFile(path, listing)));
+  }
+
+  /** Brings the shapes of directories in a page up to date; nothing has happened in the directory itself. */
+  async #patch(before: SnapshotDir, names: ReadonlySet<string>, enter: Enter): Promise<Walked> {
+    const { path } = before;
+    const { base } = this.#options.since!;
+    const filter = enter(this.#knownIgnoreFile(before));
+    const shapes = new Map<string, Digest>();
+    for (const name of names) {
+      const dir = joinPath(path, name);
+      try {
+        shapes.set(name, (await this.#enter(dir, (text) => filter.enter(dir, text))).shape);
+      } catch (error) {
+        if (!(error instanceof ListFailure)) throw error;
+        // It has just gone, or changed: what happened to it is still to be told.
+        this.#forget(path);
+        const dir = this.#begin(path);
+        return await this.#walk(dir, this.#list(dir), filter);
+      }
+    }
+    const entries = base.list(path).map((entry) => {
+      const shape = entry.kind === "dir" ? shapes.get(entry.name) : undefined;
+      return shape === undefined ? entry : { ...entry as DirEntry, shape };
+    });
+    const page = encodePage(entries, this.#writer);
+    const dir = { ...before, page, shape: shapeOf(page) };
+    this.#dirs.set(path, dir);
+    return dir;
+  }
+
+  #begin(path: DirPath, found?: FoundDir): DirWalk {
     const known = this.#options.memory.foldDir(path);
     // Of one that was here before and went, deletions are known.
     const isNew = known === undefined || known.length === 0;
@@ -125,7 +235,7 @@ class Scanner {
   }
 
   /** Where a directory that is new here was before, if it has been moved. */
-  #formerDir({ above, stat }: { above: DirWalk; stat: ListedEntry }): FormerDir | undefined {
+  #formerDir({ above, stat }: FoundDir): FormerDir | undefined {
     if (stat.ino === 0) return undefined;
     const { memory } = this.#options;
     let path: DirPath | undefined;
@@ -139,12 +249,31 @@ class Scanner {
   }
 
   #list(dir: DirWalk): DirListing {
-    const { root, checksum } = this.#options;
-    return checksum ? root.list(dir.path) : root.list(dir.path, dir);
+    const { root, checksum, onList } = this.#options;
+    onList?.(dir.path);
+    try {
+      return checksum ? root.list(dir.path) : root.list(dir.path, dir);
+    } catch (error) {
+      throw new ListFailure(error);
+    }
+  }
+
+  /** Drops what was found beneath a directory. */
+  #forget(path: DirPath): void {
+    for (const dir of this.#dirs.keys()) {
+      if (!isWithin(dir, path)) continue;
+      this.#dirs.delete(dir);
+      this.#read.delete(dir);
+      this.#problems.delete(dir);
+      this.#unsettled.delete(dir);
+      this.#farewells.delete(dir);
+    }
   }
 
   async #walk(dir: DirWalk, listing: DirListing, filter: FilterStack): Promise<Walked> {
     await this.#breathe();
+    this.#read.add(dir.path);
+    this.#problems.delete(dir.path);
     if (dir.sameFiles + listing.entries.length > DIR_ENTRIES_MAX) {
       // Which of them are too many is for their order to say, so all are looked at.
       return await this.#walkListed(
@@ -163,7 +292,7 @@ class Scanner {
     }
     const listed = byName(listing.entries.filter((entry) => this.#isNamed(dir, entry)));
     if (listed.length > DIR_ENTRIES_MAX) {
-      this.#problem(dir.path, "too_many_entries", `It holds over ${DIR_ENTRIES_MAX} entries`);
+      this.#problem(dir, dir.path, "too_many_entries", `It holds over ${DIR_ENTRIES_MAX} entries`);
       dir.isIncomplete = true;
       listed.length = DIR_ENTRIES_MAX;
     }
@@ -195,8 +324,8 @@ class Scanner {
 
   #takeFile(dir: DirWalk, path: RelPath, stat: ListedEntry): Promise<void> | undefined {
     if (!this.#options.checksum && dir.keepIfUnchanged(stat)) return undefined;
-    this.#files++;
-    this.#bytes += stat.size;
+    dir.files++;
+    dir.bytes += stat.size;
     return this.#lookAtFile(dir, path, stat);
   }
 
@@ -229,6 +358,7 @@ class Scanner {
       // Contents differ under the same size and time. The old record stays, so that the next scan says so
       // again until a sync has taken it up.
       dir.change({ ...known, racy: true, vector: dir.bumped(name) });
+      dir.isUnsettled = true;
       dir.entries.push({ ...entry, digest });
     } else {
       this.#noteEarlier(path, known);
@@ -257,18 +387,14 @@ class Scanner {
     if (stat.mountPoint) {
       return this.#leaveOut(dir, name, "mount_point", "Another file system is mounted there", true);
     }
-    const inner = this.#begin(path, { above: dir, stat });
-    let listing: DirListing;
+    let walked: Walked;
     try {
-      listing = this.#list(inner);
+      const enter = (text: string | undefined) => filter.enter(path, text);
+      walked = await this.#enter(path, enter, { above: dir, stat });
     } catch (error) {
-      return this.#leaveOut(dir, name, reasonOf(error) ?? "io", messageOf(error));
+      if (!(error instanceof ListFailure)) throw error;
+      return this.#leaveOut(dir, name, reasonOf(error.cause) ?? "io", messageOf(error.cause));
     }
-    const walked = await this.#walk(
-      inner,
-      listing,
-      filter.enter(path, this.#ignoreFile(path, listing)),
-    );
     const known = dir.recordOf(name);
     if (known?.kind === "dir" && known.mode === stat.mode) dir.keep(known);
     else dir.note({ ...stat, size: 0 }, { vector: dir.bumped(name) });
@@ -307,17 +433,15 @@ class Scanner {
       const digest = await this.#options.digestOf(path);
       await this.#breathe();
       if (digest !== undefined) return digest;
-      this.#problem(path, "changed", "It changed while it was read");
+      this.#problem(dir, path, "changed", "It changed while it was read");
     } catch (error) {
-      this.#problem(path, reasonOf(error) ?? "io", messageOf(error));
+      this.#problem(dir, path, reasonOf(error) ?? "io", messageOf(error));
     }
     dir.opaque.push(stat.name!);
     return undefined;
   }
 
   #close(dir: DirWalk, stat: FileStat): Walked {
-    this.#files += dir.sameFiles;
-    this.#bytes += dir.sameBytes;
     dir.writePage(this.#writer);
     const page = this.#writer.finish();
     const shape = shapeOf(page);
@@ -328,11 +452,16 @@ class Scanner {
       mtimeMs: stat.mtimeMs,
       isIncomplete: dir.isIncomplete,
       opaque: dir.opaque,
+      files: dir.files + dir.sameFiles,
+      bytes: dir.bytes + dir.sameBytes,
     });
+    if (dir.isUnsettled || dir.isIncomplete) this.#unsettled.add(dir.path);
+    else this.#unsettled.delete(dir.path);
+    this.#dropGone(dir);
     const record = dir.finish(shape);
     if (record === undefined) return { shape };
     // What goes may be met again under another path, and what was known of it is of use there.
-    if (dir.goneDirs.length > 0) this.#farewells.push({ dir, record });
+    if (dir.goneDirs.length > 0) this.#farewells.set(dir.path, { dir, record });
     else this.#options.memory.putDir(dir.path, record);
     return { shape };
   }
@@ -343,6 +472,24 @@ class Scanner {
       memory.buryDir(joinPath(dir.path, gone), (entry) => dir.bury(entry));
     }
     memory.putDir(dir.path, record);
+  }
+
+  /** Directories of the earlier snapshot that are no longer in it. */
+  #dropGone(dir: DirWalk): void {
+    const base = this.#options.since?.base;
+    if (base?.dirs.get(dir.path) === undefined) return;
+    const here = new Set(dir.entries.map(({ kind, name }) => kind === "dir" ? name : undefined));
+    for (const { kind, name } of base.list(dir.path)) {
+      if (kind === "dir" && !here.has(name)) this.#drop(joinPath(dir.path, name));
+    }
+  }
+
+  #drop(path: RelPath): void {
+    const { base } = this.#options.since!;
+    for (const { kind, name } of base.list(path)) {
+      if (kind === "dir") this.#drop(joinPath(path, name));
+    }
+    this.#dirs.set(path, undefined);
   }
 
   /** Sets aside names that no peer could be told. */
@@ -377,26 +524,52 @@ class Scanner {
     dir.opaque.push(name);
     const above = dir.path === "" ? "" : `${dir.path}/`;
     const pathBytes = rawName && concat([utf8(above), rawName]);
-    this.#problem(above + name, code, message, isHarmless, pathBytes);
+    this.#problem(dir, above + name, code, message, isHarmless, pathBytes);
   }
 
   #problem(
+    dir: DirWalk,
     path: string,
     code: string,
     message: string,
     isHarmless = false,
     pathBytes?: Uint8Array,
   ): void {
-    this.#problems.push({ path, code, message, isHarmless, ...(pathBytes && { pathBytes }) });
+    const found = this.#problems.get(dir.path);
+    const problem = {
+      path,
+      dir: dir.path,
+      code,
+      message,
+      isHarmless,
+      ...(pathBytes && { pathBytes }),
+    };
+    if (found === undefined) this.#problems.set(dir.path, [problem]);
+    else found.push(problem);
+    // A disk that failed may work again, and says nothing of it.
+    if (!isHarmless) dir.isUnsettled = true;
   }
 
   #ignoreFile(dir: DirPath, listing: DirListing): string | undefined {
     if (!listing.entries.some((entry) => entry.name === IGNORE_FILE && entry.kind === "file")) {
       return undefined;
     }
+    return this.#readIgnoreFile(joinPath(dir, IGNORE_FILE));
+  }
+
+  #readIgnoreFile(path: RelPath): string {
     const buffer = new Uint8Array(IGNORE_FILE_BYTES_MAX);
-    const { length } = this.#options.root.readSmall(joinPath(dir, IGNORE_FILE), buffer);
+    const { length } = this.#options.root.readSmall(path, buffer);
     return new TextDecoder().decode(buffer.subarray(0, length));
+  }
+
+  /** The ignore file of a directory that is not read again: a change of it would have had everything read. */
+  #knownIgnoreFile({ path, opaque }: SnapshotDir): string | undefined {
+    const { base } = this.#options.since!;
+    const file = joinPath(path, IGNORE_FILE);
+    if (base.entry(file)?.kind !== "file" && !opaque.includes(IGNORE_FILE)) return undefined;
+    if (this.#options.root.lstat(file)?.kind !== "file") return undefined;
+    return this.#readIgnoreFile(file);
   }
 
   async #breathe(): Promise<void> {

@@ -2,6 +2,7 @@ import type { Bytes } from "../../base/bytes.ts";
 import type { Digest } from "../../base/digest.ts";
 import { type DirPath, findByName, nameOf, parentOf, type RelPath } from "../../base/paths.ts";
 import { decodePage, EMPTY_SHAPE, type Entry } from "../../base/tree.ts";
+import type { DirMap } from "./dir_map.ts";
 
 /** Decoded pages that a snapshot keeps at hand; lookups come in runs within one directory. */
 const DECODED_DIRS_MAX = 64;
@@ -20,11 +21,16 @@ export interface SnapshotDir {
   readonly isIncomplete: boolean;
   /** Names that exist and are not in the page: unreadable, ignored, of a kind that is not synced. */
   readonly opaque: readonly string[];
+  /** Regular files in it, and bytes in them. */
+  readonly files: number;
+  readonly bytes: number;
 }
 
 /** Something that the scan could not take in. */
 export interface ScanProblem {
   readonly path: string;
+  /** The directory that was read when it was found. */
+  readonly dir: DirPath;
   /** The bytes of a path that is not valid UTF-8. */
   readonly pathBytes?: Uint8Array;
   /** Stable word for scripts. */
@@ -42,12 +48,14 @@ export class Snapshot {
   readonly #hidden = new Map<DirPath, boolean>();
 
   constructor(
-    readonly dirs: ReadonlyMap<DirPath, SnapshotDir>,
+    readonly dirs: DirMap,
     readonly problems: readonly ScanProblem[],
     /** Regular files. */
     readonly files: number,
     /** Bytes in them. */
     readonly bytes: number,
+    /** Directories that have to be read again though nothing happens in them. */
+    readonly unsettled: ReadonlySet<DirPath>,
   ) {}
 
   /** Digest of the whole tree. */

@@ -117,6 +117,7 @@ export class ComparisonSession implements LinkHandler {
       dryRun: true,
       watch: false,
       rateLimit: 0,
+      whole: true,
     });
   }
 

@@ -52,6 +52,8 @@ export interface SyncRequest {
   readonly compress: boolean;
   /** Hear of later changes of the peer's share, as long as the connection lasts. */
   readonly watch?: boolean;
+  /** Have the peer read all of its share again, also what it watches. */
+  readonly whole?: boolean;
   /** Bytes a second each way; no limit if left out. */
   readonly rateLimit?: number | undefined;
   /** Ignore rules of the command line, weakest first. */
@@ -97,6 +99,8 @@ export interface OwnFolder {
   /** Opening it creates something in it, which waits until the peer has accepted the session. */
   readonly isNew: boolean;
   open(): Promise<OpenShare>;
+  /** Reads it, if that is not simply done. */
+  scan?(share: OpenShare): Promise<Snapshot>;
 }
 
 /** What an {@linkcode InitiatorSession} works with. */
@@ -173,7 +177,8 @@ export class InitiatorSession implements LinkHandler {
     await during(this.#open(link));
     if (own.isNew) await during(this.#accepted.promise);
     using share = await own.open();
-    const scanning = share.scan({ checksum: request.checksum, filters: request.filters });
+    const scanning = own.scan?.(share) ??
+      share.scan({ checksum: request.checksum, filters: request.filters });
     scanning.catch(() => {});
     const [snapshot, accept] = await during(Promise.all([scanning, this.#accepted.promise]));
     this.#provide(share, snapshot);
@@ -221,6 +226,7 @@ export class InitiatorSession implements LinkHandler {
       dryRun: request.dryRun,
       watch: request.watch ?? false,
       rateLimit: request.rateLimit ?? 0,
+      whole: request.whole ?? false,
     });
   }
 

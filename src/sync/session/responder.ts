@@ -208,13 +208,14 @@ export class Responder implements LinkHandler, AsyncDisposable {
 
   /** The watch over a share, from the first session on that asks for one. */
   #watchOf(share: ServedShare, isWanted: boolean): ShareWatch | undefined {
-    const { watches, logger } = this.#options;
+    const { watches, clock, logger } = this.#options;
     const known = this.#watches.get(share.name);
     if (known || !isWanted || watches === undefined) return known;
     const watch = new ShareWatch({
       watches,
       path: share.path,
       filters: [],
+      clock,
       logger,
       onChange: () => this.#send({ type: "changed", share: share.name }),
     });
@@ -294,6 +295,8 @@ class ResponderSession implements AsyncDisposable {
   #watch: ShareWatch | undefined;
   #applying: Promise<void> | undefined;
   #starting: Promise<void> = Promise.resolve();
+  /** It went through to its end. */
+  #isSettled = false;
 
   constructor(
     open: SyncOpen,
@@ -361,13 +364,14 @@ class ResponderSession implements AsyncDisposable {
     await this.#ready.promise;
     await this.#applying;
     this.#share!.index.commit();
+    this.#isSettled = true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#abort.abort(new LandropicError("interrupted", "Session ended"));
     await Promise.allSettled([this.#starting, this.#applying]);
     this.#share?.[Symbol.dispose]();
-    this.#watch?.sessionEnd(this.#share?.index);
+    this.#watch?.sessionEnd(this.#share?.index, this.#isSettled);
     this.#share = undefined;
   }
 
@@ -402,7 +406,10 @@ class ResponderSession implements AsyncDisposable {
     const share = this.#share = await this.#openShare();
     this.#watch = this.#options.watchOf();
     this.#watch?.sessionStart();
-    const snapshot = await share.scan({ checksum: this.#open.checksum, filters: [] });
+    const { checksum, whole: isWhole } = this.#open;
+    const snapshot = this.#watch
+      ? await this.#watch.scan(share, { checksum, isWhole })
+      : await share.scan({ checksum, filters: [] });
     this.#snapshot = snapshot;
     this.#tally.begin(snapshot.files);
     for (const problem of snapshot.problems) {

@@ -21,7 +21,7 @@ import {
 } from "../../store/mod.ts";
 import { ShareContent } from "../content/share_content.ts";
 import { FilterStack } from "../filter/mod.ts";
-import { scan } from "../scan/scanner.ts";
+import { scan, type ScanOptions } from "../scan/scanner.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
 
 /** What a session does with a folder: only reads it, changes it, or lets changes and deletions flow out too. */
@@ -47,6 +47,12 @@ export interface OpenShareOptions {
   readonly lockWaitMs: number;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+}
+
+/** How to read a folder. */
+export interface ShareScanOptions extends Pick<ScanOptions, "checksum" | "onList" | "since"> {
+  /** Ignore rules of the command line. */
+  readonly filters: readonly string[];
 }
 
 /** A folder without a mark of its own: it was only ever read. */
@@ -113,20 +119,20 @@ export class OpenShare implements Disposable {
   }
 
   /** Reads the folder as it is now. */
-  async scan(
-    options: { readonly checksum: boolean; readonly filters: readonly string[] },
-  ): Promise<Snapshot> {
+  async scan({ checksum, filters, since, onList }: ShareScanOptions): Promise<Snapshot> {
     const { clock } = this.options;
-    this.index.preload();
+    if (since === undefined) this.index.preload();
     const snapshot = await scan({
       root: this.root,
       memory: this.index,
       member: this.member,
-      filter: (text) => FilterStack.root(options.filters, text),
-      checksum: options.checksum,
+      filter: (text) => FilterStack.root(filters, text),
+      checksum,
       digestOf: (path) => this.content.freshDigest(path),
       clock,
       signal: this.#signal,
+      since,
+      ...(onList && { onList }),
     });
     this.index.commit();
     return snapshot;

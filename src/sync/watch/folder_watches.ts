@@ -3,10 +3,8 @@ import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { OWN_FOLDER } from "../../base/paths.ts";
 import { ChangeGate } from "./change_gate.ts";
+import { CHANGED_PATHS_MAX } from "./dirty_paths.ts";
 import { type FolderEvent, type FolderEvents, watchTree } from "./tree_events.ts";
-
-/** Paths told apart in one run of changes; with more, everything may have changed. */
-export const CHANGED_PATHS_MAX = 10_000;
 
 /** Paths in a folder that something happened to; `"unknown"` where it could be any. */
 export type ChangedPaths = ReadonlySet<string> | "unknown";
@@ -19,10 +17,25 @@ export interface FolderWatchesOptions {
   readonly open?: (path: string) => FolderEvents;
 }
 
+/** Who wants to know what happens in a folder. Paths are relative to it, separated by "/". */
+export interface FolderListener {
+  /** A run of changes is over. */
+  readonly tell: (changed: ChangedPaths) => void;
+  /**
+   * Something has just happened to a path. `isDeep`: it may be something else now, with all beneath it;
+   * else only its attributes or contents have changed. Without a path it could be anything.
+   */
+  readonly note?: (path: string | undefined, isDeep: boolean) => void;
+}
+
 /** Somebody's interest in a folder. Disposing it ends the interest. */
 export interface FolderInterest extends Disposable {
   /** False where the system gives no events: too many folders watched, or no such file system. */
   readonly hasEvents: boolean;
+  /** True where all is told that happens in a directory from {@linkcode add} on. */
+  readonly isExact: boolean;
+  /** Watches one more directory within the folder; to be called before it is read. */
+  add(dir: string): void;
 }
 
 /**
@@ -41,9 +54,8 @@ export class FolderWatches implements Disposable {
    * Tells of changes from now on.
    *
    * @param path A folder; links in it are resolved now.
-   * @param listener Gets paths relative to the folder, separated by "/".
    */
-  watch(path: string, listener: (changed: ChangedPaths) => void): FolderInterest {
+  watch(path: string, listener: FolderListener): FolderInterest {
     const real = Deno.realPathSync(path);
     let watch = this.#watches.get(real);
     if (watch === undefined) {
@@ -52,12 +64,16 @@ export class FolderWatches implements Disposable {
     }
     const found = watch;
     // Of its own, so that one listener may come twice.
-    const entry = { tell: listener };
+    const entry = { ...listener };
     found.listeners.add(entry);
     return {
       get hasEvents() {
         return found.hasEvents;
       },
+      get isExact() {
+        return found.isExact;
+      },
+      add: (dir) => found.add(dir),
       [Symbol.dispose]: () => {
         found.listeners.delete(entry);
         if (found.listeners.size > 0 || this.#watches.get(real) !== found) return;
@@ -74,7 +90,7 @@ export class FolderWatches implements Disposable {
 }
 
 class FolderWatch implements Disposable {
-  readonly listeners = new Set<{ tell(changed: ChangedPaths): void }>();
+  readonly listeners = new Set<FolderListener>();
   readonly #path: string;
   readonly #options: FolderWatchesOptions;
   readonly #gate = new ChangeGate();
@@ -97,6 +113,19 @@ class FolderWatch implements Disposable {
     return this.#events !== undefined;
   }
 
+  get isExact(): boolean {
+    return this.#events?.add !== undefined;
+  }
+
+  add(dir: string): void {
+    try {
+      this.#events?.add?.(dir);
+    } catch (error) {
+      this.#events?.close();
+      this.#lose(error);
+    }
+  }
+
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
     this.#events?.close();
@@ -117,13 +146,21 @@ class FolderWatch implements Disposable {
     const isVague = flag === "rescan" || paths.length === 0;
     const inside = paths.map((path) => this.#relative(path)).filter((path) => path !== undefined);
     if (!isVague && inside.length === 0) return;
-    if (isVague || inside.includes("")) this.#changed = "unknown";
+    if (isVague || inside.includes("")) {
+      this.#changed = "unknown";
+      this.#note(undefined, true);
+    }
+    for (const path of inside) if (path !== "") this.#note(path, kind !== "modify");
     if (this.#changed !== "unknown") {
       for (const path of inside) this.#changed.add(path);
       if (this.#changed.size > CHANGED_PATHS_MAX) this.#changed = "unknown";
     }
     this.#gate.handleChange(this.#options.clock.nowMs());
     this.#arm();
+  }
+
+  #note(path: string | undefined, isDeep: boolean): void {
+    for (const { note } of this.listeners) note?.(path, isDeep);
   }
 
   #arm(): void {
@@ -149,6 +186,7 @@ class FolderWatch implements Disposable {
 
   #lose(error: unknown): void {
     this.#events = undefined;
+    this.#note(undefined, true);
     this.#options.logger.log(
       "warn",
       `Cannot watch ${JSON.stringify(this.#path)}, so it is checked from time to time: ${

@@ -1,3 +1,4 @@
+import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import { messageOf } from "../../base/errors.ts";
 import {
@@ -13,8 +14,15 @@ import { type DirRecord, findEntry, type RootIndex } from "../../index/mod.ts";
 import { openRoot, type Root } from "../../store/mod.ts";
 import type { Operation } from "../apply/operation.ts";
 import { FilterStack, IGNORE_FILE, IGNORE_FILE_BYTES_MAX, PathFilter } from "../filter/mod.ts";
+import { placeChanges, type Rescan } from "../scan/rescan.ts";
 import { isUnchanged } from "../scan/scanner.ts";
-import { CHANGED_PATHS_MAX, type ChangedPaths, type FolderWatches } from "./folder_watches.ts";
+import type { Snapshot } from "../scan/snapshot.ts";
+import type { OpenShare } from "../share/open_share.ts";
+import { CHANGED_PATHS_MAX, DirtyPaths } from "./dirty_paths.ts";
+import type { ChangedPaths, FolderInterest, FolderWatches } from "./folder_watches.ts";
+
+/** After how long a whole share is read again in any case, though nobody asks for it. */
+export const WHOLE_SCAN_MS = 120_000;
 
 /** What a {@linkcode ShareWatch} works with. */
 export interface ShareWatchOptions {
@@ -23,13 +31,33 @@ export interface ShareWatchOptions {
   readonly path: string;
   /** Ignore rules of the command line. */
   readonly filters: readonly string[];
+  readonly clock: Clock;
   readonly logger: Logger;
   /** Something has changed that the last session does not know of. Once between two sessions. */
   readonly onChange: () => void;
 }
 
+/** A share as a session has read it, and what it has to be as long as that counts. */
+interface Base {
+  readonly snapshot: Snapshot;
+  /** Whose memory it was read into, and how often anybody had written to that. */
+  readonly epoch: string;
+  readonly writes: number;
+  /** When all of it was last read. */
+  readonly wholeAtMs: number;
+}
+
+/** What a session is reading, or has read. */
+interface Reading {
+  readonly share: OpenShare;
+  readonly dirty: DirtyPaths;
+  readonly wholeAtMs: number;
+  snapshot: Snapshot | undefined;
+}
+
 /**
- * Says when a share needs another session with the same peer. What the session itself wrote is no reason,
+ * Says when a share needs another session with the same peer, and has that one read no more of the share
+ * than what something has happened to since the last. What the session itself wrote is no reason,
  * as long as it is still there just as it was written; nor is what is ignored.
  *
  * Only what *this* session wrote is left out: what came from a third device, or from another process, is
@@ -37,17 +65,26 @@ export interface ShareWatchOptions {
  */
 export class ShareWatch implements Disposable {
   readonly #options: ShareWatchOptions;
-  readonly #interest: { readonly hasEvents: boolean } & Disposable;
+  readonly #interest: FolderInterest;
   /** Paths that the last session wrote, and their parents; `undefined` for too many to tell. */
   #written: Set<string> | undefined = new Set();
   #index: RootIndex | undefined;
   #isBusy = false;
   #isTold = false;
   #pending: Set<string> | "unknown" = new Set();
+  readonly #dirty = new DirtyPaths();
+  #base: Base | undefined;
+  #reading: Reading | undefined;
 
   constructor(options: ShareWatchOptions) {
     this.#options = options;
-    this.#interest = options.watches.watch(options.path, (changed) => this.#take(changed));
+    this.#interest = options.watches.watch(options.path, {
+      tell: (changed) => this.#take(changed),
+      note: (path, isDeep) => {
+        if (path === undefined) this.#dirty.addUnknown();
+        else this.#dirty.add(path, isDeep);
+      },
+    });
   }
 
   /** False where the system does not tell of changes. */
@@ -63,16 +100,48 @@ export class ShareWatch implements Disposable {
     this.#written = new Set();
   }
 
-  /** The session is about to carry this out on the folder. */
-  handleOperation(operation: Operation): void {
-    this.#noteWritten(operation.path);
-    if (operation.op === "move") this.#noteWritten(operation.from);
+  /**
+   * Reads the share for the session that has begun: what something has happened to, and the rest is as the
+   * last session has seen it. All of it where that can't be told, and from time to time.
+   */
+  async scan(share: OpenShare, options: WatchScanOptions): Promise<Snapshot> {
+    const { checksum, isWhole } = options;
+    const { filters, clock } = this.#options;
+    const onList = (dir: DirPath) => this.#interest.add(dir);
+    // Of two sessions at once neither is the last one. And what holds contents says nothing of times.
+    if (checksum || this.#reading !== undefined) {
+      this.#dirty.addUnknown();
+      return await share.scan({ checksum, filters, onList });
+    }
+    const dirty = this.#dirty.take();
+    const since = isWhole ? undefined : this.#since(share, dirty);
+    const wholeAtMs = since === undefined ? clock.nowMs() : this.#base!.wholeAtMs;
+    const reading: Reading = { share, dirty, wholeAtMs, snapshot: undefined };
+    this.#reading = reading;
+    reading.snapshot = await share.scan({ checksum, filters, onList, since });
+    return reading.snapshot;
   }
 
-  /** The session is over, whichever way. @param index What it knows of the folder, if it got that far. */
-  sessionEnd(index: RootIndex | undefined): void {
+  /** The session is about to carry this out on the folder. */
+  handleOperation(operation: Operation): void {
+    // Its events are still to come, perhaps later than the next session.
+    this.#dirty.add(operation.path, operation.op !== "set-attributes");
+    this.#noteWritten(operation.path);
+    if (operation.op !== "move") return;
+    this.#dirty.add(operation.from, true);
+    this.#noteWritten(operation.from);
+  }
+
+  /**
+   * The session is over, whichever way.
+   *
+   * @param index What it knows of the folder, if it got that far.
+   * @param isDone True if it went through: what it has read counts for the next one.
+   */
+  sessionEnd(index: RootIndex | undefined, isDone = false): void {
     this.#index = index ?? this.#index;
     this.#isBusy = false;
+    this.#endReading(isDone);
     const pending = this.#pending;
     this.#pending = new Set();
     if (pending === "unknown" || pending.size > 0) this.#take(pending);
@@ -93,6 +162,26 @@ export class ShareWatch implements Disposable {
     if (this.#pending === "unknown" || changed === "unknown") return;
     for (const path of changed) this.#pending.add(path);
     if (this.#pending.size > CHANGED_PATHS_MAX) this.#pending = "unknown";
+  }
+
+  /** What of the last snapshot still holds; `undefined` for nothing. */
+  #since({ index }: OpenShare, { happened }: DirtyPaths): Rescan | undefined {
+    const base = this.#base;
+    if (base === undefined || happened === undefined || !this.#interest.isExact) return undefined;
+    if (base.epoch !== index.epoch || base.writes !== index.writes) return undefined;
+    if (this.#options.clock.nowMs() - base.wholeAtMs >= WHOLE_SCAN_MS) return undefined;
+    return placeChanges(base.snapshot, happened);
+  }
+
+  #endReading(isDone: boolean): void {
+    const reading = this.#reading;
+    this.#reading = undefined;
+    if (reading === undefined) return;
+    const { share: { index }, snapshot, wholeAtMs } = reading;
+    if (!isDone || snapshot === undefined) return this.#dirty.addAll(reading.dirty);
+    this.#base = this.#interest.isExact
+      ? { snapshot, epoch: index.epoch, writes: index.writes, wholeAtMs }
+      : undefined;
   }
 
   #noteWritten(path: RelPath): void {
@@ -118,6 +207,13 @@ export class ShareWatch implements Disposable {
       return false;
     }
   }
+}
+
+/** How a session reads its share. */
+export interface WatchScanOptions {
+  readonly checksum: boolean;
+  /** All of it, whatever is known. */
+  readonly isWhole: boolean;
 }
 
 /** A folder as it is at the moment, beside what is remembered of it. */

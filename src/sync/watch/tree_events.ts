@@ -1,7 +1,9 @@
 import { OWN_FOLDER } from "../../base/paths.ts";
+import { IN, Inotify, type InotifyEvent } from "../../store/mod.ts";
 
 /** One event of the file system. */
 export interface FolderEvent {
+  /** `modify`: attributes or contents, and no more than that; `access`: nothing at all. */
   readonly kind: string;
   /** Absolute. */
   readonly paths: readonly string[];
@@ -11,137 +13,137 @@ export interface FolderEvent {
 
 /** Where events come from. */
 export interface FolderEvents extends AsyncIterable<FolderEvent> {
+  /**
+   * Watches one more directory within the folder, "" for the folder itself. Whoever reads a directory after
+   * this hears of everything that happens in it from then on. Directories that come to be in a watched one
+   * are watched by themselves, and what is in them by then is told of. Left out where the system watches by itself
+   * what comes to be in the folder, a little later, and may leave things out.
+   *
+   * @throws {Error} where the system allows no more.
+   */
+  add?(dir: string): boolean;
   close(): void;
 }
 
-/** How soon a new directory is watched, where each is watched by itself. */
-const REOPEN_MS = 50;
-/** Tries to watch a set of directories, some of which vanish meanwhile. */
-const TRIES_MAX = 5;
 const RESCAN: FolderEvent = { kind: "any", paths: [], flag: "rescan" };
 
 /**
- * The system's events for a folder and all beneath it.
- *
- * On Linux a recursive watch follows links to directories: a link to `/` would have it watch the whole
- * system, and one within the folder reports files under the wrong name. A folder with such links, or with
- * other file systems mounted in it, is watched directory by directory.
+ * The system's events for a folder, and on Linux for all directories within that somebody adds: of a
+ * recursive watch nobody could say since when it hears of what in a new directory.
  *
  * @throws {Error} where the system can't: no such file system, too many watches.
  */
 export function watchTree(root: string): FolderEvents {
   if (Deno.build.os !== "linux") return Deno.watchFs(root, { recursive: true });
-  const found = findDirs(root);
-  return found.isTangled ? new DirByDir(root) : Deno.watchFs(root, { recursive: true });
+  const inotify = Inotify.open();
+  if (inotify === undefined) throw new Error("this system gives no events");
+  try {
+    return new DirEvents(root, inotify);
+  } catch (error) {
+    inotify[Symbol.dispose]();
+    throw error;
+  }
 }
 
-/** Watches every directory by itself; sets of directories are replaced when one comes or goes. */
-class DirByDir implements FolderEvents {
+/** Directories watched each by itself, under the path at which they were added. */
+class DirEvents implements FolderEvents {
   readonly #root: string;
-  #dirs: ReadonlySet<string> = new Set();
-  #watcher: Deno.FsWatcher;
-  #isClosed = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #inotify: Inotify;
+  readonly #paths = new Map<number, string>();
+  readonly #watches = new Map<string, number>();
 
-  constructor(root: string) {
+  constructor(root: string, inotify: Inotify) {
     this.#root = root;
-    this.#watcher = this.#open();
+    this.#inotify = inotify;
+    this.add("");
+    if (this.#paths.size === 0) throw new Error("the folder can't be watched");
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<FolderEvent> {
-    for (;;) {
-      for await (const event of this.#watcher) {
-        yield event;
-        if (event.flag === "rescan" || this.#changesDirs(event)) this.#reopenSoon();
-      }
-      if (this.#isClosed) return;
-      this.#watcher = this.#open();
-      // Nobody has looked for a moment.
-      yield RESCAN;
-    }
+  /** @returns False where it was watched already, or can't be. */
+  add(dir: string): boolean {
+    // Asked each time: it may be another directory by now than the one that was there before.
+    const watch = this.#inotify.watch(this.#absolute(dir));
+    if (watch === undefined) return false;
+    const before = this.#paths.get(watch);
+    if (before === dir) return false;
+    // It was moved here.
+    if (before !== undefined) this.#watches.delete(before);
+    this.#paths.set(watch, dir);
+    this.#watches.set(dir, watch);
+    return true;
   }
 
   close(): void {
-    this.#isClosed = true;
-    clearTimeout(this.#timer);
-    this.#watcher.close();
+    this.#inotify[Symbol.dispose]();
   }
 
-  #open(): Deno.FsWatcher {
-    for (let tries = 1;; tries++) {
-      const { dirs } = findDirs(this.#root);
-      try {
-        const watcher = Deno.watchFs(dirs, { recursive: false });
-        this.#dirs = new Set(dirs);
-        return watcher;
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound) || tries === TRIES_MAX) throw error;
+  async *[Symbol.asyncIterator](): AsyncGenerator<FolderEvent> {
+    for await (const run of this.#inotify.runs()) {
+      for (const raw of run) {
+        yield* this.#translate(raw);
       }
     }
   }
 
-  #changesDirs({ kind, paths }: FolderEvent): boolean {
-    if (kind === "modify" || kind === "access") return false;
-    return paths.some((path) =>
-      path !== ownFolder(this.#root) && this.#dirs.has(path) !== isDir(path)
-    );
-  }
-
-  #reopenSoon(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      // A path that was removed and made again is only watched anew once nobody watches it.
-      if (!this.#isClosed) this.#watcher.close();
-    }, REOPEN_MS);
-  }
-}
-
-/** The directories of a tree but landropic's own, and whether a recursive watch would leave it. */
-export function findDirs(root: string): { dirs: string[]; isTangled: boolean } {
-  const device = Deno.lstatSync(root).dev;
-  const dirs = [root];
-  let isTangled = false;
-  // It grows as it is gone through.
-  for (const dir of dirs) {
-    for (const { name, isDirectory, isSymlink } of entriesOf(dir)) {
-      const path = `${dir === "/" ? "" : dir}/${name}`;
-      if (path === ownFolder(root)) continue;
-      if (isDirectory && isOn(device, path)) dirs.push(path);
-      else isTangled ||= isDirectory || (isSymlink && leadsToDir(path));
+  /** What was in a new directory before it could be watched. */
+  *#arrivals(dir: string): Generator<FolderEvent> {
+    // Whoever has added it before has read it since, or is about to.
+    if (dir === OWN_FOLDER || !this.add(dir)) return;
+    for (const { name, isDirectory } of entriesOf(this.#absolute(dir))) {
+      const child = `${dir}/${name}`;
+      yield { kind: "create", paths: [this.#absolute(child)] };
+      if (isDirectory) yield* this.#arrivals(child);
     }
   }
-  return { dirs, isTangled };
+
+  *#translate({ watch, mask, name }: InotifyEvent): Generator<FolderEvent> {
+    if (mask & (IN.Q_OVERFLOW | IN.UNMOUNT)) return yield RESCAN;
+    const dir = this.#paths.get(watch);
+    if (dir === undefined) return;
+    if (mask & IN.IGNORED) return this.#forget(watch, dir);
+    if (name === "") {
+      // Of all others the directory tells that they are in.
+      if (dir === "" && mask & (IN.DELETE_SELF | IN.MOVE_SELF)) yield RESCAN;
+      return;
+    }
+    const path = dir === "" ? name : `${dir}/${name}`;
+    const isDir = (mask & IN.ISDIR) !== 0;
+    if (isDir && mask & IN.MOVED_FROM) this.#leave(path);
+    yield { kind: kindOf(mask), paths: [this.#absolute(path)] };
+    if (isDir && mask & (IN.CREATE | IN.MOVED_TO)) yield* this.#arrivals(path);
+  }
+
+  /** A directory is no longer where it was: what happens in it now is told again once it is added there. */
+  #leave(path: string): void {
+    for (const [dir, watch] of this.#watches) {
+      if (dir !== path && !dir.startsWith(`${path}/`)) continue;
+      this.#forget(watch, dir);
+      this.#inotify.unwatch(watch);
+    }
+  }
+
+  #forget(watch: number, dir: string): void {
+    this.#paths.delete(watch);
+    if (this.#watches.get(dir) === watch) this.#watches.delete(dir);
+  }
+
+  #absolute(path: string): string {
+    if (path === "") return this.#root;
+    return this.#root === "/" ? `/${path}` : `${this.#root}/${path}`;
+  }
 }
 
-function ownFolder(root: string): string {
-  return `${root === "/" ? "" : root}/${OWN_FOLDER}`;
+function kindOf(mask: number): string {
+  if (mask & (IN.MOVED_FROM | IN.MOVED_TO)) return "rename";
+  if (mask & IN.CREATE) return "create";
+  return mask & IN.DELETE ? "remove" : "modify";
 }
 
-function entriesOf(dir: string): Iterable<Deno.DirEntry> {
+function entriesOf(dir: string): Deno.DirEntry[] {
   try {
     return [...Deno.readDirSync(dir)];
   } catch {
-    // It is gone, or not for us to read; a scan says so.
+    // It has gone on, which is told of, too; or it is not for us to read, as a scan will say.
     return [];
-  }
-}
-
-function isOn(device: number, path: string): boolean {
-  return attempt(() => Deno.lstatSync(path).dev === device);
-}
-
-function isDir(path: string): boolean {
-  return attempt(() => Deno.lstatSync(path).isDirectory);
-}
-
-function leadsToDir(path: string): boolean {
-  return attempt(() => Deno.statSync(path).isDirectory);
-}
-
-function attempt(look: () => boolean): boolean {
-  try {
-    return look();
-  } catch {
-    return false;
   }
 }

@@ -83,6 +83,7 @@ async function attack(
     dryRun: false,
     watch: false,
     rateLimit: 0,
+    whole: false,
     ...open,
   });
   await accepted.promise;

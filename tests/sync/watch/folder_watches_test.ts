@@ -2,11 +2,8 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/log.ts";
-import {
-  CHANGED_PATHS_MAX,
-  type ChangedPaths,
-  FolderWatches,
-} from "../../../src/sync/watch/folder_watches.ts";
+import { CHANGED_PATHS_MAX } from "../../../src/sync/watch/dirty_paths.ts";
+import { type ChangedPaths, FolderWatches } from "../../../src/sync/watch/folder_watches.ts";
 import type { FolderEvent, FolderEvents } from "../../../src/sync/watch/tree_events.ts";
 import { temporaryFolder } from "../../support/tree.ts";
 
@@ -55,16 +52,21 @@ function setUp() {
   });
   const told: ChangedPaths[] = [];
   let wake = Promise.withResolvers<void>();
-  const listener = (changed: ChangedPaths) => {
-    told.push(changed);
-    wake.resolve();
-    wake = Promise.withResolvers();
+  const noted: string[] = [];
+  const listener = {
+    tell: (changed: ChangedPaths) => {
+      told.push(changed);
+      wake.resolve();
+      wake = Promise.withResolvers();
+    },
+    note: (path: string | undefined, isDeep: boolean) =>
+      void noted.push(path === undefined ? "?" : isDeep ? `${path}/**` : path),
   };
   const nextTold = async (count: number) => {
     while (told.length < count) await wake.promise;
     return told[count - 1]!;
   };
-  return { folder, path, watches, opened, listener, told, nextTold, log };
+  return { folder, path, watches, opened, listener, told, noted, nextTold, log };
 }
 
 Deno.test("FolderWatches tells of a run of changes once, without reads and landropic's own", async () => {
@@ -85,6 +87,25 @@ Deno.test("FolderWatches tells of a run of changes once, without reads and landr
   opened[0]!.push({ kind: "modify", paths: [`${path}/.landropicignore`] });
   assert.deepEqual(await nextTold(2), new Set([".landropicignore"]));
   assert.equal(told.length, 2);
+});
+
+Deno.test("FolderWatches notes what happened at once, and how much may be different", async () => {
+  const { folder, path, watches, opened, listener, noted, nextTold } = setUp();
+  using _ = folder;
+  using _watches = watches;
+  watches.watch(path, listener);
+  opened[0]!.push(
+    { kind: "modify", paths: [`${path}/a`] },
+    { kind: "rename", paths: [`${path}/d`] },
+    { kind: "access", paths: [`${path}/read`] },
+    { kind: "modify", paths: [`${path}/.landropic/lock`] },
+    { kind: "any", paths: [], flag: "rescan" },
+  );
+  await nextTold(1);
+  assert.deepEqual(noted, ["a", "d/**", "?"]);
+  opened[0]!.fail(new Error("no more of them"));
+  while (noted.length < 4) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.deepEqual(noted.slice(3), ["?"]);
 });
 
 Deno.test("FolderWatches says that it can't tell when events were lost, or are too many", async () => {
@@ -144,13 +165,16 @@ Deno.test("FolderWatches hears the system's own events, in new folders too", asy
   using watches = new FolderWatches({ clock: systemClock, logger: silentLogger });
   const seen = new Set<string>();
   let wake = Promise.withResolvers<void>();
-  watches.watch(folder.path, (changed) => {
-    if (changed !== "unknown") { for (const path of changed) seen.add(path); }
-    wake.resolve();
-    wake = Promise.withResolvers();
+  const interest = watches.watch(folder.path, {
+    tell: (changed) => {
+      if (changed !== "unknown") { for (const path of changed) seen.add(path); }
+      wake.resolve();
+      wake = Promise.withResolvers();
+    },
   });
   fs.mkdirSync(`${folder.path}/d`);
   while (!seen.has("d")) await wake.promise;
+  interest.add("d");
   fs.writeFileSync(`${folder.path}/d/f`, "x");
   while (!seen.has("d/f")) await wake.promise;
   fs.renameSync(`${folder.path}/d/f`, `${folder.path}/g`);

@@ -5,7 +5,7 @@ import { silentLogger } from "../../../src/base/log.ts";
 import { openIndex } from "../../../src/index/mod.ts";
 import { OpenShare } from "../../../src/sync/mod.ts";
 import type { Operation } from "../../../src/sync/apply/operation.ts";
-import type { ChangedPaths } from "../../../src/sync/watch/folder_watches.ts";
+import type { ChangedPaths, FolderListener } from "../../../src/sync/watch/folder_watches.ts";
 import { ShareWatch } from "../../../src/sync/watch/share_watch.ts";
 import { testDevice } from "../../support/session_pair.ts";
 import { temporaryFolder, type TreeSpec, writeTree } from "../../support/tree.ts";
@@ -29,15 +29,16 @@ class Scene implements AsyncDisposable {
       await openIndex({ path: `${device.home}/index.db`, deviceId: device.id }),
     );
     const watches = {
-      watch: (_path: string, listener: (changed: ChangedPaths) => void) => {
-        scene.#emit = listener;
-        return { hasEvents: true, [Symbol.dispose]() {} };
+      watch: (_path: string, { tell }: FolderListener) => {
+        scene.#emit = tell;
+        return { hasEvents: true, isExact: true, add() {}, [Symbol.dispose]() {} };
       },
     };
     scene.watch = new ShareWatch({
       watches,
       path: scene.path,
       filters,
+      clock: systemClock,
       logger: silentLogger,
       onChange: () => scene.told++,
     });

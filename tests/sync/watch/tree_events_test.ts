@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
-import { findDirs, type FolderEvents, watchTree } from "../../../src/sync/watch/tree_events.ts";
-import { Link, temporaryFolder, writeTree } from "../../support/tree.ts";
+import { type FolderEvents, watchTree } from "../../../src/sync/watch/tree_events.ts";
+import { temporaryFolder, writeTree } from "../../support/tree.ts";
 
 /** Collects events, and waits for a path to be among them. */
 class Collector implements Disposable {
-  readonly seen = new Set<string>();
+  readonly seen: string[] = [];
   #wake = Promise.withResolvers<void>();
 
   constructor(readonly events: FolderEvents, readonly root: string) {
     void this.#read();
   }
 
-  async find(path: string): Promise<void> {
-    while (!this.seen.has(path)) await this.#wake.promise;
+  async find(what: string): Promise<void> {
+    while (!this.seen.includes(what)) await this.#wake.promise;
   }
 
   [Symbol.dispose](): void {
@@ -21,9 +21,9 @@ class Collector implements Disposable {
   }
 
   async #read(): Promise<void> {
-    for await (const { paths, flag } of this.events) {
-      for (const path of paths) this.seen.add(path.slice(this.root.length + 1));
-      if (flag === "rescan") this.seen.add("rescan");
+    for await (const { kind, paths, flag } of this.events) {
+      for (const path of paths) this.seen.push(`${kind} ${path.slice(this.root.length + 1)}`);
+      if (flag === "rescan") this.seen.push("rescan");
       this.#wake.resolve();
       this.#wake = Promise.withResolvers();
     }
@@ -31,62 +31,119 @@ class Collector implements Disposable {
 }
 
 function setUp() {
-  const outside = temporaryFolder();
   const folder = temporaryFolder();
-  writeTree(outside.path, { a: { b: { c: {} } } });
-  return { outside, folder, root: fs.realpathSync(folder.path) };
+  return { folder, root: fs.realpathSync(folder.path) };
 }
 
-Deno.test("findDirs() follows no link, and notices those that lead to directories", () => {
-  const { outside, folder, root } = setUp();
-  using _outside = outside;
-  using _folder = folder;
-  writeTree(root, {
-    ".landropic": { tmp: {} },
-    d: { e: {}, f: "1" },
-    toFile: new Link("d/f"),
-    nowhere: new Link("x"),
-  });
-  const plain = findDirs(root);
-  assert.deepEqual(plain.dirs.sort(), [root, `${root}/d`, `${root}/d/e`]);
-  assert.equal(plain.isTangled, false);
-  fs.symlinkSync(outside.path, `${root}/d/out`);
-  const tangled = findDirs(root);
-  assert.deepEqual([tangled.dirs.sort(), tangled.isTangled], [plain.dirs, true]);
+const ignore = Deno.build.os !== "linux";
+
+Deno.test({
+  name: "watchTree() tells what happens in directories that were added, and of which kind it is",
+  ignore,
+  fn: async () => {
+    const { folder, root } = setUp();
+    using _ = folder;
+    writeTree(root, { d: { e: { f: "1" } }, x: { y: "2" } });
+    using events = new Collector(watchTree(root), root);
+    for (const dir of ["d", "d/e"]) events.events.add!(dir);
+    fs.writeFileSync(`${root}/d/e/f`, "changed");
+    await events.find("modify d/e/f");
+    fs.chmodSync(`${root}/d/e`, 0o700);
+    await events.find("modify d/e");
+    fs.writeFileSync(`${root}/x/y`, "nobody has read it");
+    fs.mkdirSync(`${root}/d/new`);
+    await events.find("create d/new");
+    fs.rmSync(`${root}/d/e/f`);
+    await events.find("remove d/e/f");
+    assert.ok(!events.seen.some((what) => what.includes("x/y")));
+  },
 });
 
-for (const what of ["without links", "with a link to a folder outside"]) {
-  Deno.test(`watchTree() tells of changes ${what}, in folders old and new`, async () => {
-    const { outside, folder, root } = setUp();
-    using _outside = outside;
-    using _folder = folder;
-    writeTree(root, { d: { e: { f: "1" } }, x: { y: "2" } });
-    if (what !== "without links") fs.symlinkSync(outside.path, `${root}/d/out`);
+Deno.test({
+  name:
+    "watchTree() loses nothing that happens in a directory once it was added, moved or made anew",
+  ignore,
+  fn: async () => {
+    const { folder, root } = setUp();
+    using _ = folder;
+    writeTree(root, { a: { in: { f: "1" } }, b: {} });
     using events = new Collector(watchTree(root), root);
-    fs.writeFileSync(`${root}/d/e/f`, "changed");
-    await events.find("d/e/f");
-    fs.writeFileSync(`${root}/top`, "new");
-    await events.find("top");
-    fs.mkdirSync(`${root}/new/inner`, { recursive: true });
-    await events.find("new");
-    // Once it is watched, which takes a moment.
-    for (let i = 0; !events.seen.has(`new/inner/f${i - 1}`) && !events.seen.has("rescan"); i++) {
-      fs.writeFileSync(`${root}/new/inner/f${i}`, "x");
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    fs.writeFileSync(`${root}/new/inner/g`, "x");
-    await events.find("new/inner/g");
-    // Removed and made again, as a change of branches does.
-    fs.rmSync(`${root}/d/e`, { recursive: true });
-    await events.find("d/e");
-    fs.mkdirSync(`${root}/d/e`);
-    for (let i = 0; !events.seen.has(`d/e/again${i - 1}`); i++) {
-      fs.writeFileSync(`${root}/d/e/again${i}`, "x");
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    fs.writeFileSync(`${outside.path}/a/b/file`, "nobody's business");
-    fs.writeFileSync(`${root}/x/y`, "last");
-    await events.find("x/y");
-    assert.ok(![...events.seen].some((path) => path.includes("out/")));
-  });
-}
+    const add = (...dirs: string[]) => dirs.forEach((dir) => events.events.add!(dir));
+    add("a", "a/in", "b");
+    fs.renameSync(`${root}/a`, `${root}/b/c`);
+    // As a scan would that comes before the events are read.
+    add("b/c", "b/c/in");
+    fs.writeFileSync(`${root}/b/c/in/f`, "2");
+    await events.find("modify b/c/in/f");
+    fs.renameSync(`${root}/b/c`, `${root}/d`);
+    await events.find("rename d");
+    // And as one that comes after them.
+    add("d", "d/in");
+    fs.writeFileSync(`${root}/d/in/f`, "3");
+    await events.find("modify d/in/f");
+    fs.rmSync(`${root}/d/in`, { recursive: true });
+    fs.mkdirSync(`${root}/d/in`);
+    add("d/in");
+    fs.writeFileSync(`${root}/d/in/g`, "4");
+    await events.find("create d/in/g");
+  },
+});
+
+Deno.test({
+  name: "watchTree() tells what is in a new directory, and what happens in it later",
+  ignore,
+  fn: async () => {
+    const { folder, root } = setUp();
+    using _ = folder;
+    using elsewhere = temporaryFolder();
+    writeTree(elsewhere.path, { tree: { in: { f: "1" } } });
+    using events = new Collector(watchTree(root), root);
+    fs.renameSync(`${elsewhere.path}/tree`, `${root}/tree`);
+    await events.find("create tree/in/f");
+    fs.writeFileSync(`${root}/tree/in/f`, "2");
+    await events.find("modify tree/in/f");
+    writeTree(root, { made: { here: { g: "3" } } });
+    await events.find("create made/here/g");
+    fs.rmSync(`${root}/made/here/g`);
+    await events.find("remove made/here/g");
+  },
+});
+
+Deno.test({
+  name: "watchTree() follows no link, and is there for thousands of changes at once",
+  ignore,
+  fn: async () => {
+    const { folder, root } = setUp();
+    using _ = folder;
+    using outside = temporaryFolder();
+    const dirs = Array.from({ length: 1_000 }, (_, i) => `d${i}`);
+    for (const dir of dirs) fs.mkdirSync(`${root}/${dir}`);
+    fs.symlinkSync(outside.path, `${root}/out`);
+    using events = new Collector(watchTree(root), root);
+    for (const dir of [...dirs, "out"]) events.events.add!(dir);
+    fs.writeFileSync(`${outside.path}/file`, "nobody's business");
+    for (const dir of dirs) fs.mkdirSync(`${root}/${dir}/new`);
+    await events.find("create d999/new");
+    assert.equal(events.seen.filter((what) => what.startsWith("create d")).length, 1_000);
+    assert.ok(!events.seen.some((what) => what.includes("out/")));
+  },
+});
+
+Deno.test({
+  name:
+    "watchTree() says so when its folder is moved away, and when more happens than the system keeps",
+  ignore,
+  fn: async () => {
+    const { folder, root } = setUp();
+    using _ = folder;
+    writeTree(root, { share: {} });
+    using events = new Collector(watchTree(`${root}/share`), `${root}/share`);
+    fs.renameSync(`${root}/share`, `${root}/other`);
+    await events.find("rescan");
+    writeTree(root, { x: "1", y: "2" });
+    using flooded = new Collector(watchTree(root), root);
+    const queued = Number(fs.readFileSync("/proc/sys/fs/inotify/max_queued_events", "utf8"));
+    for (let i = 0; i <= queued; i++) fs.chmodSync(`${root}/${i % 2 ? "x" : "y"}`, 0o600);
+    await flooded.find("rescan");
+  },
+});

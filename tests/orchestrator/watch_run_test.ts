@@ -271,11 +271,14 @@ Deno.test("runWatch() reports a file that can't be synced once, and again when t
   await scene.sessions.find(() => scene.sessions.all.length >= 3);
   assert.deepEqual(scene.news.all.filter((what) => what.includes("out")), [
     "link_not_portable out",
+    "!> out",
   ]);
   await scene.synced(() => fs.symlinkSync("/etc/hosts", `${scene.left}/out2`));
   assert.deepEqual(scene.news.all.filter((what) => what.includes("out")), [
     "link_not_portable out",
+    "!> out",
     "link_not_portable out2",
+    "!> out2",
   ]);
 });
 

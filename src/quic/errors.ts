@@ -22,7 +22,8 @@ export class HandshakeRefused extends QuicError {
     const why = cause instanceof Error ? cause.message : String(cause);
     super(
       code,
-      `Refused ${remote}: ${why}`,
+      // A verifier that knows the device says whom it refused by itself.
+      why.startsWith("Refused ") ? why : `Refused ${remote}: ${why}`,
       cause instanceof LandropicError ? cause.hint : undefined,
       cause,
     );

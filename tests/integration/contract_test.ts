@@ -71,6 +71,22 @@ Deno.test("a share that lost its mark says so on both devices", async () => {
   assert.match(told, /^warn: share "default": .*its "\.landropic" is gone hint=/m);
 });
 
+Deno.test("another device than the one expected is refused in one plain line", async () => {
+  using temporary = temporaryFolder();
+  const { path } = temporary;
+  const [a, b] = await trustingPair(path);
+  const c = new CliDevice("c", `${path}/home-c`);
+  await a.succeed("peers", "trust", await c.id(), "--name", "c");
+  for (const name of ["left", "right"]) fs.mkdirSync(`${path}/${name}`);
+  await using server = await b.serve(`${path}/right`);
+  const { code, stderr } = await a.run("sync", "c", `${path}/left`, "--address", server.address);
+  assert.equal(code, 11);
+  assert.match(
+    stderr,
+    /^landropic: Refused 127\.0\.0\.1:\d+: another device answered: [A-Z2-7-]+\n/,
+  );
+});
+
 Deno.test("the group of the peers commands shows examples as every command does", async () => {
   using temporary = temporaryFolder();
   const { stdout } = await new CliDevice("a", temporary.path).succeed("peers", "--help");

@@ -57,7 +57,7 @@ export class PairingCode {
       .split(/[\s\-\u2010-\u2015\u2212_.,]+/u).filter((part) => part !== "");
     if (text.length > CODE_CHARS_MAX || parts.length !== CODE_WORDS + 1) {
       throw malformed(
-        `expected a number and ${CODE_WORDS} words, found ${parts.length} parts`,
+        `expected a number and ${CODE_WORDS} words`,
         `A code looks like ${EXAMPLE}.`,
       );
     }

@@ -90,9 +90,7 @@ export class DeltaFile {
       const recipe = await this.#complete(findings);
       return this.#hand(recipe);
     } catch (error) {
-      if (error instanceof ContentError && this.#checkpoints === undefined) {
-        this.#isWorthKeeping = false;
-      }
+      if (isOver(error) && this.#checkpoints === undefined) this.#isWorthKeeping = false;
       this.#drop();
       throw error;
     }
@@ -277,6 +275,14 @@ export class DeltaFile {
     const isKept = this.#isWorthKeeping && !(this.#checkpoints?.hasFailed ?? false);
     if (!isKept) this.#context.partials.discard(this.#target);
   }
+}
+
+/**
+ * True for a failure after which a file without a journal is not kept: of another version it would be of
+ * no use, and on a full disk it would be in the way of those that fit.
+ */
+export function isOver(error: unknown): boolean {
+  return error instanceof ContentError || reasonOf(error) === "no_space";
 }
 
 /** The name a partial file goes by. Without the digest: what it holds is checked chunk by chunk. */

@@ -5,7 +5,7 @@ import type { Failure, FileSink } from "../transfer/remote_share.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { ContentError, errorOfStatus } from "./content_error.ts";
 import type { DeltaContext } from "./delta_context.ts";
-import { NOTES_BYTES_MIN, PARTIAL_BYTES_MIN, targetOf } from "./delta_file.ts";
+import { isOver, NOTES_BYTES_MIN, PARTIAL_BYTES_MIN, targetOf } from "./delta_file.ts";
 import type { GotContent, Traffic, WantedContent } from "./wanted.ts";
 
 /**
@@ -39,8 +39,7 @@ export class WholeFile implements FileSink {
       if (this.#failure !== undefined) throw this.#failure;
       return await this.#hand();
     } catch (error) {
-      // Without a journal it is of no use to another version.
-      if (error instanceof ContentError && this.#checkpoints === undefined) this.#offset = 0;
+      if (isOver(error) && this.#checkpoints === undefined) this.#offset = 0;
       await this.#drop();
       throw error;
     }

@@ -237,29 +237,39 @@ export class PeerLink implements SessionLink, AsyncDisposable {
     if (this.#hasControl) throw new ProtocolError("Second control stream");
     this.#hasControl = true;
     const decoder = new FrameDecoder();
+    let frameStartMs = 0;
     for (;;) {
-      const length = await this.#readWithin(stream, buffer, decoder.isMidFrame);
+      const length = await this.#readWithin(
+        stream,
+        buffer,
+        decoder.isMidFrame ? frameStartMs : undefined,
+      );
       if (length === null) throw new ProtocolError("Control stream was ended");
+      let isNewFrame = !decoder.isMidFrame;
       for (const frame of decoder.handleBytes(buffer.subarray(0, length))) {
+        isNewFrame = true;
         this.#countMessage();
         const message = decodeMessage(frame);
         if (message !== undefined) this.#dispatch(message);
       }
+      if (isNewFrame) frameStartMs = this.#options.clock.nowMs();
     }
   }
 
+  /** Reads; a frame that was begun at a time has to end by its limit, however slowly bytes drip in. */
   async #readWithin(
     stream: ReceiveSide,
     buffer: Uint8Array,
-    isMidFrame: boolean,
+    frameStartMs: number | undefined,
   ): Promise<number | null> {
-    if (!isMidFrame) return await stream.read(buffer);
+    if (frameStartMs === undefined) return await stream.read(buffer);
+    const spentMs = this.#options.clock.nowMs() - frameStartMs;
     const timer = setTimeout(() => {
       void this.close(
         CLOSE_CODE.handshakeTimeout,
         new ProtocolError("Control message never ended"),
       );
-    }, FRAME_TIMEOUT_MS);
+    }, Math.max(0, FRAME_TIMEOUT_MS - spentMs));
     try {
       return await stream.read(buffer);
     } finally {

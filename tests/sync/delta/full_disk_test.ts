@@ -28,6 +28,33 @@ const mountable = await canMount();
 if (!mountable) console.warn("skipped: a test that mounts a file system needs root on Linux");
 
 Deno.test({
+  name: "what a full disk had no room for is not in the way of less the next time",
+  ignore: !mountable,
+  fn: async () => {
+    using temporary = temporaryFolder();
+    const { path } = temporary;
+    const [left, right] = [`${path}/left`, `${path}/right`];
+    const a = testDevice(`${path}/home-a`, "A");
+    const b = testDevice(`${path}/home-b`, "B");
+    const six = Array.from({ length: 6 }, (_, i) => [`f${i}`, noise(4 * MIB, `f${i}`)]);
+    writeTree(left, Object.fromEntries(six));
+    fs.mkdirSync(right);
+    assert.ok(await run("mount", "-t", "tmpfs", "-o", "size=14m", "none", right));
+    try {
+      const full = await runSession(a, left, b, right);
+      assert.ok(full.errors.some(({ code }) => code === "no_space"));
+      assert.deepEqual(partialNames(right), []);
+      for (const [name] of six.slice(3)) fs.rmSync(`${left}/${name}`);
+      const { errors } = await runSession(a, left, b, right, { deleteExtra: true });
+      assert.deepEqual(errors, []);
+      assertSameTree(right, left);
+    } finally {
+      assert.ok(await run("umount", right), "a descriptor is still open");
+    }
+  },
+});
+
+Deno.test({
   name: "a session that fills the disk keeps what came, and goes on where there is room",
   ignore: !mountable,
   fn: async () => {

@@ -121,6 +121,42 @@ Deno.test("PeerLink stops a one-way stream of a kind it does not know and lives 
   await left.close();
 });
 
+Deno.test("PeerLink gives a control message its time as a whole, however slowly it drips in", async () => {
+  const [a, b] = memoryTransportPair();
+  let nowMs = 0;
+  const clock = { ...systemClock, nowMs: () => nowMs };
+  const link = await PeerLink.begin(a, {
+    hello,
+    handler: new Recorder(),
+    clock,
+    logger: silentLogger,
+  });
+  const control = await rawControl(b);
+  await control.write(encodeMessage({ type: "hello", ...hello }));
+  const message = encodeMessage({ type: "sync-ack", session: 1 });
+  // A byte every 20 s: no single wait is long. One frame after the other may take its time.
+  await control.write(message.subarray(0, 1));
+  await turn();
+  nowMs += 20_000;
+  await control.write(message.subarray(1));
+  await turn();
+  await control.write(message.subarray(0, 1));
+  await turn();
+  nowMs += 20_000;
+  await control.write(message.subarray(1, 2));
+  await turn();
+  assert.equal(b.closedWith, undefined);
+  nowMs += 20_000;
+  await control.write(message.subarray(2, 3));
+  assert.ok(await link.ended instanceof Error);
+  assert.deepEqual(b.closedWith, { by: "peer", code: 2 });
+});
+
+/** Lets what was written be read. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 20));
+}
+
 Deno.test("PeerLink.open() fails when the peer closes before its Hello", async () => {
   const [a, b] = memoryTransportPair();
   const opening = open(a);

@@ -1,16 +1,19 @@
 /**
- * What the transport does and costs, without files: throughput of one stream by datagram size, latency of
- * requests on an idle and on a busy connection, handshakes, connections at once. Each end is a process of
- * its own, so that its processor time and peak memory are known.
+ * What the transport does and costs: throughput of one stream by datagram size, latency of requests on an
+ * idle and on a busy connection, handshakes, connections at once; and how long control messages take
+ * beside a whole sync, files read, hashed and written. Each end is a process of its own, so that its
+ * processor time and peak memory are known.
  *
  *     deno task bench:transport
  *
  * Options: `--sizes 1472,8900,16368` UDP payloads, `--seconds 3` of each throughput, `--requests 300`,
- * `--handshakes 100`, `--connections 100`, `--udp linux|dgram`, `--cc bbr|cubic|reno`, `--json`, and
- * `--link loopback|lan1g|wan|lossy` for two hosts in network namespaces (root), where the throughput is
- * measured beside that of TCP with each of `--tcp cubic,reno,bbr`.
+ * `--handshakes 100`, `--connections 1000`, `--sync-mib 1024` (0 leaves the sync out), `--udp linux|dgram`,
+ * `--cc bbr|cubic|reno`, `--json`, and `--link loopback|lan1g|wan|lossy` for two hosts in network
+ * namespaces (root), where throughput is measured beside that of TCP with each of `--tcp cubic,reno,bbr`,
+ * and a sync only if it is asked for.
  */
 import { parseArgs } from "node:util";
+import { type Delays, measureControl } from "./control_bench.ts";
 import { type Host, Netlab, parseNetProfile } from "../support/netlab/netlab.ts";
 import type { ConnectionsReport, LatencyReport, PushReport, Usage } from "./transport_end.ts";
 
@@ -39,7 +42,8 @@ if (import.meta.main) {
       seconds: { type: "string", default: "3" },
       requests: { type: "string", default: "300" },
       handshakes: { type: "string", default: "100" },
-      connections: { type: "string", default: "100" },
+      connections: { type: "string", default: "1000" },
+      "sync-mib": { type: "string" },
       udp: { type: "string", default: "auto" },
       cc: { type: "string", default: "bbr" },
       link: { type: "string" },
@@ -57,6 +61,19 @@ if (import.meta.main) {
   const push = async (site: Site, what: string, args: readonly string[]) => {
     const report = await measure<PushReport>(site, "push", [...common, ...args]);
     say(what, throughput(report.client), report);
+  };
+  const syncBeside = async (site: Site, what: string, mib: number) => {
+    if (mib === 0) return;
+    const figures = await measureControl(site, mib);
+    say(what, `${(figures.bytes / figures.seconds / 1e6).toFixed(1)} MB/s`, figures);
+    if (values.json) return;
+    for (const [way, name] of [["oneWay", "one way"], ["roundTrip", "and back"]] as const) {
+      for (const end of ["client", "server"] as const) {
+        console.log(
+          `  control messages of the ${end}, ${name}`.padEnd(48) + delays(figures[end][way]),
+        );
+      }
+    }
   };
   const seconds = `--seconds=${values.seconds}`;
   if (values.link !== undefined) {
@@ -76,6 +93,7 @@ if (import.meta.main) {
       const tcp = await measure<PushReport>(lab, "push", [seconds], TCP_END);
       say(`TCP with ${control}, ${profile}`, throughput(tcp.client), tcp);
     }
+    await syncBeside(lab, `sync, ${profile}`, Number(values["sync-mib"] ?? 0));
   } else {
     for (const size of (values.sizes ?? "1472,8900,16368").split(",")) {
       await push(HERE, `throughput, ${size} B datagrams`, [seconds, `--datagrams=${size}`]);
@@ -99,6 +117,7 @@ if (import.meta.main) {
     ]);
     const text = `${held.client.connections} of ${values.connections} served`;
     say("connections at once", `${text} in ${held.client.seconds.toFixed(2)} s`, held);
+    await syncBeside(HERE, "sync", Number(values["sync-mib"] ?? 1024));
   }
 }
 
@@ -150,6 +169,11 @@ function throughput({ bytes, seconds, lostPackets, sentDatagrams }: PushReport):
     ? `, lost ${(100 * lostPackets / sentDatagrams).toFixed(1)} %`
     : "";
   return `${(bytes / seconds / 1e6).toFixed(1)} MB/s${lost}`;
+}
+
+function delays({ count, p50Ms, p99Ms, maxMs }: Delays): string {
+  const times = [p50Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1));
+  return `p50 ${times[0]} ms, p99 ${times[1]} ms, longest ${times[2]} ms of ${count}`;
 }
 
 function costs({ client, server }: Measured<object>): string {

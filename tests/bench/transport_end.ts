@@ -108,6 +108,8 @@ async function serve(endpoint: QuicEndpoint): Promise<void> {
   endpoint.listen({
     alpns: () => [ALPN],
     verify: () => {},
+    // `serve` takes 256.
+    limits: { connectionsMax: Infinity },
     onConnection: (connection) => void answerAll(connection).catch(() => {}),
   });
   print({ port: endpoint.localAddress.port });

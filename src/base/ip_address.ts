@@ -1,5 +1,7 @@
-import { isIPv4, isIPv6 } from "node:net";
+import { builtin } from "./builtin.ts";
 import type { Bytes } from "./bytes.ts";
+
+const net = builtin("node:net");
 
 /** An IP address as bytes, with the zone of a link-local IPv6 address where one was given. */
 export interface IpAddress {
@@ -10,12 +12,17 @@ export interface IpAddress {
   readonly zone?: string;
 }
 
+/** True for dotted decimal of four numbers to 255, without leading zeros. */
+export function isIpv4(text: string): boolean {
+  return IPV4.test(text);
+}
+
 /** Reads IPv4 dotted decimal or IPv6 text (RFC 4291 section 2.2), with a zone for IPv6 only. */
 export function parseIpAddress(text: string): IpAddress | undefined {
-  if (isIPv4(text)) return { family: 4, bytes: new Uint8Array(text.split(".").map(Number)) };
+  if (isIpv4(text)) return { family: 4, bytes: new Uint8Array(text.split(".").map(Number)) };
   const percent = text.indexOf("%");
   const address = percent < 0 ? text : text.slice(0, percent);
-  if (!isIPv6(address)) return undefined;
+  if (!address.includes(":") || !net.isIPv6(address)) return undefined;
   const bytes = parseIpv6(address);
   if (percent < 0) return { family: 6, bytes };
   const zone = text.slice(percent + 1);
@@ -87,3 +94,6 @@ function compress(groups: readonly string[]): string {
   const front = groups.slice(0, bestStart).join(":");
   return `${front}::${groups.slice(bestStart + bestLength).join(":")}`;
 }
+
+const NUMBER = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
+const IPV4 = new RegExp(`^${NUMBER}(?:\\.${NUMBER}){3}$`);

@@ -1,7 +1,10 @@
+import { builtin } from "../base/builtin.ts";
 import { type Bytes, equalBytes } from "../base/bytes.ts";
 import type { Digest } from "../base/digest.ts";
 import { shapeOf } from "../base/tree.ts";
 import type { Database } from "./database.ts";
+
+const zlib = builtin("node:zlib");
 
 /** A directory page with the digest that names it. */
 export interface NamedPage {
@@ -55,9 +58,8 @@ export class PageTable {
 
 function compress(page: Uint8Array): Uint8Array {
   if (page.length < COMPRESS_BYTES_MIN) return page;
-  const { constants, zstdCompressSync } = loadZlib();
-  const packed = zstdCompressSync(page, {
-    params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
+  const packed = zlib.zstdCompressSync(page, {
+    params: { [zlib.constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
   });
   return packed.length <= page.length * (1 - GAIN_MIN) ? packed : page;
 }
@@ -68,14 +70,9 @@ function decompress(stored: Bytes, rawBytes: number): Bytes | undefined {
   try {
     // One byte more than allowed, since 0 is no limit to zlib; the digest finds a wrong length.
     return new Uint8Array(
-      loadZlib().zstdDecompressSync(stored, { maxOutputLength: rawBytes + 1 }),
+      zlib.zstdDecompressSync(stored, { maxOutputLength: rawBytes + 1 }),
     );
   } catch {
     return undefined;
   }
-}
-
-/** Loaded when first needed, which takes 3 to 16 ms: a run without changes needs it never. */
-function loadZlib(): typeof import("node:zlib") {
-  return process.getBuiltinModule("node:zlib");
 }

@@ -1,4 +1,6 @@
+import { join } from "node:path";
 import { messageOf } from "../base/errors.ts";
+import { OWN_FOLDER } from "../base/paths.ts";
 import type { TrustEntry } from "../identity/mod.ts";
 import { type Hello, ProtocolError } from "../protocol/mod.ts";
 import { formatHostPort, type QuicConnection } from "../quic/mod.ts";
@@ -86,6 +88,16 @@ export function checkOwnFolder(dir: string, { isMade }: { isMade: boolean }): vo
     openRoot(dir)[Symbol.dispose]();
   } catch (error) {
     if (!isMade || reasonOf(error) !== "not_found") throw error;
+  }
+}
+
+/** True if the folder has landropic's own folder in it. */
+export function isMarked(dir: string): boolean {
+  try {
+    Deno.statSync(join(dir, OWN_FOLDER));
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -1,8 +1,5 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { delay } from "../base/clock.ts";
 import { LandropicError, messageOf } from "../base/errors.ts";
-import { OWN_FOLDER } from "../base/paths.ts";
 import { shortId, type TrustEntry } from "../identity/mod.ts";
 import {
   InitiatorSession,
@@ -15,7 +12,7 @@ import { backoffMs } from "./backoff.ts";
 import { isWorthAnotherTry, type ReachOptions } from "./dialer.ts";
 import type { Orchestrator } from "./orchestrator.ts";
 import { noticeProgress, Outage } from "./outage.ts";
-import { type ConnectedPeer, openOwnFolder } from "./peer_call.ts";
+import { type ConnectedPeer, isMarked, openOwnFolder } from "./peer_call.ts";
 import { watchSilence } from "./peer_silence.ts";
 import { connectionsFor } from "./pool/connections_for.ts";
 import type { Reached } from "./pool/connection_pool.ts";
@@ -188,7 +185,7 @@ class SyncRun {
     });
     try {
       return await session.run(peer.group, {
-        isNew: !request.dryRun && !existsSync(join(dir, OWN_FOLDER)),
+        isNew: !request.dryRun && !isMarked(dir),
         open: () =>
           openOwnFolder(this.#orchestrator, {
             dir,

@@ -1,8 +1,5 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { delay } from "../base/clock.ts";
 import { type ErrorCode, LandropicError, messageOf } from "../base/errors.ts";
-import { OWN_FOLDER } from "../base/paths.ts";
 import { shortId, type TrustEntry } from "../identity/mod.ts";
 import { CLOSE_CODE, ConnectionLost, type QuicConnection } from "../quic/mod.ts";
 import {
@@ -18,7 +15,7 @@ import {
 import { backoffMs } from "./backoff.ts";
 import { isWorthAnotherTry, type ReachOptions } from "./dialer.ts";
 import type { Orchestrator } from "./orchestrator.ts";
-import { type ConnectedPeer, openOwnFolder } from "./peer_call.ts";
+import { type ConnectedPeer, isMarked, openOwnFolder } from "./peer_call.ts";
 import { watchSilence } from "./peer_silence.ts";
 import { connectionsFor } from "./pool/connections_for.ts";
 import type { Reached } from "./pool/connection_pool.ts";
@@ -205,7 +202,7 @@ class WatchRun implements Disposable {
     let share: OpenShare | undefined;
     try {
       const summary = await session.run(peer.group, {
-        isNew: !existsSync(join(this.#options.dir, OWN_FOLDER)),
+        isNew: !isMarked(this.#options.dir),
         open: async () => share = await this.#openFolder(stop.signal),
         scan: (share) => {
           const { checksum } = this.#options.request;

@@ -1,7 +1,9 @@
-import { constants, crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { builtin } from "../base/builtin.ts";
 import type { Bytes } from "../base/bytes.ts";
 import { looksRandom } from "./compressible.ts";
 import { ProtocolError } from "./errors.ts";
+
+const zlib = builtin("node:zlib");
 
 /** Raw bytes in one block. */
 export const BLOCK_BYTES_MAX = 256 * 1024;
@@ -108,7 +110,7 @@ export class BlockWriter {
   #seal(): number {
     const raw = this.#buffer.subarray(BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + this.#length);
     this.#length = 0;
-    const crc = crc32(raw);
+    const crc = zlib.crc32(raw);
     const encoded = this.#tryCompress(raw);
     const encoding = encoded === undefined ? ENCODING_RAW : ENCODING_ZSTD;
     const length = encoded === undefined ? raw.length : encoded.length;
@@ -125,9 +127,9 @@ export class BlockWriter {
       return undefined;
     }
     if (looksRandom(raw)) return undefined;
-    const encoded = zstdCompressSync(raw, {
+    const encoded = zlib.zstdCompressSync(raw, {
       chunkSize: outputChunk(raw.length),
-      params: { [constants.ZSTD_c_compressionLevel]: 1 },
+      params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 },
     });
     if (encoded.length <= raw.length * (1 - GAIN_MIN)) {
       this.#skipNext = 1;
@@ -181,7 +183,7 @@ export class BlockReader {
     const encoded = this.#buffer.subarray(from, from + encodedLength);
     this.#start += BLOCK_HEADER_BYTES + encodedLength;
     const raw = encoding === ENCODING_RAW ? encoded : decompress(encoded, rawLength);
-    if (crc32(raw) !== crc) throw new ProtocolError("Block does not match its checksum");
+    if (zlib.crc32(raw) !== crc) throw new ProtocolError("Block does not match its checksum");
     return raw;
   }
 
@@ -237,10 +239,10 @@ const OUTPUT_CHUNK_ROOM = 64;
 function decompress(encoded: Uint8Array, rawLength: number): Uint8Array {
   let raw: Uint8Array;
   try {
-    raw = zstdDecompressSync(encoded, {
+    raw = zlib.zstdDecompressSync(encoded, {
       maxOutputLength: rawLength,
       chunkSize: outputChunk(rawLength),
-      params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX },
+      params: { [zlib.constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX },
     });
   } catch (error) {
     throw new ProtocolError("Block can't be decompressed", undefined, error);

@@ -1,4 +1,4 @@
-import { lookup } from "node:dns/promises";
+import { builtin } from "../base/builtin.ts";
 import { isLinkLocal, parseIpAddress } from "../base/ip_address.ts";
 import { messageOf } from "../base/errors.ts";
 import { QuicError } from "./errors.ts";
@@ -24,7 +24,7 @@ export async function resolveAddress(host: string, port: number): Promise<HostPo
   const bare = host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
   if (parseIpAddress(bare)) return [{ host: bare, port }];
   try {
-    const found = await lookup(bare, { all: true, verbatim: true });
+    const found = await builtin("node:dns/promises").lookup(bare, { all: true, verbatim: true });
     return [...new Set(found.map(({ address }) => address))].map((host) => ({ host, port }));
   } catch (error) {
     throw new QuicError(

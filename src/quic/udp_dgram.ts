@@ -1,5 +1,6 @@
-import { createSocket, type Socket } from "node:dgram";
-import { isIPv4 } from "node:net";
+import type { Socket } from "node:dgram";
+import { builtin } from "../base/builtin.ts";
+import { isIpv4 } from "../base/ip_address.ts";
 import { messageOf } from "../base/errors.ts";
 import { parseIpAddress } from "../base/ip_address.ts";
 import { checkHostPort, formatHostPort, type HostPort } from "./address.ts";
@@ -96,7 +97,7 @@ export class DgramUdpSocket implements UdpSocket {
 
   addressOf(remote: HostPort): UdpAddress {
     checkHostPort(remote, "dial");
-    if (this.#family === 4 && !isIPv4(remote.host)) {
+    if (this.#family === 4 && !isIpv4(remote.host)) {
       throw new QuicError("usage", `Cannot dial ${formatHostPort(remote)} from this socket`);
     }
     return this.#intern(remote.host, remote.port);
@@ -222,7 +223,7 @@ export class DgramUdpSocket implements UdpSocket {
     let address = this.#addresses.get(key);
     if (!address) {
       if (this.#addresses.size >= ADDRESSES_MAX) this.#addresses.clear();
-      const sendHost = this.#family === 6 && isIPv4(host) ? `::ffff:${host}` : host;
+      const sendHost = this.#family === 6 && isIpv4(host) ? `::ffff:${host}` : host;
       address = { host, port, key, sendHost };
       this.#addresses.set(key, address);
     }
@@ -232,8 +233,8 @@ export class DgramUdpSocket implements UdpSocket {
 
 function open(listen: HostPort): Promise<DgramUdpSocket> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket({
-      type: isIPv4(listen.host) ? "udp4" : "udp6",
+    const socket = builtin("node:dgram").createSocket({
+      type: isIpv4(listen.host) ? "udp4" : "udp6",
       // Not the receive queue: the runtime would allocate as much anew for each datagram.
       sendBufferSize: SOCKET_BUFFER_BYTES,
     });
@@ -253,5 +254,5 @@ function open(listen: HostPort): Promise<DgramUdpSocket> {
 }
 
 function withoutMapping(host: string): string {
-  return host.startsWith("::ffff:") && isIPv4(host.slice(7)) ? host.slice(7) : host;
+  return host.startsWith("::ffff:") && isIpv4(host.slice(7)) ? host.slice(7) : host;
 }

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { isIPv4 } from "node:net";
 import fc from "fast-check";
 import {
   formatIpAddress,
   hostLimitKey,
+  isIpv4,
   isLinkLocal,
   parseIpAddress,
 } from "../../src/base/ip_address.ts";
@@ -69,4 +71,16 @@ Deno.test("hostLimitKey() counts an IPv6 host by its /64 and a mapped IPv4 addre
   assert.equal(hostLimitKey("::ffff:192.0.2.1"), "192.0.2.1");
   assert.equal(hostLimitKey("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
   assert.equal(hostLimitKey("2001:db8:1:2::9"), hostLimitKey("2001:db8:1:2:ffff::"));
+});
+
+Deno.test("isIpv4() says the same as node:net", () => {
+  const number = fc.oneof(
+    fc.nat(300).map(String),
+    fc.constantFrom("", "0", "00", "01", "1e1", "256", " 1", "-1", "x"),
+  );
+  const texts = fc.array(number, { minLength: 3, maxLength: 5 }).map((parts) => parts.join("."));
+  fc.assert(fc.property(texts, (text) => assert.equal(isIpv4(text), isIPv4(text), text)));
+  for (const text of ["1.2.3.4\n", "1.2.3.4.", ".1.2.3.4", "::1", "255.255.255.255", "0.0.0.0"]) {
+    assert.equal(isIpv4(text), isIPv4(text), text);
+  }
 });

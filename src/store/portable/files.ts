@@ -1,4 +1,4 @@
-import fs from "node:fs";
+import { builtin } from "../../base/builtin.ts";
 import type { RelPath } from "../../base/paths.ts";
 import { copyThroughBuffer } from "../copy_range.ts";
 import type { FileStat } from "../file_stat.ts";
@@ -6,6 +6,8 @@ import type { ReadFile, StagedFile } from "../root.ts";
 import { actionOn, asStoreError } from "../store_error.ts";
 import { flushDescriptor } from "./flush.ts";
 import { setFileTimes, statOf } from "./stat.ts";
+
+const fs = builtin("node:fs");
 
 /** A regular file open for reading through `node:fs`. */
 export class PortableReadFile implements ReadFile {

@@ -1,13 +1,13 @@
-import fs from "node:fs";
 import { promisify } from "node:util";
+import { builtin } from "../../base/builtin.ts";
 import { StoreError } from "../store_error.ts";
 
-const fsync = promisify(fs.fsync);
+const fs = builtin("node:fs");
 
 /** Makes an open file durable, beside the event loop. */
 export async function flushDescriptor(fd: number, what: string): Promise<void> {
   try {
-    await fsync(fd);
+    await promisify(fs.fsync)(fd);
   } catch (error) {
     const code = (error as { code?: string }).code;
     throw new StoreError(code === "ENOSPC" ? "no_space" : "io", `Cannot flush ${what}`, {

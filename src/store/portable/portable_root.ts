@@ -1,4 +1,5 @@
-import fs from "node:fs";
+import type { Stats } from "node:fs";
+import { builtin } from "../../base/builtin.ts";
 import { decodeUtf8, utf8 } from "../../base/bytes.ts";
 import { type DirPath, joinPath, parentOf, type RelPath } from "../../base/paths.ts";
 import { type DirListing, type FileStat, keptBits, type ListedEntry } from "../file_stat.ts";
@@ -11,8 +12,7 @@ import { PortableReadFile, PortableStagedFile } from "./files.ts";
 import { flushPaths } from "./flush.ts";
 import { setFileTimes, setLinkTimes, statOf } from "./stat.ts";
 
-const NOFOLLOW = fs.constants.O_NOFOLLOW ?? 0;
-const NONBLOCK = fs.constants.O_NONBLOCK ?? 0;
+const fs = builtin("node:fs");
 
 /**
  * A root through `node:fs`, for systems other than Linux. Each parent of a path is examined right
@@ -259,7 +259,7 @@ export class PortableRoot implements Root {
       const at = this.#locate(path);
       // Looked at before: where there is no O_NONBLOCK, opening a fifo would wait.
       refuseIrregular(statOf(fs.lstatSync(at)), path);
-      const fd = fs.openSync(at, access | NOFOLLOW | NONBLOCK);
+      const fd = fs.openSync(at, access | neverWaiting());
       try {
         const stat = statOf(fs.fstatSync(fd));
         refuseIrregular(stat, path);
@@ -321,7 +321,12 @@ export class PortableRoot implements Root {
   }
 }
 
-function lstatOrUndefined(path: string): fs.Stats | undefined {
+/** Flags that open nothing behind a link and wait for nobody, where the system has them. */
+function neverWaiting(): number {
+  return (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
+}
+
+function lstatOrUndefined(path: string): Stats | undefined {
   try {
     return fs.lstatSync(path, { throwIfNoEntry: false });
   } catch (error) {

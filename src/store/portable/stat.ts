@@ -1,5 +1,8 @@
-import fs, { type Stats } from "node:fs";
+import type { Stats } from "node:fs";
+import { builtin } from "../../base/builtin.ts";
 import type { FileStat } from "../file_stat.ts";
+
+const fs = builtin("node:fs");
 
 /**
  * Turns what `node:fs` says into a {@linkcode FileStat}.

@@ -1,4 +1,4 @@
-import { crc32 } from "node:zlib";
+import { builtin } from "../../base/builtin.ts";
 import type { Bytes } from "../../base/bytes.ts";
 import { type DirPath, isWithin, type RelPath } from "../../base/paths.ts";
 import { EMPTY_PAGE, type FileEntry } from "../../base/tree.ts";
@@ -35,6 +35,8 @@ import { digestOfDir } from "../content/dir_content.ts";
 import { historyOf, historyOfGone } from "../content/dir_history.ts";
 import type { ShareContent } from "../content/share_content.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
+
+const zlib = builtin("node:zlib");
 
 /** Files up to this size are read by one combined call. */
 const SMALL_FILE_BYTES = 64 * 1024;
@@ -217,7 +219,7 @@ export class Provider {
     const bytes = scratch.subarray(wanted.offset, entry.size);
     void writeFileHead(out, entry);
     void out.write(bytes);
-    void writeFileEnd(out, STATUS.ok, crc32(bytes));
+    void writeFileEnd(out, STATUS.ok, zlib.crc32(bytes));
     this.#fileBytes += bytes.length;
     this.#filesSent++;
   }
@@ -321,7 +323,7 @@ class Body {
       const room = this.#out.room();
       const part = room.length > end - offset ? room.subarray(0, end - offset) as Bytes : room;
       const count = this.#fill(part, offset);
-      this.crc = crc32(part.subarray(0, count), this.crc);
+      this.crc = zlib.crc32(part.subarray(0, count), this.crc);
       offset += count;
       await this.#out.advance(count);
     }

@@ -1,4 +1,4 @@
-import { crc32 } from "node:zlib";
+import { builtin } from "../../base/builtin.ts";
 import { equalBytes } from "../../base/bytes.ts";
 import type { Digest } from "../../base/digest.ts";
 import type { DirPath, RelPath } from "../../base/paths.ts";
@@ -29,6 +29,8 @@ import { type Answer, AnswerCut, type Requester } from "../link/requester.ts";
 import { STREAM_CODE, URGENCY } from "../link/transport.ts";
 import { Incoming, rangesFrom } from "./incoming.ts";
 import { isVersion } from "./provider.ts";
+
+const zlib = builtin("node:zlib");
 
 /** Times in a row that an answer may be cut off without having brought anything. */
 const CUTS_MAX = 4;
@@ -283,7 +285,7 @@ async function readBody(
   while (incoming.bytes < total) {
     const coming = records.chunk(total - incoming.bytes);
     const piece = coming instanceof Promise ? await coming : coming;
-    crc = crc32(piece, crc);
+    crc = zlib.crc32(piece, crc);
     const pending = sink.bytes(index, piece);
     incoming.take(piece.length);
     if (pending !== undefined) await pending;

@@ -8,6 +8,8 @@ import { concat } from "../../src/base/bytes.ts";
 export interface Workload {
   readonly name: string;
   readonly steps: readonly Step[];
+  /** Takes so long, or so much room, that it only runs where it is named. */
+  readonly isByNameOnly?: boolean;
   /** Bytes of the files of the first copy, about. */
   readonly bytes: number;
 }
@@ -42,6 +44,7 @@ export function workloads(divisor: number): Workload[] {
     small(20_000 / divisor),
     sourceTree(6_000 / divisor),
     many(100_000 / divisor),
+    million(1_000_000 / divisor),
   ];
   return divisor === 1 ? all : all.map(withoutBars);
 }
@@ -172,6 +175,53 @@ function many(count: number): Workload {
         },
       },
       { name: "unchanged", apply: () => {} },
+    ],
+  };
+}
+
+/** A million entries, and everything that can be done to all of them. */
+function million(count: number): Workload {
+  const paths = Array.from({ length: count }, (_, i) => {
+    const folder = Math.floor(i / 250);
+    return join(`group-${Math.floor(folder / 100)}`, `folder-${folder}`, `file-${i}.dat`);
+  });
+  const bytes = 100;
+  const writeAll = (source: string, step: number) => {
+    const noise = noiseOf(`million ${step}`);
+    for (const path of paths) writeFile(join(source, path), step, [noise(bytes)]);
+  };
+  return {
+    name: "million",
+    isByNameOnly: true,
+    // A block of the file system each.
+    bytes: count * 4096,
+    steps: [
+      { name: "first copy", bytes: count * bytes, apply: (source) => writeAll(source, 0) },
+      { name: "unchanged", apply: () => {} },
+      { name: "all modified", bytes: count * bytes, apply: (source) => writeAll(source, 1) },
+      {
+        name: "all touched",
+        apply: (source) => {
+          const time = FIRST_TIME_S + 2 * STEP_TIME_S;
+          for (const path of paths) fs.utimesSync(join(source, path), time, time);
+        },
+      },
+      {
+        name: "all folders renamed",
+        apply: (source) => {
+          for (const group of fs.readdirSync(source).filter((name) => name.startsWith("group-"))) {
+            fs.renameSync(join(source, group), join(source, `renamed-${group}`));
+          }
+        },
+      },
+      {
+        name: "40 % deleted",
+        apply: (source) => {
+          for (const [i, path] of paths.entries()) {
+            if (i % 5 < 2) fs.rmSync(join(source, `renamed-${path}`));
+          }
+        },
+      },
     ],
   };
 }

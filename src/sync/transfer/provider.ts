@@ -1,6 +1,6 @@
 import { builtin } from "../../base/builtin.ts";
 import type { Bytes } from "../../base/bytes.ts";
-import { type DirPath, isWithin, type RelPath } from "../../base/paths.ts";
+import type { DirPath, RelPath } from "../../base/paths.ts";
 import { EMPTY_PAGE, type FileEntry } from "../../base/tree.ts";
 import {
   BlockWriter,
@@ -34,6 +34,7 @@ import type { Snapshot } from "../scan/snapshot.ts";
 import { digestOfDir } from "../content/dir_content.ts";
 import { historyOf, historyOfGone } from "../content/dir_history.ts";
 import type { ShareContent } from "../content/share_content.ts";
+import { MovedPaths } from "./moved_paths.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
 
 const zlib = builtin("node:zlib");
@@ -63,7 +64,7 @@ export interface ProviderOptions {
  */
 export class Provider {
   readonly #options: ProviderOptions;
-  readonly #moves: { readonly from: RelPath; readonly to: RelPath }[] = [];
+  readonly #moves = new MovedPaths();
   #fileBytes = 0;
   #filesSent = 0;
   /** Ranges of one file come in requests one after the other, and count it once. */
@@ -88,7 +89,7 @@ export class Provider {
    * the snapshot is still found, before and after.
    */
   addMove(from: RelPath, to: RelPath): void {
-    this.#moves.push({ from, to });
+    this.#moves.add(from, to);
   }
 
   /** Serves one request on its stream, to the end. */
@@ -281,12 +282,9 @@ export class Provider {
 
   /** Tries where a path is after the moves under way, then where it was in the snapshot. */
   #tryPlaces(path: RelPath, isIt: (place: RelPath) => boolean): Status {
-    let moved: string = path;
-    for (const { from, to } of this.#moves) {
-      if (isWithin(moved, from)) moved = to + moved.slice(from.length);
-    }
+    const moved = this.#moves.find(path);
     let status: Status = STATUS.changed;
-    for (const place of moved === path ? [path] : [moved as RelPath, path]) {
+    for (const place of moved === path ? [path] : [moved, path]) {
       try {
         if (isIt(place)) return STATUS.ok;
         status = STATUS.changed;

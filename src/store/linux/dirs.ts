@@ -19,6 +19,8 @@ export class Dirs {
   readonly #root: RootDescriptor;
   readonly #how = new BigUint64Array(3);
   readonly #howBytes: Uint8Array<ArrayBuffer>;
+  /** The low half of the flags comes first; the high half is 0. */
+  readonly #howWords: Uint32Array;
   readonly #path = new CString();
   readonly #viaOpenat2: boolean;
   /** Parents of the current call outside a run of changes. */
@@ -32,6 +34,7 @@ export class Dirs {
     this.#root = root;
     this.#how[2] = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
     this.#howBytes = new Uint8Array(this.#how.buffer);
+    this.#howWords = new Uint32Array(this.#how.buffer);
     this.#viaOpenat2 = openat2 && this.#hasOpenat2();
   }
 
@@ -151,7 +154,7 @@ export class Dirs {
   }
 
   #openat2(at: number, flags: number): number {
-    this.#how[0] = BigInt(flags);
+    this.#howWords[0] = flags;
     return this.#libc.call.syscall(SYS.openat2, at, this.#path.bytes, this.#howBytes, 24);
   }
 

@@ -111,7 +111,10 @@ export class LinuxRoot implements Root {
     const fd = this.#open(path, OPEN_FILE, "read");
     try {
       const before = this.#statRegular(fd, path);
-      const length = readFully(this.#libc, fd, into, 0, path);
+      // No further than its end is known to be, which saves the call that finds nothing there; if it
+      // has grown meanwhile, the state shows that.
+      const wanted = into.length <= before.size ? into : into.subarray(0, before.size);
+      const length = readFully(this.#libc, fd, wanted, 0, path);
       const stat = statDescriptor(this.#libc, fd, path);
       const settled = before.size === stat.size && before.mtimeMs === stat.mtimeMs &&
         before.mtimeNs === stat.mtimeNs && before.ctimeMs === stat.ctimeMs &&

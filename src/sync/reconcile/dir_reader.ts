@@ -8,8 +8,15 @@ import { type Problem, refuseNames } from "./refusal.ts";
 import { SIDES } from "./side.ts";
 import { type AncestorTree, type DirView, EMPTY_VIEW, type LocalTree } from "./tree_view.ts";
 
-/** Directories that stay at hand: looks come in runs, and go back to a parent after its children. */
-export const DIRS_AT_HAND = 8;
+/**
+ * Directories that stay at hand, as far as they have few entries: a plan for few changes in many of them
+ * looks into each several times.
+ */
+export const DIRS_AT_HAND = 512;
+/** Names in all of them but the last few, which stay in any case: 10 MB. */
+const NAMES_AT_HAND = 24 * 1024;
+/** Looks come in runs, and go back to a parent after its children. */
+const LAST_DIRS = 8;
 
 /** What a {@linkcode PageReader} works with. */
 export interface PageReaderOptions {
@@ -33,7 +40,7 @@ export class PageReader implements DirReader {
 
   constructor(options: PageReaderOptions) {
     this.#options = options;
-    this.#names = new AtHand(options.atHand);
+    this.#names = new AtHand(Math.min(options.atHand, LAST_DIRS));
     this.#contents = new AtHand(options.atHand);
   }
 
@@ -48,7 +55,9 @@ export class PageReader implements DirReader {
 
   /** The same for the first time, with the names that can't be had. */
   expand(node: DirNode): { readonly contents: DirContents; readonly problems: readonly Problem[] } {
-    return this.#read(node, this.#readNames(node));
+    const expanded = this.#read(node, this.#readNames(node));
+    this.#contents.get(node, () => expanded.contents);
+    return expanded;
   }
 
   /** The entries that the ancestor has in a directory. */
@@ -111,9 +120,10 @@ export class PageReader implements DirReader {
 }
 
 /** The last few of something for each directory. */
-class AtHand<T> {
+class AtHand<T extends DirNames> {
   readonly #found = new Map<DirNode, T>();
   readonly #max: number;
+  #names = 0;
 
   constructor(max: number) {
     this.#max = max;
@@ -126,11 +136,23 @@ class AtHand<T> {
   get(node: DirNode, make: () => T): T {
     const known = this.#found.get(node);
     const found = known ?? make();
+    if (known === undefined) this.#names += found.pairs.length;
     // To the end of the line.
     this.#found.delete(node);
     this.#found.set(node, found);
-    if (this.#found.size > this.#max) this.#found.delete(this.#found.keys().next().value!);
+    while (this.#isFull) this.#dropFirst();
     return found;
+  }
+
+  get #isFull(): boolean {
+    const { size } = this.#found;
+    return size > this.#max || (size > LAST_DIRS && this.#names > NAMES_AT_HAND);
+  }
+
+  #dropFirst(): void {
+    const [node, { pairs }] = this.#found.entries().next().value!;
+    this.#found.delete(node);
+    this.#names -= pairs.length;
   }
 }
 

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 const FILES = 100_000;
 /** For the program, the plan, and the garbage of making it; what was there before took half a gigabyte. */
 const HEAP_MIB = 64;
-/** With what the program itself takes. */
-const BYTES_MAX = 30e6;
+/** With what the program itself takes, and the directories that stay at hand. */
+const BYTES_MAX = 38e6;
 
 for (const kind of ["new", "modified", "deleted"] as const) {
   Deno.test(`a plan for ${FILES} ${kind} files is made and settled in ${HEAP_MIB} MiB of heap`, async () => {

@@ -3,6 +3,7 @@
  * of the datagrams in a train, and which of this machine's addresses a datagram was sent to.
  */
 import * as c from "./linux_libc.ts";
+import { AF_INET } from "./sockaddr.ts";
 
 /** Bytes of the message with a 16-bit segment size, padding included. */
 export const SEGMENT_MESSAGE_BYTES = 24;
@@ -74,4 +75,13 @@ export function encodeLocalMessage(local: Uint8Array, interfaceIndex: number): U
   message.set(local, HEADER_BYTES + (isIpv4 ? 4 : 0));
   view.setInt32(HEADER_BYTES + (isIpv4 ? 0 : 16), interfaceIndex, true);
   return message;
+}
+
+/** Puts the address of an {@linkcode encodeLocalMessage} into a socket address of its family. */
+export function writeLocalInto(sockaddr: Uint8Array, message: Uint8Array): void {
+  const isIpv4 = new DataView(sockaddr.buffer, sockaddr.byteOffset).getUint16(0, true) === AF_INET;
+  if (isIpv4) return sockaddr.set(message.subarray(HEADER_BYTES + 4, HEADER_BYTES + 8), 4);
+  sockaddr.set(message.subarray(HEADER_BYTES, HEADER_BYTES + 16), 8);
+  // The interface that a link-local address is on.
+  sockaddr.set(message.subarray(HEADER_BYTES + 16, HEADER_BYTES + 20), 24);
 }

@@ -14,6 +14,7 @@ import { GarbageMeter } from "./garbage.ts";
 import type { Role, VerifyPeer } from "./handshake.ts";
 import { DEFAULT_LISTEN_LIMITS, Doorkeeper, type ListenLimits, type Place } from "./doorkeeper.ts";
 import type {
+  Branch,
   ConnectionStates,
   ConnectOptions,
   EndpointCounters,
@@ -21,6 +22,7 @@ import type {
   ListenOptions,
 } from "./endpoint_options.ts";
 import { openUdpSocket } from "./open_socket.ts";
+import { LinuxUdpSocket } from "./udp_linux.ts";
 import {
   CONNECTION_ID_BYTES,
   encodeVersionNegotiation,
@@ -99,7 +101,10 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
   static async bind(options: EndpointOptions): Promise<QuicEndpoint> {
     const binding = options.binding ?? await loadBinding();
     const logger = options.logger ?? silentLogger;
-    const socket = options.socket ?? await openUdpSocket(options.listen, options.udp, logger);
+    const socket = options.socket ??
+      (options.branch === undefined
+        ? await openUdpSocket(options.listen, options.udp, logger)
+        : LinuxUdpSocket.adopt(options.branch));
     return new QuicEndpoint(options, binding, socket, logger);
   }
 
@@ -176,6 +181,7 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     const core = this.#addCore("client", address, [alpn], verify, {
       timeoutMs,
       datagramBytes: options.datagramBytes,
+      ...(options.sourceId && { sourceId: options.sourceId }),
     });
     const onAbort = () => void core.close(CLOSE_CODE.normal);
     signal?.addEventListener("abort", onAbort, { once: true });
@@ -212,6 +218,12 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     this.#cores.clear();
     this.#queue = [];
     await this.#socket.close();
+  }
+
+  /** Takes a client that another endpoint has branched off with this endpoint's socket. */
+  takeBranch({ datagram, remote }: Pick<Branch, "datagram" | "remote">): void {
+    this.handleDatagram(datagram, this.#socket.addressOf(remote));
+    this.#schedule();
   }
 
   /** For the socket. */
@@ -389,6 +401,7 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
       // A client obeys one Retry only (RFC 9000 section 17.2.5.2): another would not help it.
       if (!originalId) return void this.#counters.badTokens++;
     }
+    if (this.#branchOff(listener, { datagram, sourceId: header.sourceId, from })) return undefined;
     const isProven = originalId !== undefined;
     switch (this.#doorkeeper.admit(from, isProven, listener.limits, nowMs)) {
       case "ignore":
@@ -406,6 +419,19 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     // Until the client knows the id chosen here it uses its own.
     if (!isProven) this.#addId(core, header.destinationId.slice());
     return core;
+  }
+
+  /** False for a client that is served here. */
+  #branchOff(
+    { branchFor }: ActiveListener,
+    { datagram, sourceId, from }: { datagram: Uint8Array; sourceId: Uint8Array; from: UdpAddress },
+  ): boolean {
+    const remote = { host: from.host, port: from.port };
+    const take = branchFor?.(sourceId, remote);
+    const socket = take && this.#socket.branch(from);
+    if (take === undefined || socket === undefined) return false;
+    take({ socket, datagram: datagram.slice(), remote });
+    return true;
   }
 
   /** Asks a client to come back with a token: nothing is kept of it until then. */
@@ -464,9 +490,10 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     remote: UdpAddress,
     alpns: readonly string[],
     verify: VerifyPeer,
-    { timeoutMs, datagramBytes, afterRetry }: {
+    { timeoutMs, datagramBytes, sourceId, afterRetry }: {
       readonly timeoutMs: number;
       readonly datagramBytes: number | undefined;
+      readonly sourceId?: Uint8Array<ArrayBuffer>;
       /** The ids of a client that proved its address. */
       readonly afterRetry?:
         | { readonly originalId: Uint8Array; readonly id: Uint8Array }
@@ -481,7 +508,7 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     const config = this.#configFor(alpns);
     // Copied by the connection that is made next.
     config.setMaxSendUdpPayloadSize(size);
-    const id = afterRetry?.id ?? randomBytes(CONNECTION_ID_BYTES);
+    const id = afterRetry?.id ?? sourceId ?? randomBytes(CONNECTION_ID_BYTES);
     const local = this.#localFor(remote);
     const nativeRemote = withoutZone(remote);
     const { Connection } = this.#binding;

@@ -19,6 +19,8 @@ export interface EndpointOptions {
   readonly timers?: Timers;
   readonly logger?: Logger;
   readonly udp?: UdpKind;
+  /** A socket that another endpoint of this process has branched off, to use instead of a new one. */
+  readonly branch?: number;
   /** For tests: a QUIC core and a socket to use instead of the real ones. */
   readonly binding?: QuicBinding;
   readonly socket?: UdpSocket;
@@ -33,6 +35,16 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
   /** UDP payload of outgoing datagrams, 1200 to 16383; default is what the path carries. */
   readonly datagramBytes?: number;
+  /** The id that this side goes by, `CONNECTION_ID_BYTES` of them; random if left out. The server sees it first. */
+  readonly sourceId?: Uint8Array<ArrayBuffer>;
+}
+
+/** A client's first datagram, and a socket of its own for what follows. */
+export interface Branch {
+  /** File descriptor; whoever gets the branch closes it. */
+  readonly socket: number;
+  readonly datagram: Uint8Array<ArrayBuffer>;
+  readonly remote: HostPort;
 }
 
 /** How to accept. */
@@ -50,6 +62,14 @@ export interface ListenOptions {
   /** A peer at its limit, all of its connections alive, is here again: true if one was closed for it. */
   readonly makeRoom?: (peerKey: string) => boolean;
   readonly limits?: Partial<ListenLimits>;
+  /**
+   * Says whether a client is served by another thread, by the id that it goes by; what it returns gets the
+   * client. Where the system can't branch off a socket, the client is served here.
+   */
+  readonly branchFor?: (
+    sourceId: Uint8Array,
+    remote: HostPort,
+  ) => ((branch: Branch) => void) | undefined;
 }
 
 /** Connections of an endpoint now. */

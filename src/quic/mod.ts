@@ -17,7 +17,9 @@ export {
 export type { ConnectionStats, QuicConnection } from "./connection.ts";
 export { DEFAULT_LISTEN_LIMITS, type ListenLimits } from "./doorkeeper.ts";
 export { QuicEndpoint } from "./endpoint.ts";
+export { CONNECTION_ID_BYTES } from "./packet.ts";
 export type {
+  Branch,
   ConnectionStates,
   ConnectOptions,
   EndpointCounters,

@@ -65,6 +65,15 @@ export interface UdpSocket {
   /** Resolves when there is something to receive, when `isBlocked` has ended, or on close. One at a time. */
   wait(): Promise<void>;
 
+  /**
+   * Opens a socket of its own for what one remote address sends to this one from now on, at the same
+   * local address and port; all else still comes here. For another thread of the process.
+   *
+   * @param to As the sender of a datagram was told.
+   * @returns Its file descriptor, the caller's to close; undefined where the system can't.
+   */
+  branch(to: UdpAddress): number | undefined;
+
   /** The largest UDP payload the system believes the path carries; undefined if it does not say. */
   pathPayloadBytes(remote: HostPort): number | undefined;
 

@@ -149,6 +149,8 @@ export class DgramUdpSocket implements UdpSocket {
     });
   }
 
+  branch(_to: UdpAddress): undefined {}
+
   pathPayloadBytes(_remote: HostPort): number | undefined {
     return undefined;
   }

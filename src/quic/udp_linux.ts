@@ -7,6 +7,7 @@ import {
   readControl,
   type ReceivedControl,
   SEGMENT_MESSAGE_BYTES,
+  writeLocalInto,
   writeSegmentMessage,
 } from "./control_messages.ts";
 import { QuicError } from "./errors.ts";
@@ -143,19 +144,23 @@ export class LinuxUdpSocket implements UdpSocket {
     }
   }
 
-  private constructor(libc: c.Libc, listen: HostPort) {
+  /** Takes over a socket that {@linkcode branch} opened. */
+  static adopt(fd: number): LinuxUdpSocket {
+    return new LinuxUdpSocket(c.loadLibc(), { fd });
+  }
+
+  private constructor(libc: c.Libc, from: HostPort | { readonly fd: number }) {
     this.#libc = libc;
-    this.#family = parseIpAddress(listen.host)!.family;
+    this.#family = "fd" in from ? familyOf(libc, from.fd) : parseIpAddress(from.host)!.family;
     this.#zones = zoneTable(libc);
     this.#slabPointer = addressOfBuffer(this.slab);
     this.#onePointer = addressOfBuffer(this.#one);
     const arenaPointer = addressOfBuffer(new Uint8Array(this.#arena));
     this.#segmentMessagePointer = arenaPointer + BigInt(ARENA.segmentMessage);
     this.#localMessagePointer = arenaPointer + BigInt(ARENA.localMessage);
-    const fd = this.#open(listen);
-    this.#fd = fd;
+    const fd = this.#fd = "fd" in from ? from.fd : this.#open(from);
     this.#setOptions(fd);
-    if (isWildcard(listen.host)) this.#askForLocalAddress(fd);
+    if ("host" in from && isWildcard(from.host)) this.#askForLocalAddress(fd);
     this.#layOutHeaders();
     this.local = this.#boundAddress(fd);
     this.#wakeFd = libc.eventfd(0, c.EFD_NONBLOCK | c.EFD_CLOEXEC);
@@ -246,6 +251,38 @@ export class LinuxUdpSocket implements UdpSocket {
       if (events & c.POLLOUT && this.#flushQueue()) return;
       if (events & ~c.POLLOUT) return;
     }
+  }
+
+  branch(to: UdpAddress): number | undefined {
+    const { sockaddr, localMessage } = to as LinuxAddress;
+    const local = new Uint8Array(new ArrayBuffer(SOCKADDR_BYTES_MAX));
+    const length = writeSockaddr(local, this.#family, this.local, this.#zones);
+    if (length === undefined) return undefined;
+    if (localMessage !== undefined) writeLocalInto(local, localMessage);
+    else if (isWildcard(this.local.host)) return undefined;
+    // Only for this moment, and among processes of one user: else two servers could share a port. Branches
+    // keep it, since they share theirs.
+    this.#setOption(this.#fd, c.SOL_SOCKET, c.SO_REUSEPORT, 1);
+    const fd = this.#connected(local.subarray(0, length), sockaddr);
+    this.#setOption(this.#fd, c.SOL_SOCKET, c.SO_REUSEPORT, 0);
+    return fd;
+  }
+
+  /** Bound, then connected: the kernel gives what comes from there to this socket before any other. */
+  #connected(local: Uint8Array<ArrayBuffer>, remote: Uint8Array): number | undefined {
+    const libc = this.#libc;
+    const family = this.#family === 4 ? AF_INET : AF_INET6;
+    const fd = libc.socket(family, c.SOCK_DGRAM | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC, 0);
+    if (fd < 0) return undefined;
+    if (this.#family === 6) this.#setOption(fd, c.IPPROTO_IPV6, c.IPV6_V6ONLY, 0);
+    const to = new Uint8Array(new ArrayBuffer(SOCKADDR_BYTES_MAX));
+    to.set(remote);
+    const isOpen = this.#setOption(fd, c.SOL_SOCKET, c.SO_REUSEPORT, 1) &&
+      libc.bind(fd, local, local.length) === 0 &&
+      libc.connect(fd, to, remote.length) === 0;
+    if (isOpen) return fd;
+    libc.close(fd);
+    return undefined;
   }
 
   pathPayloadBytes(remote: HostPort): number | undefined {
@@ -562,6 +599,15 @@ export class LinuxUdpSocket implements UdpSocket {
 
 function addressOfBuffer(bytes: Uint8Array<ArrayBuffer>): bigint {
   return Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes));
+}
+
+/** The address family of an open socket. */
+function familyOf(libc: c.Libc, fd: number): 4 | 6 {
+  const name = new Uint8Array(new ArrayBuffer(SOCKADDR_BYTES_MAX));
+  const length = new Uint8Array(new ArrayBuffer(4));
+  new DataView(length.buffer).setUint32(0, SOCKADDR_BYTES_MAX, true);
+  if (libc.getsockname(fd, name, length) !== 0) throw new TypeError(`${fd} is no socket`);
+  return new DataView(name.buffer).getUint16(0, true) === AF_INET ? 4 : 6;
 }
 
 function isWildcard(host: string): boolean {

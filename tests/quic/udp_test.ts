@@ -269,3 +269,37 @@ async function withClose(bind: (listen?: HostPort) => Promise<UdpSocket>) {
     },
   };
 }
+
+for (const listen of [LOOPBACK, ANY_IPV4, ...(ipv6 ? [{ host: "::", port: 0 }] : [])]) {
+  Deno.test({
+    name: `LinuxUdpSocket.branch() takes one sender each off a socket on ${listen.host}`,
+    ignore: Deno.build.os !== "linux",
+    async fn() {
+      const main = LinuxUdpSocket.bind(listen);
+      const at = { host: "127.0.0.1", port: main.local.port };
+      const clients = [1, 2, 3].map(() => LinuxUdpSocket.bind(LOOPBACK));
+      const branches: LinuxUdpSocket[] = [];
+      for (const client of clients.slice(0, 2)) {
+        client.sendOne(client.addressOf(at), Uint8Array.of(1));
+        const [first] = await receiveCount(main, 1);
+        branches.push(LinuxUdpSocket.adopt(main.branch(first!.from)!));
+      }
+      for (const [i, client] of clients.entries()) {
+        client.sendOne(client.addressOf(at), Uint8Array.of(i));
+      }
+      for (const [i, socket] of [...branches, main].entries()) {
+        const [got] = await receiveCount(socket, 1);
+        assert.deepEqual([...got!.bytes], [i]);
+        assert.equal(got!.from.port, clients[i]!.local.port);
+        assert.equal(socket.local.port, main.local.port);
+        // The answer comes from where the client wrote to.
+        socket.sendOne(socket.addressOf(clients[i]!.local), Uint8Array.of(9));
+        const [answer] = await receiveCount(clients[i]!, 1);
+        assert.deepEqual({ host: answer!.from.host, port: answer!.from.port }, at);
+      }
+      // Nobody else gets the port meanwhile.
+      assert.throws(() => LinuxUdpSocket.bind(main.local), QuicError);
+      for (const socket of [main, ...branches, ...clients]) await socket.close();
+    },
+  });
+}

@@ -58,6 +58,8 @@ export class FakeSocket implements UdpSocket {
     return new Promise((resolve) => this.#wake = resolve);
   }
 
+  branch(): undefined {}
+
   pathPayloadBytes(): number | undefined {
     return 1472;
   }

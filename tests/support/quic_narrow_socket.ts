@@ -60,6 +60,8 @@ export class NarrowSocket implements UdpSocket {
   wait(): Promise<void> {
     return this.#inner.wait();
   }
+  branch(): undefined {}
+
   pathPayloadBytes(): number | undefined {
     return this.how === "refused" ? this.bytesMax : undefined;
   }

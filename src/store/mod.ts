@@ -16,6 +16,7 @@ export * from "./folder_lock.ts";
 export { IN, Inotify, type InotifyEvent } from "./linux/inotify.ts";
 export { openRoot, type OpenRootOptions } from "./root.ts";
 export type {
+  HandedFile,
   ReadFile,
   Root,
   RootFeatures,

@@ -83,6 +83,18 @@ export interface Root extends Disposable {
   publish(staged: StagedFile, path: RelPath): void;
 
   /**
+   * Gives a staged file to another thread of this process that has the same root open, to be taken
+   * over there. From then on the handle given is closed.
+   *
+   * @returns `undefined` where files can't cross threads; the file then stays the caller's.
+   */
+  handOver(staged: StagedFile): HandedFile | undefined;
+  /** A second handle of a staged file for another thread, which can write to it and no more. */
+  share(staged: StagedFile): HandedFile | undefined;
+  /** Takes over what another thread has handed over or shares. */
+  takeOver(handed: HandedFile): StagedFile;
+
+  /**
    * Makes files durable: their bytes, size, mode and times. Runs beside the event loop.
    *
    * @throws {StoreError} `io` or `no_space`. The files are then of unknown content: discard them.
@@ -182,6 +194,16 @@ export interface StagedFile extends Disposable {
   flush(): Promise<void>;
   /** Largest offset written so far, bytes. */
   readonly size: number;
+}
+
+/** A staged file on its way from one thread to another. Lost where nobody takes it over. */
+export interface HandedFile {
+  /** The file descriptor, which all threads of a process have in common. */
+  readonly descriptor: number;
+  readonly mode: number;
+  readonly size: number;
+  /** Its temporary name, if it has one that goes with it. */
+  readonly path: RelPath | undefined;
 }
 
 /** Directories in which names changed. */

@@ -378,3 +378,37 @@ for (const implementation of ["linux", "linux-plain"] as const) {
     },
   });
 }
+
+testEach(
+  "handOver() gives a staged file to another handle of the root, where it can",
+  (root, path) => {
+    using other = openRoot(path, { implementation: root.implementation });
+    const file = staged(root, "hello", { mode: 0o640 });
+    const handed = root.handOver(file);
+    assert.equal(handed !== undefined, root.implementation !== "portable");
+    if (handed === undefined) return file[Symbol.dispose]();
+    // The handle is closed: nothing is removed with it.
+    file[Symbol.dispose]();
+    using taken = other.takeOver(handed);
+    taken.writeAt(bytes("J"), 0);
+    other.publish(taken, at("a"));
+    assert.equal(Deno.readTextFileSync(`${path}/a`), "Jello");
+    assert.equal(root.lstat(at("a"))!.mode, 0o640);
+    // What is taken over and not published leaves nothing.
+    other.takeOver(root.handOver(staged(root, "gone"))!)[Symbol.dispose]();
+    assert.deepEqual(tree(path).filter((name) => !name.startsWith(".landropic")), ["a"]);
+  },
+);
+
+testEach("share() lets another handle write to a staged file, and no more", (root, path) => {
+  using other = openRoot(path, { implementation: root.implementation });
+  using file = staged(root, "hello");
+  const handed = root.share(file);
+  if (handed === undefined) return assert.equal(root.implementation, "portable");
+  {
+    using shared = other.takeOver(handed);
+    shared.writeAt(bytes("J"), 0);
+  }
+  root.publish(file, at("a"));
+  assert.equal(Deno.readTextFileSync(`${path}/a`), "Jello");
+});

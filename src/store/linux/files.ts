@@ -1,6 +1,6 @@
 import type { RelPath } from "../../base/paths.ts";
 import type { FileStat } from "../file_stat.ts";
-import type { ReadFile, StagedFile } from "../root.ts";
+import type { HandedFile, ReadFile, StagedFile } from "../root.ts";
 import { copyThroughBuffer } from "../copy_range.ts";
 import { actionOn, StoreError } from "../store_error.ts";
 import { E, failure, type Libc } from "./libc.ts";
@@ -13,6 +13,8 @@ const COPY_SYNC_BYTES_MAX = 256 * 1024;
 const COPY_STEP_BYTES = 16 * 1024 * 1024;
 /** Largest single read or write; the kernel's own limit is just below 2 GiB. */
 const IO_STEP_BYTES = 1024 * 1024 * 1024;
+/** `fcntl`: another descriptor of the same file, closed in programs that are started. */
+const F_DUPFD_CLOEXEC = 1030;
 /** `FICLONE`: share all blocks of another file. */
 const FICLONE = 0x4004_9409;
 
@@ -100,6 +102,25 @@ export class LinuxStagedFile implements StagedFile {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** Closes this handle and leaves the file, with its name, to whoever gets this. */
+  handOver(): HandedFile {
+    const handed = { ...this.#handed(this.#fd), path: this.#name?.path };
+    this.#fd = -1;
+    this.#name = undefined;
+    return handed;
+  }
+
+  /** A handle for somebody else, who does not own the file. */
+  share(): HandedFile {
+    const fd = this.#libc.call.fcntl(this.#fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) throw failure(this.#libc, "share", STAGED);
+    return { ...this.#handed(fd), path: undefined };
+  }
+
+  #handed(descriptor: number): Omit<HandedFile, "path"> {
+    return { descriptor, mode: this.#mode, size: this.#size };
   }
 
   /** From now on the file stays when this handle is disposed. */

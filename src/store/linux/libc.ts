@@ -40,6 +40,7 @@ const SYMBOLS = {
     result: "isize",
     nonblocking: true,
   },
+  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
   ioctl: { parameters: ["i32", "u64", "i32"], result: "i32", nonblocking: true },
   fsync: { parameters: ["i32"], result: "i32", nonblocking: true },
   syncfs: { parameters: ["i32"], result: "i32", nonblocking: true },

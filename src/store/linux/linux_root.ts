@@ -4,6 +4,7 @@ import { type DirListing, type FileStat, keptBits, type KnownEntries } from "../
 import { probeFeatures } from "../probe.ts";
 import { renameCase } from "../rename_case.ts";
 import type {
+  HandedFile,
   ReadFile,
   Root,
   RootFeatures,
@@ -233,6 +234,19 @@ export class LinuxRoot implements Root {
       this.#renameNoReplace(staged.name.path, path);
     }
     staged.markPublished();
+  }
+
+  handOver(staged: StagedFile): HandedFile | undefined {
+    return staged instanceof LinuxStagedFile ? staged.handOver() : undefined;
+  }
+
+  share(staged: StagedFile): HandedFile | undefined {
+    return staged instanceof LinuxStagedFile ? staged.share() : undefined;
+  }
+
+  takeOver({ descriptor, mode, size, path }: HandedFile): StagedFile {
+    const name = path && { path, remove: () => this.#staging.remove(path) };
+    return new LinuxStagedFile(this.#libc, descriptor, { name, mode, size });
   }
 
   async flushFiles(files: readonly StagedFile[]): Promise<void> {

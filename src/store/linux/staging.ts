@@ -55,6 +55,12 @@ export class Staging implements Disposable {
     return this.#link(fd, parent, { name, naming: this.#naming ?? "by_proc" });
   }
 
+  /** Removes a file by its temporary name, whoever gave it. */
+  remove(path: RelPath): void {
+    this.#tmp();
+    this.#unlink(nameOf(path));
+  }
+
   [Symbol.dispose](): void {
     this.#names[Symbol.dispose]();
     if (this.#tmpFd >= 0) this.#libc.call.close(this.#tmpFd);

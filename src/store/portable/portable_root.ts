@@ -5,7 +5,15 @@ import { type DirPath, joinPath, parentOf, type RelPath } from "../../base/paths
 import { type DirListing, type FileStat, keptBits, type ListedEntry } from "../file_stat.ts";
 import { probeFeatures } from "../probe.ts";
 import { renameCase } from "../rename_case.ts";
-import type { ReadFile, Root, RootFeatures, SmallRead, StagedFile, TouchedDirs } from "../root.ts";
+import type {
+  HandedFile,
+  ReadFile,
+  Root,
+  RootFeatures,
+  SmallRead,
+  StagedFile,
+  TouchedDirs,
+} from "../root.ts";
 import { actionOn, asStoreError, reasonOf, StoreError } from "../store_error.ts";
 import { TemporaryNames } from "../temporary_names.ts";
 import { PortableReadFile, PortableStagedFile } from "./files.ts";
@@ -176,6 +184,14 @@ export class PortableRoot implements Root {
     if (Deno.build.os === "windows") staged.close();
     this.#moveNew(staged.path, path);
     staged.markPublished();
+  }
+
+  handOver(_staged: StagedFile): undefined {}
+
+  share(_staged: StagedFile): undefined {}
+
+  takeOver(_handed: HandedFile): StagedFile {
+    throw new TypeError("files of this root do not cross threads");
   }
 
   async flushFiles(files: readonly StagedFile[]): Promise<void> {

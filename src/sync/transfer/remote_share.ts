@@ -28,7 +28,7 @@ import {
 import { type Answer, AnswerCut, type Requester } from "../link/requester.ts";
 import { STREAM_CODE, URGENCY } from "../link/transport.ts";
 import { Incoming, rangesFrom } from "./incoming.ts";
-import { isVersion } from "./provider.ts";
+import { isVersion } from "./file_server.ts";
 
 const zlib = builtin("node:zlib");
 

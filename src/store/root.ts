@@ -236,6 +236,11 @@ export function openRoot(path: string, options: OpenRootOptions = {}): Root {
     : new LinuxRoot(resolved, loadLibc()!, implementation);
 }
 
+/** Closes a staged file that was handed over, where nobody has the root open any more. */
+export function discardHanded({ descriptor }: HandedFile): void {
+  loadLibc()?.call.close(descriptor);
+}
+
 function resolveRoot(path: string, create: boolean): string {
   try {
     if (create) Deno.mkdirSync(path, { recursive: true });

@@ -23,6 +23,7 @@ export {
   type ChunkIndexOptions,
   type ChunkPlace,
 } from "./chunk_index.ts";
+export { ChunkSlice, type ChunkTable, cutChunks } from "./chunk_slice.ts";
 export { Chunker } from "./chunker.ts";
 export { RecipeError } from "./errors.ts";
 export { GROUP_CHUNKS_MAX, GROUP_CHUNKS_MIN } from "./group.ts";

@@ -71,8 +71,12 @@ export class Recipe {
 
   /** True if `bytes` are what the recipe has as chunk `index`. Costs a SHA-256. */
   isChunk(index: number, bytes: Uint8Array): boolean {
-    return bytes.length === this.chunkBytes(index) &&
-      hash("sha256", bytes, "hex") === toHex(this.chunkHash(index));
+    return bytes.length === this.chunkBytes(index) && isHashOf(this.chunkHash(index), bytes);
+  }
+
+  /** Bytes in the longest chunk there can be. */
+  get chunkBytesMax(): number {
+    return this.chunker.maxBytes;
   }
 
   /** True if chunk `index` is a whole chunk of zeros: a hole in a sparse file. */
@@ -81,6 +85,11 @@ export class Recipe {
     return this.chunkBytes(index) === maxBytes &&
       equalBytes(this.chunkHash(index), hashOfZeros(maxBytes));
   }
+}
+
+/** True if `digest` is the SHA-256 of the bytes. */
+export function isHashOf(digest: Uint8Array, bytes: Uint8Array): boolean {
+  return hash("sha256", bytes, "hex") === toHex(digest);
 }
 
 /** The recipe as bytes, for the index. A view of the recipe, not a copy. */

@@ -11,6 +11,7 @@ import {
   type ChangeResult,
   CommitPipeline,
   type CommitStep,
+  decodeRecipe,
   type Expected,
   type ExpectedState,
   type Keep,
@@ -22,6 +23,9 @@ import {
 import type { DigestLocation, RootIndex } from "../../index/mod.ts";
 import type { ShareContent } from "../content/share_content.ts";
 import { ContentError, ContentGetter, StagingSink, type WantedContent } from "../delta/mod.ts";
+import { decodeFailure } from "../lane/lane_failure.ts";
+import { LaneFetcher } from "../lane/lane_fetcher.ts";
+import type { Lanes } from "../link/requester.ts";
 import type { RemoteShare } from "../transfer/remote_share.ts";
 import { IndexWriter } from "./index_writer.ts";
 import type { Before, CopyFile, Operation, Outcome, WriteFile } from "./operation.ts";
@@ -40,6 +44,8 @@ export interface ExecutorOptions {
   readonly content: ShareContent;
   /** Where bytes come from. */
   readonly remote: RemoteShare;
+  /** Threads that fetch beside this one. */
+  readonly lanes?: Lanes;
   /** Where replaced and deleted files go. */
   readonly keep: Keep;
   readonly versionsMax: number;
@@ -81,6 +87,7 @@ export class Executor {
   readonly #pipeline: CommitPipeline;
   readonly #writer: IndexWriter;
   readonly #getter: ContentGetter;
+  readonly #lanes: LaneFetcher | undefined;
   /** Ends what is under way once one thing has failed for good. */
   readonly #abort = new AbortController();
   readonly #jobs = new Map<Change, Job>();
@@ -95,7 +102,9 @@ export class Executor {
     this.#writer = new IndexWriter(options.index, options);
     const signal = AbortSignal.any([options.signal, this.#abort.signal]);
     this.#options = { ...options, signal };
-    this.#getter = new ContentGetter(this.#options);
+    const { lanes, root, remote } = options;
+    this.#lanes = lanes && new LaneFetcher({ lanes, root, session: remote.session, signal });
+    this.#getter = new ContentGetter({ ...this.#options, lanes: this.#lanes });
     this.#pipeline = new CommitPipeline(options.root, {
       fsync: options.fsync,
       versionsMax: options.versionsMax,
@@ -344,7 +353,7 @@ export class Executor {
 
   /** Gets small files: those at hand by a copy, the others in one request. */
   async #getBatch(jobs: readonly Job<WriteFile>[]): Promise<void> {
-    const missing = await this.#copyAtHand(jobs);
+    const missing = await this.#getByLane(await this.#copyAtHand(jobs));
     if (missing.length === 0) return;
     using sink = new StagingSink(missing.map(({ operation }) => operation.size), {
       open: (at) => {
@@ -372,6 +381,28 @@ export class Executor {
       mtimeMs,
     }));
     await this.#options.remote.getFiles(wanted, sink, URGENCY.smallFiles);
+  }
+
+  /** Has a lane get what it can; gives back the rest. */
+  async #getByLane(jobs: readonly Job<WriteFile>[]): Promise<readonly Job<WriteFile>[]> {
+    if (this.#lanes === undefined || jobs.length === 0) return jobs;
+    const missing = new Set(jobs);
+    const files = jobs.map(({ operation: { source: path, size, mtimeMs, mode } }) => ({
+      path,
+      size,
+      mtimeMs,
+      mode,
+    }));
+    await this.#lanes.getFiles(files, (report) => {
+      const job = jobs[report.index]!;
+      missing.delete(job);
+      job.bytesFetched += report.bytes;
+      this.#options.onBytes(report.bytes);
+      if ("failure" in report) return this.#failBy(job, decodeFailure(report.failure));
+      this.#takeFetched(job, this.#options.root.takeOver(report.file), decodeRecipe(report.recipe));
+      return this.#pipeline.isReady ? undefined : this.#pipeline.ready();
+    });
+    return [...missing];
   }
 
   /** Copies what the share holds already; gives back the rest. */

@@ -10,6 +10,8 @@ import {
   type StagedFile,
   type ZerosStep,
 } from "../../store/mod.ts";
+import type { LaneFetcher } from "../lane/lane_fetcher.ts";
+import type { LaneFile } from "../lane/lane_messages.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { ChunkProgress, ChunkRun } from "./chunk_progress.ts";
 import { ChunkSink } from "./chunk_sink.ts";
@@ -47,6 +49,7 @@ export interface AssemblerOptions {
   readonly progress: ChunkProgress;
   readonly sources: SourceSet;
   readonly remote: ContentSource;
+  readonly lanes: LaneFetcher | undefined;
   readonly traffic: Traffic;
   readonly checkpoints: Checkpoints | undefined;
   readonly onBytes: (bytes: number) => void;
@@ -66,10 +69,12 @@ export class Assembler {
   readonly #signal: AbortSignal;
   #check: Bytes | undefined;
   #bad = 0;
+  #lanes: LaneFetcher | undefined;
   #fetchedBytes = 0;
 
   constructor(options: AssemblerOptions) {
     this.#options = options;
+    this.#lanes = options.lanes;
     this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
     this.#turns = new Turns(this.#signal);
   }
@@ -229,14 +234,44 @@ export class Assembler {
   }
 
   async #request(request: RangeRequest): Promise<void> {
-    const { wanted, recipe, staged, progress, remote, traffic, onBytes } = this.#options;
+    const { wanted: { source: path, size, mtimeMs } } = this.#options;
     this.#signal.throwIfAborted();
+    const file = { path, size, mtimeMs };
+    const missing = this.#lanes ? await this.#requestByLane(file, request, this.#lanes) : undefined;
+    this.#bad += missing ?? await this.#requestHere(file, request);
+    if (this.#bad >= BAD_CHUNKS_MAX) {
+      throw new ProtocolError(
+        `Peer sent ${this.#bad} wrong chunks of ${JSON.stringify(path)}`,
+      );
+    }
+  }
+
+  /** Gives back how many chunks came wrong; `undefined` if no lane has begun with it. */
+  async #requestByLane(
+    file: LaneFile,
+    request: RangeRequest,
+    lanes: LaneFetcher,
+  ): Promise<number | undefined> {
+    const { recipe, staged, progress } = this.#options;
+    let hasBegun = false;
+    const missing = await lanes.getRanges(file, { recipe, request, staged }, (chunks, bytes) => {
+      hasBegun = true;
+      this.#take(bytes);
+      for (const chunk of chunks) {
+        progress.mark(chunk);
+        this.#fetchedBytes += recipe.chunkBytes(chunk);
+      }
+      this.#note();
+    });
+    // The lane has ended, or can't: its rest is asked for with whatever else is missing.
+    if (missing === undefined && hasBegun) this.#lanes = undefined;
+    return missing ?? (hasBegun ? 0 : undefined);
+  }
+
+  async #requestHere(file: LaneFile, request: RangeRequest): Promise<number> {
+    const { recipe, staged, progress, remote } = this.#options;
     const sink = new ChunkSink(recipe, request.runs, {
-      onBytes: (bytes) => {
-        this.#signal.throwIfAborted();
-        traffic.bytesFetched += bytes;
-        onBytes(bytes);
-      },
+      onBytes: (bytes) => this.#take(bytes),
       onChunk: (chunk, offset, bytes) => {
         staged.writeAt(bytes, offset);
         progress.mark(chunk);
@@ -244,21 +279,16 @@ export class Assembler {
         this.#note();
       },
     });
-    const version = {
-      path: wanted.source,
-      offset: 0,
-      size: wanted.size,
-      mtimeMs: wanted.mtimeMs,
-    };
-    await remote.getRanges(version, request.ranges, sink);
+    await remote.getRanges({ ...file, offset: 0 }, request.ranges, sink);
     // A file that changes while it is read has wrong chunks, and the peer says so.
     if (sink.failure !== undefined) throw errorOfStatus(sink.failure);
-    this.#bad += sink.missing;
-    if (this.#bad >= BAD_CHUNKS_MAX) {
-      throw new ProtocolError(
-        `Peer sent ${this.#bad} wrong chunks of ${JSON.stringify(wanted.source)}`,
-      );
-    }
+    return sink.missing;
+  }
+
+  #take(bytes: number): void {
+    this.#signal.throwIfAborted();
+    this.#options.traffic.bytesFetched += bytes;
+    this.#options.onBytes(bytes);
   }
 
   /** Copies what has arrived elsewhere in the file. */

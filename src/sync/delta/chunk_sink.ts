@@ -1,5 +1,5 @@
 import type { Bytes } from "../../base/bytes.ts";
-import type { Recipe } from "../../store/mod.ts";
+import type { ChunkTable } from "../../store/mod.ts";
 import type { Failure, FileSink } from "../transfer/remote_share.ts";
 import type { ChunkRun } from "./chunk_progress.ts";
 
@@ -17,7 +17,7 @@ export class ChunkSink implements FileSink {
   failure: Failure | undefined;
   /** Chunks that have not come, or not as the recipe says. */
   missing: number;
-  readonly #recipe: Recipe;
+  readonly #recipe: ChunkTable;
   readonly #events: ChunkSinkEvents;
   readonly #runs: readonly ChunkRun[];
   #run = 0;
@@ -28,7 +28,7 @@ export class ChunkSink implements FileSink {
   #carried = 0;
 
   /** @param runs What was asked for, in order; at least one. */
-  constructor(recipe: Recipe, runs: readonly ChunkRun[], events: ChunkSinkEvents) {
+  constructor(recipe: ChunkTable, runs: readonly ChunkRun[], events: ChunkSinkEvents) {
     this.#recipe = recipe;
     this.#events = events;
     this.#runs = runs;
@@ -61,7 +61,7 @@ export class ChunkSink implements FileSink {
   }
 
   #keep(part: Bytes): number {
-    this.#carry ??= new Uint8Array(this.#recipe.chunker.maxBytes);
+    this.#carry ??= new Uint8Array(this.#recipe.chunkBytesMax);
     this.#carry.set(part, this.#carried);
     return this.#carried += part.length;
   }

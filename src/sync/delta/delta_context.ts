@@ -2,6 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { RootIndex } from "../../index/mod.ts";
 import { type PartialRecord, PartialStore, type Root } from "../../store/mod.ts";
 import type { ShareContent } from "../content/share_content.ts";
+import type { LaneFetcher } from "../lane/lane_fetcher.ts";
 import { ShareChunks } from "./share_chunks.ts";
 import type { ContentSource, WantedContent } from "./wanted.ts";
 
@@ -17,6 +18,8 @@ export interface DeltaOptions {
   readonly index: RootIndex;
   readonly content: ShareContent;
   readonly remote: ContentSource;
+  /** Threads that fetch beside this one. */
+  readonly lanes?: LaneFetcher | undefined;
   readonly clock: Clock;
   /** False for scratch data only: nothing is vouched for across a power cut then. */
   readonly fsync: boolean;
@@ -31,6 +34,7 @@ export class DeltaContext implements DeltaOptions {
   readonly index: RootIndex;
   readonly content: ShareContent;
   readonly remote: ContentSource;
+  readonly lanes: LaneFetcher | undefined;
   readonly clock: Clock;
   readonly fsync: boolean;
   readonly signal: AbortSignal;
@@ -45,6 +49,7 @@ export class DeltaContext implements DeltaOptions {
     this.index = options.index;
     this.content = options.content;
     this.remote = options.remote;
+    this.lanes = options.lanes;
     this.clock = options.clock;
     this.fsync = options.fsync;
     this.signal = options.signal;

@@ -157,6 +157,7 @@ export class DeltaFile {
         progress,
         sources,
         remote,
+        lanes: this.#context.lanes,
         traffic: this.#traffic,
         checkpoints: this.#checkpoints,
         onBytes,

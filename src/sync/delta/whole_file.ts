@@ -1,43 +1,39 @@
-import { type Bytes, equalBytes } from "../../base/bytes.ts";
-import { isZeros, type PartialFile, RecipeBuilder, type StagedFile } from "../../store/mod.ts";
+import { equalBytes } from "../../base/bytes.ts";
+import type { PartialFile, Recipe, StagedFile } from "../../store/mod.ts";
+import type { LaneFile } from "../lane/lane_messages.ts";
 import { URGENCY } from "../link/transport.ts";
-import type { Failure, FileSink } from "../transfer/remote_share.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { ContentError, errorOfStatus } from "./content_error.ts";
 import type { DeltaContext } from "./delta_context.ts";
 import { isOver, NOTES_BYTES_MIN, PARTIAL_BYTES_MIN, targetOf } from "./delta_file.ts";
 import type { GotContent, Traffic, WantedContent } from "./wanted.ts";
+import { WholeSink } from "./whole_sink.ts";
 
 /**
  * One file that travels from its first byte to its last, hashed as it comes. If a large one stops on the
  * way what has come is kept, and the next run compares it with the peer's recipe.
  */
-export class WholeFile implements FileSink {
+export class WholeFile {
   readonly #context: DeltaContext;
   readonly #wanted: WantedContent;
   readonly #traffic: Traffic;
-  readonly #builder: RecipeBuilder;
   #partial: PartialFile | undefined;
   #staged: StagedFile | undefined;
   #checkpoints: Checkpoints | undefined;
+  /** Bytes from the front that have come and are written. */
   #offset = 0;
-  #failure: ContentError | undefined;
 
   constructor(context: DeltaContext, wanted: WantedContent, traffic: Traffic) {
     this.#context = context;
     this.#wanted = wanted;
     this.#traffic = traffic;
-    this.#builder = new RecipeBuilder(wanted.size);
   }
 
   /** Gets the contents; fails as {@linkcode DeltaFile.get} does. */
   async get(): Promise<GotContent> {
-    const { source: path, size, mtimeMs } = this.#wanted;
     try {
-      const file = { path, offset: 0, size, mtimeMs };
-      await this.#context.remote.getFiles([file], this, URGENCY.largeFiles);
-      if (this.#failure !== undefined) throw this.#failure;
-      return await this.#hand();
+      const staged = this.#open();
+      return await this.#hand(staged, await this.#getByLane(staged) ?? await this.#getHere(staged));
     } catch (error) {
       if (isOver(error) && this.#checkpoints === undefined) this.#offset = 0;
       await this.#drop();
@@ -45,49 +41,69 @@ export class WholeFile implements FileSink {
     }
   }
 
-  begin(_index: number): void {
+  #open(): StagedFile {
     const { root, partials, clock, fsync } = this.#context;
-    if (this.#wanted.size <= PARTIAL_BYTES_MIN) {
-      this.#staged = root.stage();
-      return;
-    }
+    if (this.#wanted.size <= PARTIAL_BYTES_MIN) return this.#staged = root.stage();
     const target = targetOf(this.#wanted);
     // What is written relies on holes where nothing has been written.
     if (partials.has(target)) partials.discard(target);
     this.#partial = partials.open(target);
-    this.#staged = this.#partial.staged;
     if (fsync && this.#wanted.size > NOTES_BYTES_MIN) {
       this.#checkpoints = new Checkpoints(this.#partial, { clock });
     }
+    return this.#staged = this.#partial.staged;
   }
 
-  bytes(_index: number, piece: Uint8Array): void {
+  async #getByLane(staged: StagedFile): Promise<Recipe | undefined> {
+    return await this.#context.lanes?.getWhole(this.#version, staged, (bytes) => {
+      this.#take(bytes - this.#offset);
+      this.#note(bytes);
+    });
+  }
+
+  /** Gets all of it, or what is missing. */
+  async #getHere(staged: StagedFile): Promise<Recipe> {
+    const { remote, signal } = this.#context;
+    const sink = new WholeSink(staged, this.#wanted.size, (bytes) => {
+      this.#take(bytes);
+      this.#note(sink.offset);
+    });
+    await sink.readBack(this.#offset, signal);
+    try {
+      const file = { ...this.#version, offset: this.#offset };
+      await remote.getFiles([file], sink, URGENCY.largeFiles);
+    } finally {
+      this.#offset = sink.offset;
+    }
+    if (sink.failure !== undefined) throw errorOfStatus(sink.failure);
+    return sink.finish();
+  }
+
+  get #version(): LaneFile {
+    const { source: path, size, mtimeMs } = this.#wanted;
+    return { path, size, mtimeMs };
+  }
+
+  #take(bytes: number): void {
     this.#context.signal.throwIfAborted();
-    this.#traffic.bytesFetched += piece.length;
-    this.#context.onBytes(piece.length);
-    this.#builder.update(piece);
-    if (!isZeros(piece, 0, piece.length)) this.#staged!.writeAt(piece as Bytes, this.#offset);
-    this.#offset += piece.length;
-    this.#checkpoints?.note(this.#offset);
+    this.#traffic.bytesFetched += bytes;
+    this.#context.onBytes(bytes);
   }
 
-  end(_index: number): void {}
-
-  fail(_index: number, status: Failure): void {
-    this.#failure = errorOfStatus(status);
+  #note(offset: number): void {
+    this.#offset = offset;
+    this.#checkpoints?.note(offset);
   }
 
-  async #hand(): Promise<GotContent> {
-    const staged = this.#staged!;
+  async #hand(staged: StagedFile, recipe: Recipe): Promise<GotContent> {
     const partial = this.#partial;
-    const { digest } = this.#wanted;
-    const recipe = this.#builder.finish();
+    const { digest, size } = this.#wanted;
     if (digest !== undefined && !equalBytes(digest, recipe.digest)) {
       // Nothing of it is of use to anybody.
       this.#offset = 0;
       throw new ContentError("changed", "The contents that came are not those announced");
     }
-    if (staged.size < this.#offset) staged.truncate(this.#offset);
+    if (staged.size < size) staged.truncate(size);
     await this.#checkpoints?.settle();
     return {
       staged,

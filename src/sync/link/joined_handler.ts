@@ -1,18 +1,23 @@
 import { LandropicError } from "../../base/errors.ts";
 import { type Message, ProtocolError, type Request } from "../../protocol/mod.ts";
-import { isBulk } from "./link_group.ts";
+import { type BulkRequest, isBulk } from "./bulk.ts";
 import type { LinkHandler } from "./peer_link.ts";
 import type { DuplexStream } from "./transport.ts";
+
+/** What answers requests for bytes. */
+export interface BulkHandler {
+  handleRequest(request: BulkRequest, stream: DuplexStream): Promise<void>;
+}
 
 /**
  * Handles what the peer sends on a connection that joined a group: requests for bytes, which belong to
  * the sessions of the group's first connection, and nothing else.
  */
 export class JoinedHandler implements LinkHandler {
-  readonly #sessions: Pick<LinkHandler, "handleRequest">;
+  readonly #sessions: BulkHandler;
 
   /** @param sessions What answers requests on the first connection. */
-  constructor(sessions: Pick<LinkHandler, "handleRequest">) {
+  constructor(sessions: BulkHandler) {
     this.#sessions = sessions;
   }
 

@@ -1,16 +1,13 @@
 import { LandropicError } from "../../base/errors.ts";
 import type { Message, Request } from "../../protocol/mod.ts";
+import { Lane } from "../lane/lane.ts";
+import { isBulk } from "./bulk.ts";
 import type { PeerLink } from "./peer_link.ts";
 import { type Answer, AnswerCut, type SessionLink } from "./requester.ts";
 import { CLOSE_CODE, type DuplexStream, STREAM_CODE, URGENCY } from "./transport.ts";
 
 /** Connections of one group, those that are being replaced included. */
 export const GROUP_LINKS_MAX = 4;
-
-/** True for requests whose answers any connection of a group may carry. */
-export function isBulk({ kind }: Request): boolean {
-  return kind === "get-files" || kind === "get-ranges";
-}
 
 /**
  * The connections with one peer that work together. The first carries the sessions: their messages, their
@@ -21,6 +18,7 @@ export function isBulk({ kind }: Request): boolean {
 export class LinkGroup implements SessionLink, AsyncDisposable {
   readonly primary: PeerLink;
   readonly #members: Member[];
+  readonly #lanes = new Map<Lane, { isRetiring: boolean }>();
 
   /** Owns the links from now on. */
   constructor(primary: PeerLink) {
@@ -29,6 +27,7 @@ export class LinkGroup implements SessionLink, AsyncDisposable {
     void primary.ended.then((error) => {
       const code = isProtocolError(error) ? CLOSE_CODE.protocol : CLOSE_CODE.normal;
       for (const { link } of this.#members) void link.close(code);
+      for (const lane of this.#lanes.keys()) void lane.close(code);
     });
   }
 
@@ -38,7 +37,7 @@ export class LinkGroup implements SessionLink, AsyncDisposable {
 
   /** Connections that are alive. */
   get size(): number {
-    return this.#members.length;
+    return this.#members.length + this.#lanes.size;
   }
 
   knows(feature: string): boolean {
@@ -76,7 +75,7 @@ export class LinkGroup implements SessionLink, AsyncDisposable {
    * @returns False if the group is full, or has ended.
    */
   add(link: PeerLink): boolean {
-    if (this.#members.length >= GROUP_LINKS_MAX || this.primary.isEnded) return false;
+    if (this.#isFull) return false;
     const member = new Member(link);
     this.#members.push(member);
     void link.ended.then((error) => {
@@ -88,8 +87,31 @@ export class LinkGroup implements SessionLink, AsyncDisposable {
     return true;
   }
 
+  /** Takes in a connection that another thread owns. @returns False if the group is full, or has ended. */
+  addLane(lane: Lane): boolean {
+    if (this.#isFull) return false;
+    this.#lanes.set(lane, { isRetiring: false });
+    void lane.ended.then((error) => {
+      this.#lanes.delete(lane);
+      if (isProtocolError(error)) void this.primary.close(CLOSE_CODE.protocol, error);
+    });
+    this.#leaveRetiring();
+    this.#spread();
+    return true;
+  }
+
+  pickLane(): Lane | undefined {
+    let best: Lane | undefined;
+    for (const [lane, { isRetiring }] of this.#lanes) {
+      if (!isRetiring && !lane.isEnded && lane.jobs < (best?.jobs ?? Infinity)) best = lane;
+    }
+    // This thread has the rest of the session to see to.
+    return best !== undefined && best.jobs <= this.#leastBusy(NONE).load ? best : undefined;
+  }
+
   /** Lets no more requests for bytes onto a connection, as soon as there is another for them. */
-  retire(link: PeerLink): void {
+  retire(link: PeerLink | Lane): void {
+    if (link instanceof Lane) return this.#retireLane(link);
     const member = this.#members.find((one) => one.link === link);
     if (member === undefined || member.isRetiring) return;
     member.isRetiring = true;
@@ -97,14 +119,27 @@ export class LinkGroup implements SessionLink, AsyncDisposable {
   }
 
   /** Requests for bytes that run on a connection, of this side and of the peer. */
-  loadOf(link: PeerLink): number {
+  loadOf(link: PeerLink | Lane): number {
+    if (link instanceof Lane) return link.load;
     const member = this.#members.find((one) => one.link === link);
     return member === undefined ? 0 : member.answers.size + link.serving;
   }
 
   /** Ends all its connections. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#members.map(({ link }) => link.close()));
+    const links = [...this.#members.map(({ link }) => link), ...this.#lanes.keys()];
+    await Promise.all(links.map((link) => link.close()));
+  }
+
+  get #isFull(): boolean {
+    return this.size >= GROUP_LINKS_MAX || this.primary.isEnded;
+  }
+
+  #retireLane(lane: Lane): void {
+    const state = this.#lanes.get(lane);
+    if (state === undefined || state.isRetiring) return;
+    state.isRetiring = true;
+    lane.callOff();
   }
 
   #leastBusy(except: ReadonlySet<Member>): Member {
@@ -116,7 +151,8 @@ export class LinkGroup implements SessionLink, AsyncDisposable {
   }
 
   #leaveRetiring(): void {
-    if (this.#members.every((member) => member.isRetiring)) return;
+    const lanes = [...this.#lanes.values()];
+    if ([...this.#members, ...lanes].every((member) => member.isRetiring)) return;
     for (const member of this.#members) {
       if (member.isRetiring) { for (const answer of member.answers) answer.move(); }
     }
@@ -125,8 +161,9 @@ export class LinkGroup implements SessionLink, AsyncDisposable {
   /** Large answers would stay where they began long after others have come to help. */
   #spread(): void {
     const members = this.#members.filter((member) => !member.isRetiring);
-    const total = members.reduce((sum, { load }) => sum + load, 0);
-    const share = Math.ceil(total / members.length);
+    let total = members.reduce((sum, { load }) => sum + load, 0);
+    for (const lane of this.#lanes.keys()) total += lane.jobs;
+    const share = Math.ceil(total / (members.length + this.#lanes.size));
     for (const member of members) {
       for (const answer of member.answers) {
         if (member.load <= share) break;
@@ -193,6 +230,8 @@ class GroupAnswer implements Answer {
     this.#member.answers.delete(this);
   }
 }
+
+const NONE: ReadonlySet<Member> = new Set();
 
 function isProtocolError(error: Error | undefined): boolean {
   return error instanceof LandropicError && error.code === "protocol";

@@ -176,6 +176,9 @@ export class PeerLink implements SessionLink, AsyncDisposable {
     );
   }
 
+  /** One connection alone has no lanes. */
+  pickLane(): undefined {}
+
   /** Measures one round trip through both control streams, in milliseconds. */
   async ping(): Promise<number> {
     const token = this.#nextToken++;

@@ -1,4 +1,5 @@
 import type { Message, Request } from "../../protocol/mod.ts";
+import type { Lane } from "../lane/lane.ts";
 import type { DuplexStream, ReceiveSide } from "./transport.ts";
 
 /** The answer to a request, on its way. Dispose it when nothing more of it will be read. */
@@ -28,8 +29,14 @@ export interface Requester {
   knows(feature: string): boolean;
 }
 
+/** Threads that fetch bytes beside the session's own. */
+export interface Lanes {
+  /** The one that should take the next request for bytes; `undefined` where this thread should. */
+  pickLane(): Lane | undefined;
+}
+
 /** What a session needs of the connections that it runs over. */
-export interface SessionLink extends Requester {
+export interface SessionLink extends Requester, Lanes {
   /** Resolves when the session can't go on: with the reason, or `undefined` for a wanted end. */
   readonly ended: Promise<Error | undefined>;
   /** Sends one control message. */

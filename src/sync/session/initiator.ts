@@ -13,7 +13,6 @@ import {
 import { sendOperations } from "../apply/apply_stream.ts";
 import { Executor, type ExecutorOptions } from "../apply/executor.ts";
 import type { Operation } from "../apply/operation.ts";
-import type { LinkHandler } from "../link/peer_link.ts";
 import type { SessionLink } from "../link/requester.ts";
 import { type DuplexStream, URGENCY } from "../link/transport.ts";
 import { type Agreement, peerFolder, storeAgreement, writeAgreement } from "../plan/agreement.ts";
@@ -29,6 +28,7 @@ import { RateLimiter } from "../transfer/rate_limiter.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
 import { abortOf, CHUNKER_ID, endOf, errorFromPeer } from "./asking_side.ts";
 import { keepFor } from "./responder.ts";
+import type { RoutedSession } from "./session_router.ts";
 
 const PROGRESS_INTERVAL_MS = 100;
 /** Own operations that are decoded at once. */
@@ -125,7 +125,7 @@ export interface InitiatorOptions {
  * The planning side of one session: compares both folders, decides everything, then has both sides carry
  * it out. Made before the link exists, since the peer's first words are for it.
  */
-export class InitiatorSession implements LinkHandler {
+export class InitiatorSession implements RoutedSession {
   readonly #options: InitiatorOptions;
   readonly #session: number;
   readonly #accepted = Promise.withResolvers<SyncAccept>();
@@ -160,8 +160,12 @@ export class InitiatorSession implements LinkHandler {
 
   async handleRequest(request: Request, stream: DuplexStream): Promise<void> {
     if (request.session !== this.#session) throw new ProtocolError("Request for another session");
-    const provider = await this.#providerReady.promise;
+    const provider = await this.provider;
     await provider.handleRequest(request, stream);
+  }
+
+  get provider(): Promise<Provider> {
+    return this.#providerReady.promise;
   }
 
   /**
@@ -361,6 +365,7 @@ export class InitiatorSession implements LinkHandler {
           member: share.member,
           content: share.content,
           remote,
+          lanes: link,
           keep: keepFor(request.mode, request.versions),
           versionsMax: request.versions,
           fsync: true,

@@ -18,6 +18,7 @@ import {
 import { OutcomeSender, readOperations } from "../apply/apply_stream.ts";
 import { Executor, type ExecutorOptions } from "../apply/executor.ts";
 import type { Operation } from "../apply/operation.ts";
+import type { Providers } from "../lane/lane.ts";
 import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
 import { LinkGroup } from "../link/link_group.ts";
 import type { SessionLink } from "../link/requester.ts";
@@ -91,7 +92,7 @@ export interface ResponderOptions {
  * carries out the operations that it sends. Every session has its own locks and state; one that fails
  * tells the peer why and leaves the others alone.
  */
-export class Responder implements LinkHandler, AsyncDisposable {
+export class Responder implements LinkHandler, Providers, AsyncDisposable {
   readonly #options: ResponderOptions;
   readonly #sessions = new Map<number, ResponderSession>();
   readonly #closing = new Set<Promise<void>>();
@@ -150,6 +151,10 @@ export class Responder implements LinkHandler, AsyncDisposable {
     const session = this.#sessions.get(request.session);
     if (session === undefined) throw new ProtocolError("Request for a session that is not open");
     await session.handleRequest(request, stream);
+  }
+
+  async providerOf(session: number): Promise<Provider | undefined> {
+    return await this.#sessions.get(session)?.provider();
   }
 
   async #measure(request: Bench, stream: DuplexStream): Promise<void> {
@@ -344,6 +349,12 @@ class ResponderSession implements AsyncDisposable {
     await this.#applying;
   }
 
+  /** What it sends from, once that is known. */
+  async provider(): Promise<Provider> {
+    await this.#ready.promise;
+    return this.#provider!;
+  }
+
   /** Takes over what both sides agree on; ending the stream says that it is on the disk. */
   async #remember(stream: DuplexStream): Promise<void> {
     if (this.#open.dryRun) throw new ProtocolError("Nothing to agree on in a dry run");
@@ -462,6 +473,7 @@ class ResponderSession implements AsyncDisposable {
       member: share.member,
       content: share.content,
       remote: new RemoteShare(this.#link, this.#open.session, this.#signal),
+      lanes: this.#link,
       keep: keepFor(this.#open.mode, versionsMax),
       versionsMax,
       fsync: true,

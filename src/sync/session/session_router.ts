@@ -1,12 +1,20 @@
 import { type Message, ProtocolError, type Request } from "../../protocol/mod.ts";
+import type { Providers } from "../lane/lane.ts";
 import type { LinkHandler } from "../link/peer_link.ts";
 import { type DuplexStream, STREAM_CODE } from "../link/transport.ts";
+import type { Provider } from "../transfer/provider.ts";
+
+/** A session as its connection sees it. */
+export interface RoutedSession extends LinkHandler {
+  /** What it sends from, once that is known; none where it sends nothing. */
+  readonly provider?: Promise<Provider>;
+}
 
 /** The asking side of a connection that sees many sessions, one after the other or side by side. */
-export class SessionRouter implements LinkHandler {
+export class SessionRouter implements LinkHandler, Providers {
   /** Hears that the peer says that a share has changed. */
   onChanged: () => void;
-  readonly #sessions = new Map<number, LinkHandler>();
+  readonly #sessions = new Map<number, RoutedSession>();
   #next = 1;
 
   constructor(onChanged: () => void = () => {}) {
@@ -14,7 +22,7 @@ export class SessionRouter implements LinkHandler {
   }
 
   /** Makes a session with the next number and passes on what is for it. */
-  begin<S extends LinkHandler>(make: (session: number) => S): { id: number; session: S } {
+  begin<S extends RoutedSession>(make: (session: number) => S): { id: number; session: S } {
     const id = this.#next++;
     const session = make(id);
     this.#sessions.set(id, session);
@@ -51,8 +59,12 @@ export class SessionRouter implements LinkHandler {
     stream.recv.stop(STREAM_CODE.gone);
   }
 
+  async providerOf(session: number): Promise<Provider | undefined> {
+    return await this.#find(session)?.provider;
+  }
+
   /** `undefined` for one that is over. @throws {ProtocolError} for one that never was. */
-  #find(id: number): LinkHandler | undefined {
+  #find(id: number): RoutedSession | undefined {
     if (id === 0 || id >= this.#next) throw new ProtocolError("Message for a session that is none");
     return this.#sessions.get(id);
   }

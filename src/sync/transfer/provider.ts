@@ -26,6 +26,8 @@ import type { Snapshot } from "../scan/snapshot.ts";
 import { digestOfDir } from "../content/dir_content.ts";
 import { historyOf, historyOfGone } from "../content/dir_history.ts";
 import type { ShareContent } from "../content/share_content.ts";
+import { type BulkGrant, rootRef } from "../lane/lane_messages.ts";
+import type { BulkRequest } from "../link/bulk.ts";
 import { FileServer, type ServedFile } from "./file_server.ts";
 import { MovedPaths } from "./moved_paths.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
@@ -94,6 +96,15 @@ export class Provider {
     const moved = this.#moves.find(path);
     const places = moved === path ? [path] : [moved, path];
     return { size: entry.size, mtimeMs: entry.mtimeMs, places };
+  }
+
+  /** What another thread needs to answer a request for bytes; waits for its turn where there is a limit. */
+  async grant(request: BulkRequest): Promise<BulkGrant> {
+    const { root, compress, limiter } = this.#options;
+    const asked = request.kind === "get-files" ? request.files : [request];
+    const files = asked.map(({ path }) => this.find(path));
+    await limiter?.pay(bytesOf(request, files));
+    return { root: rootRef(root), compress, files };
   }
 
   /** Counts what is sent from elsewhere than here. */
@@ -211,4 +222,15 @@ export class Provider {
     const entry = this.#options.snapshot.entry(path);
     return entry?.kind === "file" ? entry : undefined;
   }
+}
+
+/** File bytes that the answer to a request will have. */
+function bytesOf(request: BulkRequest, files: readonly (ServedFile | undefined)[]): number {
+  if (request.kind === "get-ranges") {
+    return request.ranges.reduce((sum, { length }) => sum + length, 0);
+  }
+  return request.files.reduce(
+    (sum, { offset }, i) => sum + Math.max(0, (files[i]?.size ?? 0) - offset),
+    0,
+  );
 }

@@ -66,6 +66,11 @@ export class RemoteShare {
     this.#signal = signal;
   }
 
+  /** The session's number on its connection. */
+  get session(): number {
+    return this.#session;
+  }
+
   /**
    * Fetches directories, each verified against the digest that its parent gives.
    *

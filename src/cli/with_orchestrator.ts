@@ -17,6 +17,7 @@ export async function withOrchestrator<T>(
 ): Promise<T> {
   const { paths, clock, logger, signal } = context;
   await using orchestrator = await Orchestrator.create({
+    threads: true,
     configDir: paths.configDir,
     stateDir: paths.stateDir,
     implementation: `landropic/${BUILD.version}`,

@@ -24,6 +24,7 @@ import {
 } from "../protocol/mod.ts";
 import type { HandshakePeer, HostPort, QuicConnection, QuicEndpoint } from "../quic/mod.ts";
 import { AppearedPeers } from "./appeared_peers.ts";
+import { LaneThreads } from "./lanes/lane_threads.ts";
 import { type DiscoveredPeer, PeerWatch } from "./peer_watch.ts";
 import { ConnectionPool } from "./pool/connection_pool.ts";
 import { DEFAULT_POOL_LIMITS, type PoolLimits } from "./pool/pool_limits.ts";
@@ -43,6 +44,8 @@ export interface OrchestratorOptions {
   readonly signal: AbortSignal;
   /** How peers are found on the local network; multicast DNS if left out. */
   readonly openDiscovery?: (options: MdnsOptions) => Promise<Discovery>;
+  /** Have connections beyond the first run in threads of their own, where they can. */
+  readonly threads?: boolean;
   /** How connections are kept; {@linkcode DEFAULT_POOL_LIMITS} where left out. */
   readonly pool?: Partial<PoolLimits>;
 }
@@ -71,6 +74,8 @@ export class Orchestrator implements AsyncDisposable {
   readonly appeared: AppearedPeers;
   /** Connections with peers, for one session after the other. */
   readonly pool: ConnectionPool;
+  /** Where connections beyond the first run. */
+  readonly threads: LaneThreads;
 
   /** Loads, or on a new device makes, the identity; opens the trust store. */
   static async create(options: OrchestratorOptions): Promise<Orchestrator> {
@@ -92,6 +97,7 @@ export class Orchestrator implements AsyncDisposable {
     this.#stack.defer(async () => void await Promise.allSettled(this.#background));
     this.guard = this.#stack.use(new TrustGuard(trust, options.logger));
     this.appeared = new AppearedPeers();
+    this.threads = new LaneThreads(options.threads ?? false);
     this.pool = this.#stack.use(
       new ConnectionPool(this, { ...DEFAULT_POOL_LIMITS, ...options.pool }),
     );

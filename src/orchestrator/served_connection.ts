@@ -9,6 +9,7 @@ import {
   type PeerLink,
   type Responder,
 } from "../sync/mod.ts";
+import { LaneTickets } from "./lanes/lane_tickets.ts";
 import type { WireSum } from "./pool/wire_sum.ts";
 
 /** How long a connection that was not let in gets to hear why. */
@@ -19,18 +20,27 @@ export interface ServedGroup {
   readonly responder: Responder;
   /** What all its connections moved. */
   readonly wire: WireSum;
+  readonly peerId: DeviceId;
+  /** Where its first connection comes from. */
+  readonly host: string;
 }
 
 /** Groups that are open, by the peer whose they are and the id that it gave them. */
 export class ServedGroups {
   readonly #groups = new Map<string, ServedGroup>();
+  /** Of connections that are to be served by other threads. */
+  readonly tickets = new LaneTickets<ServedGroup>();
 
   /** Another group of that peer by the same id stays; the newer one gets no company. */
   add(peerId: DeviceId, group: Uint8Array, served: ServedGroup): void {
     const key = keyOf(peerId, group);
     if (this.#groups.has(key)) return;
     this.#groups.set(key, served);
-    void served.responder.group!.ended.then(() => this.#groups.delete(key));
+    this.tickets.add(served, group);
+    void served.responder.group!.ended.then(() => {
+      this.#groups.delete(key);
+      this.tickets.delete(served);
+    });
   }
 
   find(peerId: DeviceId, group: Uint8Array): ServedGroup | undefined {

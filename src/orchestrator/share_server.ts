@@ -2,6 +2,7 @@ import { delay } from "../base/clock.ts";
 import { LandropicError, messageOf } from "../base/errors.ts";
 import type { DeviceId } from "../base/ids.ts";
 import {
+  type Branch,
   CLOSE_CODE,
   formatHostPort,
   type HostPort,
@@ -20,6 +21,7 @@ import {
   type ServedSums,
 } from "../sync/mod.ts";
 import { announce } from "./announcement.ts";
+import { laneStart } from "./lanes/lane_start.ts";
 import type { Orchestrator } from "./orchestrator.ts";
 import { AcceptedWatch } from "./pool/accepted_watch.ts";
 import { WireSum } from "./pool/wire_sum.ts";
@@ -29,6 +31,8 @@ import { SessionWire } from "./session_wire.ts";
 
 /** How long a connection may take to answer before it counts as dead. */
 const ANSWER_TIMEOUT_MS = 1_500;
+/** Threads for connections that help others, over all peers; more of those are served by the main one. */
+const LANES_MAX = 2 * navigator.hardwareConcurrency;
 
 /** What is served, to whom. */
 export interface ServeOptions {
@@ -101,6 +105,8 @@ export class ShareServer implements AsyncDisposable {
   /** Peers that were here; bounded by whom this device trusts. */
   readonly #known = new Set<DeviceId>();
   readonly #serving = new Set<Promise<void>>();
+  /** Connections that other threads serve. */
+  readonly #lanes = new Set<Promise<void>>();
   readonly #done = Promise.withResolvers<void>();
   readonly #stop = new AbortController();
   readonly #watches: FolderWatches;
@@ -116,6 +122,7 @@ export class ShareServer implements AsyncDisposable {
       peerKey: (peer) => orchestrator.verify(peer).id,
       onConnection: (connection) => server.#accept(connection),
       makeRoom: (peerId) => server.#sendAway(peerId),
+      branchFor: (sourceId, remote) => server.#laneFor(sourceId, remote),
     });
     server.#appear();
     return server;
@@ -160,7 +167,7 @@ export class ShareServer implements AsyncDisposable {
     this.#stop.abort(new LandropicError("interrupted", "The server stops"));
     this.#accepted[Symbol.dispose]();
     for (const connection of this.#connections) await connection.close(CLOSE_CODE.normal);
-    await Promise.allSettled(this.#serving);
+    await Promise.allSettled([...this.#serving, ...this.#lanes]);
     this.#watches[Symbol.dispose]();
     await this.#network.disposeAsync();
     this.#done.resolve();
@@ -174,6 +181,45 @@ export class ShareServer implements AsyncDisposable {
     this.#network.use(this.#orchestrator.watchPeers((entry, connection) => {
       this.#orchestrator.background(this.#orchestrator.pool.welcome(entry, connection));
     }));
+  }
+
+  /** What takes a client that is to be served by another thread; `undefined` for all others. */
+  #laneFor(ticket: Uint8Array, { host }: HostPort): ((branch: Branch) => void) | undefined {
+    const group = this.#groups.tickets.find(ticket);
+    // The id proves nothing: only who comes from the same place may cost a thread.
+    if (group === undefined || group.host !== host) return undefined;
+    if (!this.#orchestrator.threads.areUsable || this.#lanes.size >= LANES_MAX) return undefined;
+    this.#groups.tickets.use(ticket);
+    return (branch) => {
+      const serving: Promise<void> = this.#serveLane(group, branch).catch((error) => {
+        const { logger } = this.#orchestrator.options;
+        logger.log("info", `a connection of several did not come about: ${messageOf(error)}`);
+      }).finally(() => this.#lanes.delete(serving));
+      this.#lanes.add(serving);
+    };
+  }
+
+  /** Has a thread of its own serve a connection that joins a group. */
+  async #serveLane(served: ServedGroup, branch: Branch): Promise<void> {
+    const { peerId, responder, wire } = served;
+    const { pool, threads, options: { logger } } = this.#orchestrator;
+    const entry = this.#orchestrator.trust.list().find(({ id }) => id === peerId);
+    const links = responder.group!;
+    if (entry === undefined) throw new LandropicError("peer_untrusted", "Its peer was removed");
+    const lane = await threads.start({
+      start: laneStart(this.#orchestrator, entry, {
+        kind: "accept",
+        branch,
+        group: this.#groups.tickets.idOf(served)!,
+      }),
+      providers: responder,
+      logger,
+      signal: this.#stop.signal,
+    });
+    if (!links.addLane(lane)) return await lane.close();
+    wire.add(lane);
+    this.#accepted.add(lane, { link: lane, links, id: pool.enter(`from ${peerId}`, lane) });
+    await lane.ended;
   }
 
   #allowedKeys(): readonly Uint8Array[] | undefined {
@@ -290,7 +336,7 @@ export class ShareServer implements AsyncDisposable {
         },
       },
     });
-    return { responder, wire };
+    return { responder, wire, peerId, host: connection.remoteAddress.host };
   }
 
   /** A peer that has as many connections as it may wants another: one without sessions is given up. */

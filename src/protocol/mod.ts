@@ -12,6 +12,7 @@ export * from "./cbor.ts";
 export * from "./cbor_scan.ts";
 export * from "./errors.ts";
 export * from "./frame.ts";
+export * from "./lane_ticket.ts";
 export * from "./messages.ts";
 export * from "./record.ts";
 export * from "./request.ts";

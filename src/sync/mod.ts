@@ -5,6 +5,7 @@
  *
  * @module
  */
+export { Lane, type Providers } from "./lane/lane.ts";
 export { JoinedHandler } from "./link/joined_handler.ts";
 export { GROUP_LINKS_MAX, LinkGroup } from "./link/link_group.ts";
 export * from "./link/peer_link.ts";

@@ -1,11 +1,16 @@
-import type { QuicConnection } from "../../quic/mod.ts";
-import type { LinkGroup, PeerLink } from "../../sync/mod.ts";
+import type { Lane, LinkGroup, PeerLink } from "../../sync/mod.ts";
 import type { ConnectionPool } from "./connection_pool.ts";
 import { StallWatch } from "./stall_watch.ts";
 
+/** What tells of a connection's packets. */
+export interface PacketCounter {
+  readonly closed: Promise<unknown>;
+  stats(): { readonly sentPackets: number; readonly receivedPackets: number };
+}
+
 /** A connection that a peer has dialled. */
 export interface Accepted {
-  readonly link: PeerLink;
+  readonly link: PeerLink | Lane;
   /** Those that work together with it, itself included. */
   readonly links: LinkGroup;
   /** Its id in the pool, where it has joined others: it is given up as soon as it does not answer. */
@@ -18,7 +23,7 @@ export interface Accepted {
  */
 export class AcceptedWatch implements Disposable {
   readonly #pool: ConnectionPool;
-  readonly #watched = new Map<QuicConnection, Accepted & { readonly stall: StallWatch }>();
+  readonly #watched = new Map<PacketCounter, Accepted & { readonly stall: StallWatch }>();
   readonly #timer: ReturnType<typeof setInterval>;
 
   constructor(pool: ConnectionPool) {
@@ -27,7 +32,7 @@ export class AcceptedWatch implements Disposable {
   }
 
   /** Looks after a connection until it ends. */
-  add(connection: QuicConnection, accepted: Accepted): void {
+  add(connection: PacketCounter, accepted: Accepted): void {
     this.#watched.set(connection, { ...accepted, stall: new StallWatch() });
     void connection.closed.then(() => this.#watched.delete(connection));
   }

@@ -1,12 +1,20 @@
 import { LandropicError } from "../../base/errors.ts";
 import type { TrustEntry } from "../../identity/mod.ts";
 import { CLOSE_CODE, type QuicConnection } from "../../quic/mod.ts";
-import type { PeerLink } from "../../sync/mod.ts";
 import { type ReachOptions, reachPeer } from "../dialer.ts";
 import type { Orchestrator } from "../orchestrator.ts";
 import { PoolCore, type PoolCounters } from "./pool_core.ts";
 import type { PoolLimits } from "./pool_limits.ts";
 import { PooledPeer } from "./pooled_peer.ts";
+
+/** What the pool looks after: a connection of this thread, or a lane with one. */
+export interface PooledLink {
+  /** Resolves when it has ended. */
+  readonly ended: Promise<unknown>;
+  /** Resolves when the peer has answered. */
+  ping(): Promise<unknown>;
+  close(code: number, error?: Error): Promise<void>;
+}
 
 /** A connection with a peer, and what was made of it in an earlier session. */
 export interface Reached {
@@ -23,7 +31,7 @@ export class ConnectionPool implements AsyncDisposable {
   readonly limits: PoolLimits;
   readonly #orchestrator: Orchestrator;
   readonly #core: PoolCore;
-  readonly #links = new Map<number, PeerLink>();
+  readonly #links = new Map<number, PooledLink>();
   /** Waiting for somebody. */
   readonly #idle = new Set<PooledPeer>();
   /** Connections that peers have dialled, by whose they are. */
@@ -120,7 +128,7 @@ export class ConnectionPool implements AsyncDisposable {
    * @param peer Whose it is; connections dialled and accepted are counted apart.
    * @returns Its id; `undefined` where the peer has as many as it may.
    */
-  enter(peer: string, link: PeerLink): number | undefined {
+  enter(peer: string, link: PooledLink): number | undefined {
     const id = this.#core.add(peer, this.#nowMs);
     if (id === undefined) return undefined;
     this.#links.set(id, link);
@@ -159,7 +167,7 @@ export class ConnectionPool implements AsyncDisposable {
     this.#isOver = true;
     clearTimeout(this.#timer);
     this.#idle.clear();
-    await Promise.all([...this.#links.values()].map((link) => link.close()));
+    await Promise.all([...this.#links.values()].map((link) => link.close(CLOSE_CODE.normal)));
   }
 
   async #open(

@@ -1,20 +1,25 @@
 import { LandropicError, messageOf } from "../../base/errors.ts";
 import type { TrustEntry } from "../../identity/mod.ts";
-import { FEATURE_GROUPS, GROUP_ID_BYTES } from "../../protocol/mod.ts";
+import { FEATURE_GROUPS, GROUP_ID_BYTES, type Hello, laneTicket } from "../../protocol/mod.ts";
 import { CLOSE_CODE, type QuicConnection } from "../../quic/mod.ts";
-import { JoinedHandler, LinkGroup, type PeerLink, SessionRouter } from "../../sync/mod.ts";
+import { JoinedHandler, Lane, LinkGroup, type PeerLink, SessionRouter } from "../../sync/mod.ts";
 import { ANSWER_TIMEOUT_MS, reachPeer } from "../dialer.ts";
+import { laneStart } from "../lanes/lane_start.ts";
 import type { Orchestrator } from "../orchestrator.ts";
 import { callPeer, type ConnectedPeer } from "../peer_call.ts";
 import type { WireCounters } from "../session_wire.ts";
+import type { PacketCounter } from "./accepted_watch.ts";
 import { type GroupAction, GroupCore } from "./group_core.ts";
 import { StallWatch } from "./stall_watch.ts";
-import { WireSum } from "./wire_sum.ts";
+import { type Counted, WireSum } from "./wire_sum.ts";
 
-/** A connection of the group. */
+/** The peer may have to start a thread before it answers, and nobody waits for it. */
+const LANE_TIMEOUT_MS = 10_000;
+
+/** A connection of the group, of this thread or of another. */
 interface Wire {
-  readonly connection: QuicConnection;
-  readonly link: PeerLink;
+  readonly counter: PacketCounter & Counted;
+  readonly link: PeerLink | Lane;
   readonly stall: StallWatch;
 }
 
@@ -38,6 +43,8 @@ export class PooledPeer {
   readonly #core: GroupCore;
   readonly #wires = new Map<number, Wire>();
   readonly #sum = new WireSum();
+  /** The next lane's. */
+  #ticket = 0;
   readonly #timer: ReturnType<typeof setInterval>;
   /** Ends the dials of a transfer with it. */
   #transfer: AbortController | undefined;
@@ -63,7 +70,7 @@ export class PooledPeer {
     });
     link.peerHello.catch(connected.reject);
     return new PooledPeer(orchestrator, entry, {
-      first: { connection, link, stall: new StallWatch() },
+      first: { connection, link },
       router,
       groupId: group,
       connected: connected.promise,
@@ -74,7 +81,7 @@ export class PooledPeer {
     orchestrator: Orchestrator,
     entry: TrustEntry,
     { first, router, groupId, connected }: {
-      readonly first: Wire;
+      readonly first: { readonly connection: QuicConnection; readonly link: PeerLink };
       readonly router: SessionRouter;
       readonly groupId: Uint8Array<ArrayBuffer> | undefined;
       readonly connected: Promise<ConnectedPeer>;
@@ -93,8 +100,9 @@ export class PooledPeer {
       connectionsMax: groupId === undefined ? 1 : pool.limits.connectionsPerPeerMax,
       packetsMax: pool.limits.packetsMax,
     });
-    this.#wires.set(this.id, first);
-    this.#sum.add(first.connection);
+    const { connection: counter, link } = first;
+    this.#wires.set(this.id, { counter, link, stall: new StallWatch() });
+    this.#sum.add(counter);
     this.#timer = setInterval(() => this.#look(), pool.limits.packetCheckMs);
     void this.group.ended.then(() => {
       clearInterval(this.#timer);
@@ -149,8 +157,8 @@ export class PooledPeer {
   /** Takes the counters and does what follows from them. */
   #look(): void {
     if (this.group.primary.isEnded) return;
-    for (const [id, { connection, link, stall }] of this.#wires) {
-      const { sentPackets, receivedPackets } = connection.stats();
+    for (const [id, { counter, link, stall }] of this.#wires) {
+      const { sentPackets, receivedPackets } = counter.stats();
       const load = this.group.loadOf(link);
       this.#core.handleState(id, Math.max(sentPackets, receivedPackets), load);
       if (id !== this.id && stall.check(receivedPackets, load)) this.#orchestrator.pool.probe(id);
@@ -173,20 +181,12 @@ export class PooledPeer {
 
   /** Dials, and joins the group with what comes of it. */
   async #join(signal: AbortSignal): Promise<void> {
-    let connection: QuicConnection | undefined;
     try {
       await this.group.primary.peerHello;
       if (!this.group.knows(FEATURE_GROUPS)) throw new Error("the peer works with one connection");
-      connection = await this.#dial(signal);
-      const handler = new JoinedHandler(this.router);
-      const link = await callPeer(this.#orchestrator, this.entry, connection, {
-        handler,
-        group: { group: this.#groupId!, joins: true },
-      });
-      await link.peerHello;
-      this.#enter({ connection, link, stall: new StallWatch() });
+      if (this.#orchestrator.threads.areUsable) await this.#joinByLane(signal);
+      else await this.#joinHere(signal);
     } catch (error) {
-      await connection?.close(CLOSE_CODE.normal);
       this.#core.handleDialFailed();
       this.#orchestrator.pool.count("failedJoins");
       this.#log("info", `no further connection with the peer: ${messageOf(error)}`);
@@ -194,13 +194,57 @@ export class PooledPeer {
     this.#look();
   }
 
+  /** With a connection of this thread. */
+  async #joinHere(signal: AbortSignal): Promise<void> {
+    const connection = await this.#dial(signal);
+    try {
+      const link = await callPeer(this.#orchestrator, this.entry, connection, {
+        handler: new JoinedHandler(this.router),
+        group: this.#membership,
+      });
+      await link.peerHello;
+      this.#enter({ counter: connection, link, stall: new StallWatch() });
+    } catch (error) {
+      await connection.close(CLOSE_CODE.normal);
+      throw error;
+    }
+  }
+
+  /** With a connection of another thread. */
+  async #joinByLane(signal: AbortSignal): Promise<void> {
+    const orchestrator = this.#orchestrator;
+    const lane = await orchestrator.threads.start({
+      start: laneStart(orchestrator, this.entry, {
+        kind: "dial",
+        remote: this.connection.remoteAddress,
+        ticket: laneTicket(this.#groupId!, this.#ticket++),
+        timeoutMs: LANE_TIMEOUT_MS,
+      }, this.#membership),
+      providers: this.router,
+      logger: orchestrator.options.logger,
+      signal,
+    });
+    try {
+      this.#enter({ counter: lane, link: lane, stall: new StallWatch() });
+    } catch (error) {
+      await lane.close();
+      throw error;
+    }
+  }
+
+  /** What a connection says in its Hello that is to help the first one. */
+  get #membership(): Required<Pick<Hello, "group" | "joins">> {
+    return { group: this.#groupId!, joins: true };
+  }
+
   #enter(wire: Wire): void {
-    const { connection, link } = wire;
+    const { counter, link } = wire;
     const { pool } = this.#orchestrator;
     const id = pool.enter(this.entry.id, link) ?? tooMany(this.entry);
-    if (!this.group.add(link)) throw new Error("the group has ended");
+    const isIn = link instanceof Lane ? this.group.addLane(link) : this.group.add(link);
+    if (!isIn) throw new Error("the group has ended");
     this.#wires.set(id, wire);
-    this.#sum.add(connection);
+    this.#sum.add(counter);
     this.#core.handleJoined(id);
     pool.count("joined");
     if (this.#transfer === undefined) pool.rest(id);

@@ -1,9 +1,15 @@
-import type { QuicConnection } from "../../quic/mod.ts";
 import type { WireCounters } from "../session_wire.ts";
+
+/** What has counters: a connection, or a lane with one. */
+export interface Counted {
+  /** Resolves when the counters are final. */
+  readonly closed: Promise<unknown>;
+  stats(): WireCounters;
+}
 
 /** Adds up what several connections have moved, beyond their ends. */
 export class WireSum {
-  readonly #live = new Set<QuicConnection>();
+  readonly #live = new Set<Counted>();
   #count = 0;
   #sentBytes = 0;
   #receivedBytes = 0;
@@ -13,7 +19,7 @@ export class WireSum {
     return this.#count;
   }
 
-  add(connection: QuicConnection): void {
+  add(connection: Counted): void {
     this.#count++;
     this.#live.add(connection);
     void connection.closed.then(() => {

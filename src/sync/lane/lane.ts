@@ -73,6 +73,11 @@ export class Lane {
     return this.#ended.promise;
   }
 
+  /** As {@linkcode ended}. */
+  get closed(): Promise<unknown> {
+    return this.#ended.promise;
+  }
+
   /** As it told last. */
   stats(): LaneStats {
     return this.#stats;

@@ -3,7 +3,7 @@ import { Chunker } from "./chunker.ts";
 import { fileChanged } from "./errors.ts";
 import { groupHashInto, isGroupEnd } from "./group.ts";
 import { GroupList, writeGroup, writeGroupListHead } from "./group_list.ts";
-import { CHUNK_ENTRY_BYTES, GROUP_ENTRY_BYTES, HEAD_BYTES, writeU32 } from "./layout.ts";
+import { CHUNK_ENTRY_BYTES, GROUP_ENTRY_BYTES, HEAD_BYTES, readU32, writeU32 } from "./layout.ts";
 import { chunkerFor, type ChunkerParameters } from "./parameters.ts";
 import { Recipe } from "./recipe.ts";
 import { sha256Into } from "./sha256_into.ts";
@@ -30,12 +30,19 @@ export class RecipeBuilder {
 
   /**
    * @param size Bytes in the file: decides how it is cut.
+   * @param chunks To go on behind another builder's {@linkcode chunksSoFar}, from the end of its last chunk.
    * @throws {StoreError} `file_too_large` over {@linkcode FILE_BYTES_MAX}.
    */
-  constructor(readonly size: number) {
+  constructor(readonly size: number, chunks?: Uint8Array) {
     const parameters = chunkerFor(size);
     this.#chunker = new Chunker(parameters);
     this.#chunks = new Uint8Array(CHUNK_ENTRY_BYTES * firstChunks(size, parameters));
+    if (chunks !== undefined) this.#adopt(chunks);
+  }
+
+  /** Bytes taken so far. */
+  get bytesSeen(): number {
+    return this.#seen;
   }
 
   /**
@@ -104,6 +111,18 @@ export class RecipeBuilder {
     this.#chunkCount++;
     this.#groupBytes += chunk.length;
     if (isGroupEnd(this.#chunks, at, this.#chunkCount - this.#groupFirst)) this.#endGroup();
+  }
+
+  #adopt(chunks: Uint8Array): void {
+    while (this.#chunks.length < chunks.length) this.#grow();
+    this.#chunks.set(chunks);
+    for (let at = 0; at < chunks.length; at += CHUNK_ENTRY_BYTES) {
+      const length = readU32(chunks, at + DIGEST_BYTES);
+      this.#seen += length;
+      this.#groupBytes += length;
+      this.#chunkCount++;
+      if (isGroupEnd(this.#chunks, at, this.#chunkCount - this.#groupFirst)) this.#endGroup();
+    }
   }
 
   #endGroup(): void {

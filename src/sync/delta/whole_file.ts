@@ -1,5 +1,5 @@
 import { equalBytes } from "../../base/bytes.ts";
-import type { PartialFile, Recipe, StagedFile } from "../../store/mod.ts";
+import { type PartialFile, Recipe, type StagedFile } from "../../store/mod.ts";
 import type { LaneFile } from "../lane/lane_messages.ts";
 import { URGENCY } from "../link/transport.ts";
 import { Checkpoints } from "./checkpoints.ts";
@@ -22,6 +22,8 @@ export class WholeFile {
   #checkpoints: Checkpoints | undefined;
   /** Bytes from the front that have come and are written. */
   #offset = 0;
+  /** The chunks that are complete in them, or fewer. */
+  #chunks: Uint8Array = new Uint8Array();
 
   constructor(context: DeltaContext, wanted: WantedContent, traffic: Traffic) {
     this.#context = context;
@@ -33,7 +35,7 @@ export class WholeFile {
   async get(): Promise<GotContent> {
     try {
       const staged = this.#open();
-      return await this.#hand(staged, await this.#getByLane(staged) ?? await this.#getHere(staged));
+      return await this.#hand(staged, await this.#getAll(staged));
     } catch (error) {
       if (isOver(error) && this.#checkpoints === undefined) this.#offset = 0;
       await this.#drop();
@@ -54,24 +56,45 @@ export class WholeFile {
     return this.#staged = this.#partial.staged;
   }
 
+  /** By a lane as long as one has time for it, by this thread as long as none has. */
+  async #getAll(staged: StagedFile): Promise<Recipe> {
+    for (;;) {
+      const recipe = await this.#getByLane(staged) ?? await this.#getHere(staged);
+      if (recipe !== undefined) return recipe;
+    }
+  }
+
   async #getByLane(staged: StagedFile): Promise<Recipe | undefined> {
-    return await this.#context.lanes?.getWhole(this.#version, staged, (bytes) => {
+    const front = { bytes: this.#offset, chunks: this.#chunks };
+    const got = await this.#context.lanes?.getWhole(this.#version, { staged, front }, (bytes) => {
       this.#take(bytes - this.#offset);
       this.#note(bytes);
     });
+    if (got === undefined || got instanceof Recipe) return got;
+    this.#chunks = got.chunks;
+    return undefined;
   }
 
-  /** Gets all of it, or what is missing. */
-  async #getHere(staged: StagedFile): Promise<Recipe> {
-    const { remote, signal } = this.#context;
-    const sink = new WholeSink(staged, this.#wanted.size, (bytes) => {
-      this.#take(bytes);
-      this.#note(sink.offset);
+  /** Gets what is missing; `undefined` where a lane is to go on. */
+  async #getHere(staged: StagedFile): Promise<Recipe | undefined> {
+    const { remote, signal, lanes } = this.#context;
+    const { size } = this.#wanted;
+    const sink = new WholeSink(staged, size, {
+      chunks: this.#chunks,
+      onBytes: (bytes) => {
+        if (lanes?.wantsRest(size - sink.offset)) throw new LeftToLane();
+        this.#take(bytes);
+        this.#note(sink.offset);
+      },
     });
-    await sink.readBack(this.#offset, signal);
     try {
+      await sink.readBack(this.#offset, signal);
       const file = { ...this.#version, offset: this.#offset };
       await remote.getFiles([file], sink, URGENCY.largeFiles);
+    } catch (error) {
+      if (!(error instanceof LeftToLane)) throw error;
+      this.#chunks = sink.chunksSoFar();
+      return undefined;
     } finally {
       this.#offset = sink.offset;
     }
@@ -125,3 +148,6 @@ export class WholeFile {
     }
   }
 }
+
+/** Ends a request of this thread, in the midst of a file. */
+class LeftToLane extends Error {}

@@ -19,11 +19,22 @@ export class WholeSink implements FileSink {
   /** Why the peer's answer is not that of the version wanted. */
   failure: Failure | undefined;
 
-  /** @param onBytes Hears of what came, before it is written. May throw, to end the request. */
-  constructor(staged: StagedFile, size: number, onBytes: (bytes: number) => void) {
+  /**
+   * @param options.chunks What is known of the front of the file, which another sink has written.
+   * @param options.onBytes Hears of what came, before it is written. May throw, to end the request.
+   */
+  constructor(
+    staged: StagedFile,
+    size: number,
+    options: {
+      readonly chunks?: Uint8Array | undefined;
+      readonly onBytes: (bytes: number) => void;
+    },
+  ) {
     this.#staged = staged;
-    this.#builder = new RecipeBuilder(size);
-    this.#onBytes = onBytes;
+    this.#builder = new RecipeBuilder(size, options.chunks);
+    this.#onBytes = options.onBytes;
+    this.offset = this.#builder.bytesSeen;
   }
 
   begin(_index: number): void {}
@@ -41,7 +52,12 @@ export class WholeSink implements FileSink {
     this.failure = status;
   }
 
-  /** Takes in what another thread has written so far. */
+  /** The chunks so far, for the sink that goes on; a copy. */
+  chunksSoFar(): Uint8Array {
+    return this.#builder.chunksSoFar();
+  }
+
+  /** Takes in what another sink has written behind its last chunk. */
   async readBack(bytes: number, signal: AbortSignal): Promise<void> {
     const buffer = new Uint8Array(HASH_BUFFER_BYTES / 2);
     const turns = new Turns(signal);

@@ -9,7 +9,16 @@ import {
 import type { Lanes } from "../link/requester.ts";
 import type { RangeRequest } from "../delta/range_requests.ts";
 import type { Lane } from "./lane.ts";
-import { type FileReport, type FilesJob, type LaneFile, rootRef } from "./lane_messages.ts";
+import {
+  type FileReport,
+  type FilesJob,
+  type LaneFile,
+  rootRef,
+  type WholeFront,
+} from "./lane_messages.ts";
+
+/** Less than this is not worth another request, which drops what is on its way. */
+const REST_BYTES_MIN = 16 * 1024 * 1024;
 
 /** What a {@linkcode LaneFetcher} works with. */
 export interface LaneFetcherOptions {
@@ -50,20 +59,27 @@ export class LaneFetcher {
    * Writes one file from its front into a staged file.
    *
    * @param written Hears how many bytes are there.
-   * @returns How it is made of chunks; `undefined` where it is not complete.
+   * @returns How it is made of chunks, or what there is of it; `undefined` where no lane told.
    * @throws as {@linkcode Lane.run}.
    */
   async getWhole(
     file: LaneFile,
-    staged: StagedFile,
+    { staged, front }: { readonly staged: StagedFile; readonly front: WholeFront },
     written: (bytes: number) => void,
-  ): Promise<Recipe | undefined> {
+  ): Promise<Recipe | WholeFront | undefined> {
     return await this.#into(staged, async (lane, target) => {
       const { root, session, signal } = this.#options;
-      const job = { kind: "whole", root: rootRef(root), session, file, target } as const;
+      const job = { kind: "whole", root: rootRef(root), session, file, target, front } as const;
       const end = await lane.run(job, { signal, events: { written } });
-      return end.kind === "whole" ? decodeRecipe(end.recipe) : undefined;
+      if (end.kind === "whole") return decodeRecipe(end.recipe);
+      return end.kind === "cut" ? end.front : undefined;
     });
+  }
+
+  /** True if a lane should go on with a file of which so much is missing. */
+  wantsRest(bytes: number): boolean {
+    return bytes >= REST_BYTES_MIN && this.#options.root.implementation !== "portable" &&
+      this.#options.lanes.hasFreeLane;
   }
 
   /**

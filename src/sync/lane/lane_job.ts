@@ -1,3 +1,5 @@
+import { messageOf } from "../../base/errors.ts";
+import { ProtocolError } from "../../protocol/mod.ts";
 import { ChunkSlice, encodeRecipe, type Root } from "../../store/mod.ts";
 import { ChunkSink } from "../delta/chunk_sink.ts";
 import { StagingSink } from "../delta/staging_sink.ts";
@@ -82,17 +84,23 @@ async function getFiles(job: FilesJob, { root, link, signal, port }: JobContext)
 }
 
 async function getWhole(job: WholeJob, { root, link, signal, port }: JobContext): Promise<JobEnd> {
-  const { session, file, target } = job;
+  const { session, file, target, front } = job;
   using staged = root.takeOver(target);
-  const sink = new WholeSink(staged, file.size, () => {
-    signal.throwIfAborted();
-    port.written(sink.offset);
+  const sink = new WholeSink(staged, file.size, {
+    chunks: front.chunks,
+    onBytes: () => {
+      signal.throwIfAborted();
+      port.written(sink.offset);
+    },
   });
   try {
-    const wanted = [{ ...file, offset: 0 }];
+    await sink.readBack(front.bytes, signal);
+    const wanted = [{ ...file, offset: sink.offset }];
     await new RemoteShare(link, session, signal).getFiles(wanted, sink, URGENCY.largeFiles);
   } catch (error) {
-    return failed(error);
+    if (error instanceof ProtocolError || encodeFailure(error)) return failed(error);
+    const chunks = sink.chunksSoFar();
+    return { kind: "cut", why: messageOf(error), front: { bytes: sink.offset, chunks } };
   } finally {
     port.written(sink.offset);
   }

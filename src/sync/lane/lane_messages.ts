@@ -43,6 +43,13 @@ export interface WholeJob {
   readonly session: number;
   readonly file: LaneFile;
   readonly target: HandedFile;
+  readonly front: WholeFront;
+}
+
+/** What there is of a file already: bytes from its front, and the chunks that are complete in them. */
+export interface WholeFront {
+  readonly bytes: number;
+  readonly chunks: Uint8Array;
 }
 
 /** Chunks of one file into a staged file of the session's. */
@@ -103,7 +110,7 @@ export type JobEnd =
   | { readonly kind: "status"; readonly status: Failure }
   | { readonly kind: "failure"; readonly failure: LaneFailure }
   /** What has not come is to be asked for elsewhere. */
-  | { readonly kind: "cut"; readonly why: string }
+  | { readonly kind: "cut"; readonly why: string; readonly front?: WholeFront }
   /** The peer broke the protocol. */
   | { readonly kind: "protocol"; readonly message: string };
 

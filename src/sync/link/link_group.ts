@@ -101,12 +101,14 @@ export class LinkGroup implements SessionLink, AsyncDisposable {
   }
 
   pickLane(): Lane | undefined {
-    let best: Lane | undefined;
-    for (const [lane, { isRetiring }] of this.#lanes) {
-      if (!isRetiring && !lane.isEnded && lane.jobs < (best?.jobs ?? Infinity)) best = lane;
-    }
+    const lane = this.#leastBusyLane();
     // This thread has the rest of the session to see to.
-    return best !== undefined && best.jobs <= this.#leastBusy(NONE).load ? best : undefined;
+    return lane !== undefined && lane.jobs <= this.#leastBusy(NONE).load ? lane : undefined;
+  }
+
+  get hasFreeLane(): boolean {
+    const lane = this.#leastBusyLane();
+    return lane !== undefined && lane.jobs + 1 < this.#members[0]!.load;
   }
 
   /** Lets no more requests for bytes onto a connection, as soon as there is another for them. */
@@ -140,6 +142,14 @@ export class LinkGroup implements SessionLink, AsyncDisposable {
     if (state === undefined || state.isRetiring) return;
     state.isRetiring = true;
     lane.callOff();
+  }
+
+  #leastBusyLane(): Lane | undefined {
+    let best: Lane | undefined;
+    for (const [lane, { isRetiring }] of this.#lanes) {
+      if (!isRetiring && !lane.isEnded && lane.jobs < (best?.jobs ?? Infinity)) best = lane;
+    }
+    return best;
   }
 
   #leastBusy(except: ReadonlySet<Member>): Member {

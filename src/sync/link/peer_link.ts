@@ -178,6 +178,7 @@ export class PeerLink implements SessionLink, AsyncDisposable {
 
   /** One connection alone has no lanes. */
   pickLane(): undefined {}
+  readonly hasFreeLane = false;
 
   /** Measures one round trip through both control streams, in milliseconds. */
   async ping(): Promise<number> {

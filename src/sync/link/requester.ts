@@ -33,6 +33,8 @@ export interface Requester {
 export interface Lanes {
   /** The one that should take the next request for bytes; `undefined` where this thread should. */
   pickLane(): Lane | undefined;
+  /** True while this thread has more requests for bytes than some lane. */
+  readonly hasFreeLane: boolean;
 }
 
 /** What a session needs of the connections that it runs over. */

@@ -217,6 +217,7 @@ export class ShareServer implements AsyncDisposable {
       signal: this.#stop.signal,
     });
     if (!links.addLane(lane)) return await lane.close();
+    logger.log("debug", "another thread serves a connection that joined");
     wire.add(lane);
     this.#accepted.add(lane, { link: lane, links, id: pool.enter(`from ${peerId}`, lane) });
     await lane.ended;

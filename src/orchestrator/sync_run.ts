@@ -172,7 +172,10 @@ class SyncRun {
         observer: noticeProgress(observer, () => this.#outage.handleProgress()),
         peer: { id: this.#entry.id, name: this.#entry.alias },
         shortIdOf: shortId,
-        onTransfer: (bytes) => peer.beginTransfer(connectionsFor(bytes, this.#options.connections)),
+        onTransfer: (bytes) => {
+          const connections = connectionsFor(bytes, this.#options.connections);
+          peer.beginTransfer(connections, { threads: !request.rateLimit });
+        },
         clock,
         logger,
         signal,

@@ -191,7 +191,10 @@ class WatchRun implements Disposable {
         peer: { id: this.#entry.id, name: this.#entry.alias },
         shortIdOf: shortId,
         onOperation: (operation) => this.#watch?.handleOperation(operation),
-        onTransfer: (bytes) => peer.beginTransfer(connectionsFor(bytes, this.#options.connections)),
+        onTransfer: (bytes) => {
+          const connections = connectionsFor(bytes, this.#options.connections);
+          peer.beginTransfer(connections, { threads: !this.#options.request.rateLimit });
+        },
         clock,
         logger,
         signal: stop.signal,

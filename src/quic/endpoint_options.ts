@@ -21,8 +21,9 @@ export interface EndpointOptions {
   readonly udp?: UdpKind;
   /** A socket that another endpoint of this process has branched off, to use instead of a new one. */
   readonly branch?: number;
-  /** For tests: a QUIC core and a socket to use instead of the real ones. */
+  /** The QUIC core to use, in a thread that must have its own, or in tests. */
   readonly binding?: QuicBinding;
+  /** For tests. */
   readonly socket?: UdpSocket;
 }
 

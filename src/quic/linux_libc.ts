@@ -21,6 +21,7 @@ const SYMBOLS = {
   eventfd_write: { parameters: ["i32", "u64"], result: "i32" },
   calloc: { parameters: ["usize", "usize"], result: "pointer" },
   free: { parameters: ["pointer"], result: "void" },
+  memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
   if_nametoindex: { parameters: ["buffer"], result: "u32" },
   if_indextoname: { parameters: ["u32", "buffer"], result: "pointer" },
   __errno_location: { parameters: [], result: "pointer" },
@@ -48,6 +49,8 @@ export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const EFD_NONBLOCK = 0o4000;
 export const EFD_CLOEXEC = 0o2000000;
+
+export const MFD_CLOEXEC = 1;
 
 export const SOL_SOCKET = 1;
 export const SO_REUSEPORT = 15;

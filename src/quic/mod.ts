@@ -7,6 +7,7 @@
  */
 export { formatHostPort, type HostPort, isLoopback, resolveAddress } from "./address.ts";
 export type { Arrivals } from "./arrivals.ts";
+export type { QuicBinding } from "./binding.ts";
 export {
   CLOSE_CODE,
   type ClosedBy,
@@ -17,6 +18,7 @@ export {
 export type { ConnectionStats, QuicConnection } from "./connection.ts";
 export { DEFAULT_LISTEN_LIMITS, type ListenLimits } from "./doorkeeper.ts";
 export { QuicEndpoint } from "./endpoint.ts";
+export { loadOwnInstance } from "./own_instance.ts";
 export { CONNECTION_ID_BYTES } from "./packet.ts";
 export type {
   Branch,

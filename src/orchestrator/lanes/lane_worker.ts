@@ -11,6 +11,8 @@ import { ALPN_SYNC, type Hello, ProtocolError } from "../../protocol/mod.ts";
 import {
   CLOSE_CODE,
   type HandshakePeer,
+  loadOwnInstance,
+  type QuicBinding,
   type QuicConnection,
   QuicEndpoint,
 } from "../../quic/mod.ts";
@@ -31,6 +33,8 @@ const logger: Logger = {
   log: (level, message, fields) => post({ type: "log", level, message, fields }),
 };
 
+/** This thread's own. */
+let core: QuicBinding | undefined;
 /** The lane that runs. */
 let host: LaneHost | undefined;
 let stop = new AbortController();
@@ -63,6 +67,7 @@ async function runLane(start: LaneStart, signal: AbortSignal): Promise<Error | u
     identity,
     clock: systemClock,
     logger,
+    binding: core ??= loadOwnInstance(),
     ...(way.kind === "accept" && { branch: way.branch.socket }),
   });
   const connection = await connect(endpoint, start, signal);

@@ -45,6 +45,7 @@ export class PooledPeer {
   readonly #sum = new WireSum();
   /** The next lane's. */
   #ticket = 0;
+  #useThreads = true;
   readonly #timer: ReturnType<typeof setInterval>;
   /** Ends the dials of a transfer with it. */
   #transfer: AbortController | undefined;
@@ -130,9 +131,14 @@ export class PooledPeer {
     this.#orchestrator.pool.probe(this.id);
   }
 
-  /** Many bytes are about to move, over so many connections: opens what is missing, meanwhile. */
-  beginTransfer(connections: number): void {
+  /**
+   * Many bytes are about to move, over so many connections: opens what is missing, meanwhile.
+   *
+   * @param options.threads False to have them all in this thread, which can hold them to a rate.
+   */
+  beginTransfer(connections: number, { threads }: { readonly threads: boolean }): void {
     if (this.#transfer !== undefined) return;
+    this.#useThreads = threads;
     this.#transfer = new AbortController();
     for (const id of this.#wires.keys()) if (id !== this.id) this.#orchestrator.pool.use(id);
     this.#core.want(connections);
@@ -184,7 +190,7 @@ export class PooledPeer {
     try {
       await this.group.primary.peerHello;
       if (!this.group.knows(FEATURE_GROUPS)) throw new Error("the peer works with one connection");
-      if (this.#orchestrator.threads.areUsable) await this.#joinByLane(signal);
+      if (this.#useThreads && this.#orchestrator.threads.areUsable) await this.#joinByLane(signal);
       else await this.#joinHere(signal);
     } catch (error) {
       this.#core.handleDialFailed();
@@ -226,6 +232,7 @@ export class PooledPeer {
     });
     try {
       this.#enter({ counter: lane, link: lane, stall: new StallWatch() });
+      this.#log("debug", "another thread helps with a connection of its own");
     } catch (error) {
       await lane.close();
       throw error;

@@ -235,7 +235,7 @@ export class Lane {
   async #grant({ id, request }: FromLane & { type: "ask" }): Promise<void> {
     try {
       const provider = await this.#options.providers.providerOf(request.session);
-      const grant = await provider?.grant(request);
+      const grant = provider?.grant(request);
       this.#options.post({ type: "grant", id, grant });
     } catch (error) {
       if (error instanceof ProtocolError) await this.close(CLOSE_CODE.protocol, error);

@@ -98,13 +98,15 @@ export class Provider {
     return { size: entry.size, mtimeMs: entry.mtimeMs, places };
   }
 
-  /** What another thread needs to answer a request for bytes; waits for its turn where there is a limit. */
-  async grant(request: BulkRequest): Promise<BulkGrant> {
+  /**
+   * What another thread needs to answer a request for bytes in this one's place; `undefined` where what is
+   * sent is held to a rate, which only one thread can see to.
+   */
+  grant(request: BulkRequest): BulkGrant | undefined {
     const { root, compress, limiter } = this.#options;
+    if (limiter !== undefined) return undefined;
     const asked = request.kind === "get-files" ? request.files : [request];
-    const files = asked.map(({ path }) => this.find(path));
-    await limiter?.pay(bytesOf(request, files));
-    return { root: rootRef(root), compress, files };
+    return { root: rootRef(root), compress, files: asked.map(({ path }) => this.find(path)) };
   }
 
   /** Counts what is sent from elsewhere than here. */
@@ -222,15 +224,4 @@ export class Provider {
     const entry = this.#options.snapshot.entry(path);
     return entry?.kind === "file" ? entry : undefined;
   }
-}
-
-/** File bytes that the answer to a request will have. */
-function bytesOf(request: BulkRequest, files: readonly (ServedFile | undefined)[]): number {
-  if (request.kind === "get-ranges") {
-    return request.ranges.reduce((sum, { length }) => sum + length, 0);
-  }
-  return request.files.reduce(
-    (sum, { offset }, i) => sum + Math.max(0, (files[i]?.size ?? 0) - offset),
-    0,
-  );
 }

@@ -61,12 +61,6 @@ export class RateLimiter {
     this.#wait = options.wait ?? delay;
   }
 
-  /** Waits until so many bytes may be sent at once, by somebody else. */
-  async pay(bytes: number): Promise<void> {
-    const waitMs = this.#bucket.take(bytes, this.#options.clock.nowMs());
-    if (waitMs > 0) await this.#wait(waitMs, this.#options.signal);
-  }
-
   /** Makes a writer of another one, which waits its turn for each slice. */
   limit(write: WriteBytes): WriteBytes {
     return async (bytes) => {

@@ -336,12 +336,11 @@ Deno.test({
     let place = "granted" as RelPath;
     let sent = 0;
     const provider = {
-      grant: () =>
-        Promise.resolve({
-          root: rootRef(scene.root),
-          compress: true,
-          files: [{ size: LARGE.length, mtimeMs: 1000, places: ["granted" as RelPath] }, undefined],
-        }),
+      grant: () => ({
+        root: rootRef(scene.root),
+        compress: true,
+        files: [{ size: LARGE.length, mtimeMs: 1000, places: ["granted" as RelPath] }, undefined],
+      }),
       find: () => ({ size: LARGE.length, mtimeMs: 1000, places: [place] }),
       countBytes: (bytes: number) => sent += bytes,
       countFile() {},

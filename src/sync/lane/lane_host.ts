@@ -6,7 +6,7 @@ import type { BulkRequest } from "../link/bulk.ts";
 import { JoinedHandler } from "../link/joined_handler.ts";
 import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
 import { CLOSE_CODE, type DuplexStream } from "../link/transport.ts";
-import { FileServer, type ServedFile } from "../transfer/file_server.ts";
+import { bulkUrgency, FileServer, type ServedFile } from "../transfer/file_server.ts";
 import { type JobPort, runJob } from "./lane_job.ts";
 import type {
   BulkGrant,
@@ -168,9 +168,11 @@ export class LaneHost implements LinkHandler, Disposable {
       bytes = 0;
       paths = [];
     };
+    const find = (path: RelPath) => files.get(path);
+    stream.send.setPriority(bulkUrgency(request, find), true);
     const server = new FileServer({
       root: this.#root(grant.root),
-      find: (path) => files.get(path),
+      find,
       findAgain: async (path) => {
         const file = await this.#find(session, path);
         files.set(path, file);

@@ -15,12 +15,17 @@ import {
   writeFileEnd,
   writeFileHead,
 } from "../../protocol/mod.ts";
+import type { BulkRequest } from "../link/bulk.ts";
+import { URGENCY } from "../link/transport.ts";
 import { type ReadFile, reasonOf, type Root } from "../../store/mod.ts";
 
 const zlib = builtin("node:zlib");
 
 /** Files up to this size are read by one combined call. */
 const SMALL_FILE_BYTES = 64 * 1024;
+
+/** Answers with a file over this size give way to those with many small ones. */
+const LARGE_FILE_BYTES = 1024 * 1024;
 
 /** A file that may be sent: the version meant, and where it may be by now, likeliest first. */
 export interface ServedFile extends FileVersion {
@@ -138,6 +143,13 @@ export class FileServer {
     });
     return found ?? status;
   }
+}
+
+/** How urgent an answer is. */
+export function bulkUrgency(request: BulkRequest, find: FileServerOptions["find"]): number {
+  const isLarge = request.kind === "get-ranges" ||
+    request.files.some(({ path }) => (find(path)?.size ?? 0) > LARGE_FILE_BYTES);
+  return isLarge ? URGENCY.largeFiles : URGENCY.smallFiles;
 }
 
 /** File bytes on their way into blocks, with the checksum that the getter holds against what it wrote. */

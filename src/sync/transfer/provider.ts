@@ -13,7 +13,6 @@ import {
   type Request,
   STATUS,
   type Status,
-  type WantedFile,
   type WriteBytes,
   writeDigest,
   writeDir,
@@ -27,13 +26,10 @@ import { digestOfDir } from "../content/dir_content.ts";
 import { historyOf, historyOfGone } from "../content/dir_history.ts";
 import type { ShareContent } from "../content/share_content.ts";
 import { type BulkGrant, rootRef } from "../lane/lane_messages.ts";
-import type { BulkRequest } from "../link/bulk.ts";
-import { FileServer, type ServedFile } from "./file_server.ts";
+import { type BulkRequest, isBulk } from "../link/bulk.ts";
+import { bulkUrgency, FileServer, type ServedFile } from "./file_server.ts";
 import { MovedPaths } from "./moved_paths.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
-
-/** Answers with a file over this size give way to those with many small ones. */
-const LARGE_FILE_BYTES = 1024 * 1024;
 
 /** What a {@linkcode Provider} serves from. */
 export interface ProviderOptions {
@@ -133,17 +129,7 @@ export class Provider {
 
   /** What others wait for goes before what is merely long. */
   #urgencyOf(request: Request): number {
-    switch (request.kind) {
-      case "get-ranges":
-        return URGENCY.largeFiles;
-      case "get-files": {
-        const isLarge = ({ path }: WantedFile) =>
-          (this.#fileEntry(path)?.size ?? 0) > LARGE_FILE_BYTES;
-        return request.files.some(isLarge) ? URGENCY.largeFiles : URGENCY.smallFiles;
-      }
-      default:
-        return URGENCY.plan;
-    }
+    return isBulk(request) ? bulkUrgency(request, (path) => this.find(path)) : URGENCY.plan;
   }
 
   #answer(request: Request, out: BlockWriter): Promise<void> {

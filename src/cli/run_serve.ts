@@ -46,6 +46,7 @@ export async function runServe(command: ServeCommand, context: CliContext): Prom
           endpoint: await orchestrator.initializeQuicTransport(),
           server,
           pool: orchestrator.pool,
+          threads: orchestrator.threads,
           sessions: tally!,
           version: BUILD.version,
         }),

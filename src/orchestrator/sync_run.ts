@@ -14,7 +14,6 @@ import type { Orchestrator } from "./orchestrator.ts";
 import { noticeProgress, Outage } from "./outage.ts";
 import { type ConnectedPeer, isMarked, openOwnFolder } from "./peer_call.ts";
 import { watchSilence } from "./peer_silence.ts";
-import { connectionsFor } from "./pool/connections_for.ts";
 import type { Reached } from "./pool/connection_pool.ts";
 import type { PooledPeer } from "./pool/pooled_peer.ts";
 import { explainRefusal } from "./refusal.ts";
@@ -172,10 +171,11 @@ class SyncRun {
         observer: noticeProgress(observer, () => this.#outage.handleProgress()),
         peer: { id: this.#entry.id, name: this.#entry.alias },
         shortIdOf: shortId,
-        onTransfer: (bytes) => {
-          const connections = connectionsFor(bytes, this.#options.connections);
-          peer.beginTransfer(connections, { threads: !request.rateLimit });
-        },
+        onTransfer: (bytes) =>
+          peer.beginTransfer(bytes, {
+            asked: this.#options.connections,
+            threads: !this.#options.request.rateLimit,
+          }),
         clock,
         logger,
         signal,

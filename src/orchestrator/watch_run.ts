@@ -17,7 +17,6 @@ import { isWorthAnotherTry, type ReachOptions } from "./dialer.ts";
 import type { Orchestrator } from "./orchestrator.ts";
 import { type ConnectedPeer, isMarked, openOwnFolder } from "./peer_call.ts";
 import { watchSilence } from "./peer_silence.ts";
-import { connectionsFor } from "./pool/connections_for.ts";
 import type { Reached } from "./pool/connection_pool.ts";
 import type { PooledPeer } from "./pool/pooled_peer.ts";
 import { explainRefusal } from "./refusal.ts";
@@ -191,10 +190,11 @@ class WatchRun implements Disposable {
         peer: { id: this.#entry.id, name: this.#entry.alias },
         shortIdOf: shortId,
         onOperation: (operation) => this.#watch?.handleOperation(operation),
-        onTransfer: (bytes) => {
-          const connections = connectionsFor(bytes, this.#options.connections);
-          peer.beginTransfer(connections, { threads: !this.#options.request.rateLimit });
-        },
+        onTransfer: (bytes) =>
+          peer.beginTransfer(bytes, {
+            asked: this.#options.connections,
+            threads: !this.#options.request.rateLimit,
+          }),
         clock,
         logger,
         signal: stop.signal,

@@ -6,6 +6,7 @@
  * @module
  */
 export { Lane, type Providers } from "./lane/lane.ts";
+export type { LaneStats } from "./lane/lane_messages.ts";
 export { JoinedHandler } from "./link/joined_handler.ts";
 export { GROUP_LINKS_MAX, LinkGroup } from "./link/link_group.ts";
 export * from "./link/peer_link.ts";

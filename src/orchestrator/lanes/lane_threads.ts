@@ -1,7 +1,7 @@
 import { LandropicError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { ProtocolError } from "../../protocol/mod.ts";
-import { Lane, type Providers } from "../../sync/lane/mod.ts";
+import { Lane, type LaneStats, type Providers } from "../../sync/lane/mod.ts";
 import type { FromThread, LaneStart, PlainError, ToThread } from "./thread_messages.ts";
 
 /** What a lane is started with. */
@@ -20,6 +20,9 @@ export interface LaneOptions {
  */
 export class LaneThreads {
   readonly #idle: Worker[] = [];
+  readonly #running = new Set<Lane>();
+  /** Of lanes that have ended. */
+  readonly #past = { sentBytes: 0, receivedBytes: 0, sentPackets: 0, receivedPackets: 0 };
   readonly #isWanted: boolean;
 
   /** @param isWanted False to have all connections in one thread. */
@@ -35,6 +38,18 @@ export class LaneThreads {
     return this.#isWanted && Deno.build.os === "linux" && navigator.hardwareConcurrency > 1;
   }
 
+  /** Lanes whose connections are open. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** What all lanes so far have moved. */
+  traffic(): LaneStats {
+    const sum = { ...this.#past };
+    for (const lane of this.#running) addTo(sum, lane.stats());
+    return sum;
+  }
+
   /**
    * Makes a connection to a peer in a thread of its own. A new thread costs some 100 ms and 30 MB.
    *
@@ -48,6 +63,7 @@ export class LaneThreads {
     const lane = new Lane({ post, providers });
     const opened = Promise.withResolvers<Lane>();
     const end = (error: Error | undefined) => {
+      if (this.#running.delete(lane)) addTo(this.#past, lane.stats());
       lane.handleEnd(error);
       opened.reject(
         error ?? new LandropicError("peer_unreachable", "The peer closed the connection"),
@@ -56,6 +72,7 @@ export class LaneThreads {
     worker.onmessage = ({ data }: MessageEvent<FromThread>) => {
       switch (data.type) {
         case "open":
+          this.#running.add(lane);
           return opened.resolve(lane);
         case "log":
           return logger.log(data.level, data.message, data.fields);
@@ -82,6 +99,10 @@ export class LaneThreads {
       signal.removeEventListener("abort", onAbort);
     }
   }
+}
+
+function addTo(sum: { -readonly [Name in keyof LaneStats]: number }, stats: LaneStats): void {
+  for (const name of Object.keys(sum) as (keyof LaneStats)[]) sum[name] += stats[name];
 }
 
 function newWorker(): Worker {

@@ -47,6 +47,13 @@ export const FAMILIES: readonly Family[] = [
     ],
   },
   {
+    name: "landropic_lanes",
+    type: "gauge",
+    help: "Connections now that have threads of their own, besides the others",
+    labels: [],
+    samples: ({ lanes }) => single(lanes),
+  },
+  {
     name: "landropic_peer_connections",
     type: "gauge",
     help: "Connections of a peer that has said Hello: the size of its pool",

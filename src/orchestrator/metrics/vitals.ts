@@ -6,6 +6,8 @@ import type {
   Traffic,
   UdpCounters,
 } from "../../quic/mod.ts";
+import type { LaneStats } from "../../sync/mod.ts";
+import type { LaneThreads } from "../lanes/lane_threads.ts";
 import type { ConnectionPool } from "../pool/connection_pool.ts";
 import type { PoolCounters } from "../pool/pool_core.ts";
 import type { ServeCounters, ServedSession, ShareServer } from "../share_server.ts";
@@ -19,6 +21,7 @@ export interface VitalSources {
   >;
   readonly server: Pick<ShareServer, "counters" | "visitors">;
   readonly pool: Pick<ConnectionPool, "counters" | "states">;
+  readonly threads: Pick<LaneThreads, "running" | "traffic">;
   readonly sessions: SessionTally;
   /** Of this program. */
   readonly version: string;
@@ -30,7 +33,10 @@ export interface Vitals {
   readonly states: ConnectionStates;
   readonly endpoint: Readonly<EndpointCounters>;
   readonly socket: Readonly<UdpCounters>;
+  /** Bytes and packets of all connections; losses and streams of those of the main thread. */
   readonly traffic: Traffic;
+  /** Connections that have threads of their own. */
+  readonly lanes: number;
   readonly serve: ServeCounters;
   readonly pool: Readonly<PoolCounters>;
   readonly poolStates: ConnectionPool["states"];
@@ -60,7 +66,7 @@ export interface PeerVitals {
 
 /** Reads everything that is measured, now. Costs about 40 microseconds a connection. */
 export function readVitals(sources: VitalSources): Vitals {
-  const { endpoint, server, pool, sessions, version } = sources;
+  const { endpoint, server, pool, threads, sessions, version } = sources;
   const { user, system } = process.cpuUsage();
   const sums = { ...sessions.sums };
   const sessionsRunning = new Map<ServedSession["mode"], number>();
@@ -89,7 +95,8 @@ export function readVitals(sources: VitalSources): Vitals {
     states: endpoint.connectionStates,
     endpoint: endpoint.counters,
     socket: endpoint.socketCounters,
-    traffic: endpoint.traffic(),
+    traffic: withLanes(endpoint.traffic(), threads.traffic()),
+    lanes: threads.running,
     serve: server.counters,
     pool: pool.counters,
     poolStates: pool.states,
@@ -102,5 +109,15 @@ export function readVitals(sources: VitalSources): Vitals {
       residentBytes: process.memoryUsage.rss(),
       startSeconds: performance.timeOrigin / 1000,
     },
+  };
+}
+
+function withLanes(traffic: Traffic, lanes: LaneStats): Traffic {
+  return {
+    ...traffic,
+    sentBytes: traffic.sentBytes + lanes.sentBytes,
+    receivedBytes: traffic.receivedBytes + lanes.receivedBytes,
+    sentPackets: traffic.sentPackets + lanes.sentPackets,
+    receivedPackets: traffic.receivedPackets + lanes.receivedPackets,
   };
 }

@@ -9,6 +9,7 @@ import type { Orchestrator } from "../orchestrator.ts";
 import { callPeer, type ConnectedPeer } from "../peer_call.ts";
 import type { WireCounters } from "../session_wire.ts";
 import type { PacketCounter } from "./accepted_watch.ts";
+import { connectionsFor } from "./connections_for.ts";
 import { type GroupAction, GroupCore } from "./group_core.ts";
 import { StallWatch } from "./stall_watch.ts";
 import { type Counted, WireSum } from "./wire_sum.ts";
@@ -132,13 +133,20 @@ export class PooledPeer {
   }
 
   /**
-   * Many bytes are about to move, over so many connections: opens what is missing, meanwhile.
+   * Bytes are about to move: opens the connections that are worth having for so many, meanwhile.
    *
+   * @param options.asked How many connections the user wants, if that was said.
    * @param options.threads False to have them all in this thread, which can hold them to a rate.
    */
-  beginTransfer(connections: number, { threads }: { readonly threads: boolean }): void {
+  beginTransfer(
+    bytes: number,
+    { asked, threads }: { readonly asked: number | undefined; readonly threads: boolean },
+  ): void {
     if (this.#transfer !== undefined) return;
     this.#useThreads = threads;
+    const cores = threads ? navigator.hardwareConcurrency : 1;
+    const { rttMs } = this.connection.stats();
+    const connections = connectionsFor({ bytes, asked, cores, rttMs });
     this.#transfer = new AbortController();
     for (const id of this.#wires.keys()) if (id !== this.id) this.#orchestrator.pool.use(id);
     this.#core.want(connections);

@@ -1,19 +1,22 @@
 /**
  * What the transport does and costs: throughput of one stream by datagram size, latency of requests on an
- * idle and on a busy connection, handshakes, connections at once; and how long control messages take
- * beside a whole sync, files read, hashed and written. Each end is a process of its own, so that its
+ * idle and on a busy connection, handshakes, connections at once; how long control messages take beside a
+ * whole sync, files read, hashed and written; and such a sync of several files over more connections, all
+ * but the first in threads of their own. Each end is a process of its own, so that its
  * processor time and peak memory are known.
  *
  *     deno task bench:transport
  *
  * Options: `--sizes 1472,8900,16368` UDP payloads, `--seconds 3` of each throughput, `--requests 300`,
- * `--handshakes 100`, `--connections 1000`, `--sync-mib 1024` (0 leaves the sync out), `--udp linux|dgram`,
+ * `--handshakes 100`, `--connections 1000`, `--sync-mib 1024` (0 leaves syncs out), `--lanes 1,2,4`,
+ * `--udp linux|dgram`,
  * `--cc bbr|cubic|reno`, `--json`, and `--link loopback|lan1g|wan|lossy` for two hosts in network
  * namespaces (root), where throughput is measured beside that of TCP with each of `--tcp cubic,reno,bbr`,
- * and a sync only if it is asked for.
+ * and syncs only if they are asked for.
  */
 import { parseArgs } from "node:util";
 import { type Delays, measureControl } from "./control_bench.ts";
+import { meterSync } from "./metered_sync.ts";
 import { type Host, Netlab, parseNetProfile } from "../support/netlab/netlab.ts";
 import type { ConnectionsReport, LatencyReport, PushReport, Usage } from "./transport_end.ts";
 
@@ -44,6 +47,7 @@ if (import.meta.main) {
       handshakes: { type: "string", default: "100" },
       connections: { type: "string", default: "1000" },
       "sync-mib": { type: "string" },
+      lanes: { type: "string", default: "1,2,4" },
       udp: { type: "string", default: "auto" },
       cc: { type: "string", default: "bbr" },
       link: { type: "string" },
@@ -75,6 +79,15 @@ if (import.meta.main) {
       }
     }
   };
+  const syncByLanes = async (site: Site, what: string, mib: number) => {
+    if (mib === 0) return;
+    for (const lanes of values.lanes.split(",")) {
+      const options = { files: Array(8).fill(mib / 8), args: ["--connections", lanes] };
+      const figures = await meterSync(site, options, (sync) => sync);
+      const rate = `${(figures.bytes / figures.seconds / 1e6).toFixed(1)} MB/s`;
+      say(`${what} of 8 files, ${figures.connections} lanes`, rate, figures);
+    }
+  };
   const seconds = `--seconds=${values.seconds}`;
   if (values.link !== undefined) {
     const profile = parseNetProfile(values.link);
@@ -93,7 +106,9 @@ if (import.meta.main) {
       const tcp = await measure<PushReport>(lab, "push", [seconds], TCP_END);
       say(`TCP with ${control}, ${profile}`, throughput(tcp.client), tcp);
     }
-    await syncBeside(lab, `sync, ${profile}`, Number(values["sync-mib"] ?? 0));
+    const mib = Number(values["sync-mib"] ?? 0);
+    await syncBeside(lab, `sync, ${profile}`, mib);
+    await syncByLanes(lab, `sync, ${profile},`, mib);
   } else {
     for (const size of (values.sizes ?? "1472,8900,16368").split(",")) {
       await push(HERE, `throughput, ${size} B datagrams`, [seconds, `--datagrams=${size}`]);
@@ -117,7 +132,9 @@ if (import.meta.main) {
     ]);
     const text = `${held.client.connections} of ${values.connections} served`;
     say("connections at once", `${text} in ${held.client.seconds.toFixed(2)} s`, held);
-    await syncBeside(HERE, "sync", Number(values["sync-mib"] ?? 1024));
+    const mib = Number(values["sync-mib"] ?? 1024);
+    await syncBeside(HERE, "sync", mib);
+    await syncByLanes(HERE, "sync", mib);
   }
 }
 

@@ -195,12 +195,15 @@ export class PooledPeer {
 
   /** Dials, and joins the group with what comes of it. */
   async #join(signal: AbortSignal): Promise<void> {
+    const isByLane = this.#useThreads && this.#orchestrator.threads.areUsable;
     try {
       await this.group.primary.peerHello;
       if (!this.group.knows(FEATURE_GROUPS)) throw new Error("the peer works with one connection");
-      if (this.#useThreads && this.#orchestrator.threads.areUsable) await this.#joinByLane(signal);
+      if (isByLane) await this.#joinByLane(signal);
       else await this.#joinHere(signal);
     } catch (error) {
+      // It may be that one side can't have threads, and says so only by its silence.
+      if (isByLane) this.#useThreads = false;
       this.#core.handleDialFailed();
       this.#orchestrator.pool.count("failedJoins");
       this.#log("info", `no further connection with the peer: ${messageOf(error)}`);

@@ -7,6 +7,9 @@ import type { Provider } from "../transfer/provider.ts";
 import { decodeFailure } from "./lane_failure.ts";
 import type { FileReport, FromLane, JobEnd, LaneJob, LaneStats, ToLane } from "./lane_messages.ts";
 
+/** A busy thread answers within tens of milliseconds. */
+const CLOSE_TIMEOUT_MS = 3000;
+
 /** Finds what a session sends from. */
 export interface Providers {
   /** Waits until the session knows what it may send; `undefined` for one that is over. */
@@ -145,12 +148,14 @@ export class Lane {
     if (this.#isEnded) throw new LandropicError("peer_unreachable", "Connection ended");
   }
 
-  /** Ends the connection; {@linkcode ended} tells when the thread is through with it. */
+  /** Ends the connection. A thread that does not answer is waited for no longer than it may take. */
   async close(code: number = CLOSE_CODE.normal, error?: Error): Promise<void> {
     if (this.#isEnded) return;
     if (error !== undefined) this.handleEnd(error);
     this.#options.post({ type: "close", code });
+    const timer = setTimeout(() => this.handleEnd(undefined), CLOSE_TIMEOUT_MS);
     await this.ended;
+    clearTimeout(timer);
   }
 
   /** Takes what the thread says. */

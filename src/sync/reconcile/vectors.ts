@@ -26,9 +26,13 @@ export class Vectors {
    */
   taken(item: Item, winner: Side, isAsIs = true): MaybeVector {
     const other = this.of(item, across(winner));
-    const vector = joined(this.own(item, winner, isAsIs), other);
-    // The outcome has to outrank what it replaces, or other devices would take that for the newer one.
-    const isOpen = other !== undefined && !outranks(vector, other);
+    const own = this.own(item, winner, isAsIs);
+    const vector = joined(own, other);
+    // The outcome has to outrank what it replaces, or other devices would take that for the newer one. What
+    // comes back in spite of a deletion is a decision, too: another pair, which remembers the file as one
+    // that both had, decides for the deletion, and the two would be told apart by nothing.
+    const isBack = item.on(across(winner)) === undefined && !outranks(own, other);
+    const isOpen = other !== undefined && (isBack || !outranks(vector, other));
     return isOpen ? this.#decided(vector, winner) : vector;
   }
 

@@ -111,9 +111,9 @@ export class Lane {
       failure: undefined,
     };
     this.#jobs.set(id, running);
-    const cancel = () => this.#options.post({ type: "cancel", id });
+    const cancel = () => this.#post({ type: "cancel", id });
     signal.addEventListener("abort", cancel, { once: true });
-    this.#options.post({ type: "job", id, job });
+    this.#post({ type: "job", id, job });
     try {
       const end = await running.ended.promise;
       await running.handling;
@@ -136,14 +136,14 @@ export class Lane {
 
   /** Has all jobs end where they are: their rest is fetched elsewhere. */
   callOff(): void {
-    for (const id of this.#jobs.keys()) this.#options.post({ type: "cancel", id });
+    for (const id of this.#jobs.keys()) this.#post({ type: "cancel", id });
   }
 
   /** Asks the peer whether it is there. Resolves with its answer, rejects with the end of the lane. */
   async ping(): Promise<void> {
     const id = this.#next++;
     const answered = new Promise<void>((resolve) => this.#pings.set(id, resolve));
-    this.#options.post({ type: "ping", id });
+    this.#post({ type: "ping", id });
     await Promise.race([answered, this.ended]);
     if (this.#isEnded) throw new LandropicError("peer_unreachable", "Connection ended");
   }
@@ -151,8 +151,8 @@ export class Lane {
   /** Ends the connection. A thread that does not answer is waited for no longer than it may take. */
   async close(code: number = CLOSE_CODE.normal, error?: Error): Promise<void> {
     if (this.#isEnded) return;
+    this.#post({ type: "close", code });
     if (error !== undefined) this.handleEnd(error);
-    this.#options.post({ type: "close", code });
     const timer = setTimeout(() => this.handleEnd(undefined), CLOSE_TIMEOUT_MS);
     await this.ended;
     clearTimeout(timer);
@@ -199,11 +199,16 @@ export class Lane {
     this.#ended.resolve(error);
   }
 
+  /** Once the lane has ended its thread may serve another peer, whose requests have the same numbers. */
+  #post(message: ToLane): void {
+    if (!this.#isEnded) this.#options.post(message);
+  }
+
   #handleReports(id: number, reports: readonly FileReport[]): void {
     const job = this.#jobs.get(id);
     if (job === undefined) {
       for (const report of reports) if ("file" in report) discardHanded(report.file);
-      return this.#options.post({ type: "taken", count: reports.length });
+      return this.#post({ type: "taken", count: reports.length });
     }
     job.handling = job.handling.then(async () => {
       for (const report of reports) {
@@ -218,7 +223,7 @@ export class Lane {
           this.#fail(id, job, error);
         }
       }
-      this.#options.post({ type: "taken", count: reports.length });
+      this.#post({ type: "taken", count: reports.length });
     });
   }
 
@@ -234,23 +239,23 @@ export class Lane {
 
   #fail(id: number, job: RunningJob, error: unknown): void {
     job.failure ??= { error };
-    this.#options.post({ type: "cancel", id });
+    this.#post({ type: "cancel", id });
   }
 
   async #grant({ id, request }: FromLane & { type: "ask" }): Promise<void> {
     try {
       const provider = await this.#options.providers.providerOf(request.session);
       const grant = provider?.grant(request);
-      this.#options.post({ type: "grant", id, grant });
+      this.#post({ type: "grant", id, grant });
     } catch (error) {
       if (error instanceof ProtocolError) await this.close(CLOSE_CODE.protocol, error);
-      else this.#options.post({ type: "grant", id, grant: undefined });
+      else this.#post({ type: "grant", id, grant: undefined });
     }
   }
 
   async #find({ id, session, path }: FromLane & { type: "find" }): Promise<void> {
     const provider = await this.#options.providers.providerOf(session).catch(() => undefined);
-    this.#options.post({ type: "found", id, file: provider?.find(path) });
+    this.#post({ type: "found", id, file: provider?.find(path) });
   }
 
   async #count({ session, bytes, paths }: FromLane & { type: "served" }): Promise<void> {

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { RelPath } from "../../../src/base/paths.ts";
 import { ProtocolError, type Request } from "../../../src/protocol/mod.ts";
 import { openRoot, Recipe, RecipeBuilder, recipeOf, type Root } from "../../../src/store/mod.ts";
+import { Lane } from "../../../src/sync/lane/lane.ts";
 import { LaneFetcher } from "../../../src/sync/lane/lane_fetcher.ts";
 import type { FileReport } from "../../../src/sync/lane/lane_messages.ts";
 import { rootRef } from "../../../src/sync/lane/lane_messages.ts";
@@ -378,4 +379,21 @@ Deno.test({
     await peer.close();
     await lane.ended;
   },
+});
+
+Deno.test("a lane that has ended says nothing more to its thread, which may serve another peer", async () => {
+  const provider = Promise.withResolvers<Provider | undefined>();
+  const posted: string[] = [];
+  const lane = new Lane({
+    post: ({ type }) => posted.push(type),
+    providers: { providerOf: () => provider.promise },
+  });
+  const request = { kind: "get-files", session: 1, files: [] } as const;
+  lane.handleMessage({ type: "ask", id: 1, request });
+  lane.handleMessage({ type: "find", id: 2, session: 1, path: "a" as RelPath });
+  lane.handleEnd(undefined);
+  provider.resolve({ grant: () => ({}), find: () => ({}) } as unknown as Provider);
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  await lane.close();
+  assert.deepEqual(posted, []);
 });

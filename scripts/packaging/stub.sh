@@ -1,7 +1,8 @@
 #!/bin/sh
 # landropic @VERSION@ for @TARGET@: this script, then a gzipped tar of the runtime and the program. The
 # first start unpacks it into the user's cache; later starts check what lies there and become it.
-# POSIX sh. Needs tar gzip tail ls mv mkdir chmod rm id uname env printf mktemp mkfifo find: any base system.
+# POSIX sh. Needs tar gzip tail ls mv mkdir chmod rm uname printf mktemp mkfifo find: any base system.
+# A later start forks twice at most, since on a slow machine that is what it takes its time for.
 set -u
 id=@ID@ skip=@SKIP@ sum=@SUM@ megabytes=@MEGABYTES@
 files='@FILES@'
@@ -18,24 +19,31 @@ die() {
 }
 
 # ready DIR: DIR is this user's alone, nobody else can put another in its place, and it holds every file,
-# whole, ours and closed to others. Forks twice; the contents were checked when they were unpacked.
+# whole, ours and closed to others. Forks once; the contents were checked when they were unpacked. Leaves
+# the environment as text in $variables.
 ready() {
   [ -d "$1" ] && [ ! -L "$1" ] && [ -x "$1/deno" ] || return 1 # not -x on a noexec mount
+  # The folder that is ours (-O) is the one that ls looks at, whatever happens to its path meanwhile.
   # shellcheck disable=SC2086
-  found=$(cd -P -- "$1" 2>/dev/null && LC_ALL=C exec ls -dln -- . .. $files 2>/dev/null) || return 1
-  sizes=
-  while read -r mode _ owner _ size _ _ _ name; do
-    [ "$owner" = "$uid" ] || return 1
-    case $name:$mode in
+  found=$(export -p; printf '='
+    cd -P -- "$1" 2>/dev/null && [ -O . ] && LC_ALL=C exec ls -dln -- . .. $files 2>/dev/null) || return 1
+  variables=${found%=*}
+  set -f
+  # shellcheck disable=SC2086
+  set -- ${found##*=} # no row has this character
+  set +f
+  ours=${3:-} sizes=
+  while [ $# -ge 9 ]; do # mode, links, owner, group, size, month, day, time or year, name
+    [ "$3" = "$ours" ] || return 1
+    case $9:$1 in
       *+) return 1 ;; # an access control list
       .:drwx------*) ;;
       ..:drwx?-??-?*) ;;
-      [!.]*:-????-??-*) sizes="$sizes$size $name," ;;
+      [!.]*:-????-??-*) sizes="$sizes$5 $9," ;;
       *) return 1 ;;
     esac
-  done <<END
-$found
-END
+    shift 9
+  done
   [ "$sizes" = "$want" ]
 }
 
@@ -90,20 +98,44 @@ running() {
   case $commands in *"$1/deno "*) return 0 ;; *) return 1 ;; esac
 }
 
-# tidy BASE: removes versions that nobody started for two weeks, and what interrupted starts left.
+# tidy BASE: removes versions that nobody started for two weeks, and what interrupted starts left. Forks
+# only if there is more than the version that starts.
 tidy() {
-  for old in "$1"/????????????????  "$1"/.new.* "$1"/.old.*; do
-    [ -d "$old" ] && [ "$old" != "$1/$id" ] || continue
+  base=$1
+  set --
+  for old in "$base"/???????????????? "$base"/.new.* "$base"/.old.*; do
+    [ -d "$old" ] || continue
     case ${old##*/} in
-      .old.*) ;;
-      .new.*) [ -n "$(find "$old" -prune -mmin +60 2>/dev/null)" ] || continue ;;
-      *[!0-9a-f]*) continue ;;
-      *) [ -n "$(find "$old/.used" -mtime +14 2>/dev/null)" ] && ! running "$old" || continue
+      "$id" | *[!A-Za-z0-9.]*) ;;
+      .*) set -- "$@" "${old##*/}" ;;
+      *[!0-9a-f]*) ;;
+      *) set -- "$@" "${old##*/}/.used" ;;
+    esac
+  done
+  [ $# -gt 0 ] || return 0
+  for old in $(cd -- "$base" && exec find "$@" -prune \
+    \( -name .used -mtime +14 -o -name '.new.*' -mmin +60 -o -name '.old.*' \) 2>/dev/null); do
+    case $old in
+      */.used)
+        old=$base/${old%/.used}
+        ! running "$old" || continue
         # Out of the way first: nobody may find half of it.
-        mv -- "$old" "$1/.old.$$" 2>/dev/null || continue
-        old=$1/.old.$$ ;;
+        mv -- "$old" "$base/.old.$$" 2>/dev/null || continue
+        old=$base/.old.$$ ;;
+      *) old=$base/$old ;;
     esac
     rm -rf -- "$old"
+  done
+}
+
+# scrub TEXT: unsets each variable that TEXT names and the runtime, but no user of this program, would mean.
+scrub() {
+  for prefix in DENO_ NODE_ OTEL_DENO; do
+    rest=$1
+    while :; do
+      case $rest in *"$prefix"*) rest=${rest#*"$prefix"} ;; *) break ;; esac
+      unset "$prefix${rest%%[!ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_]*}"
+    done
   done
 }
 
@@ -113,12 +145,7 @@ launch() {
   dir=$1
   shift
   # The runtime's own settings are not the user's to make here, and its cache is not the user's Deno's.
-  case $(set) in
-    *DENO* | *NODE_*)
-      for name in $(env | while IFS= read -r line; do
-        case $line in (DENO_[A-Z]*=* | OTEL_DENO*=* | NODE_[A-Z]*=*) printf '%s\n' "${line%%=*}" ;; esac
-      done); do unset "$name"; done 2>/dev/null ;;
-  esac
+  scrub "$variables"
   DENO_DIR=$dir/.deno DENO_NO_UPDATE_CHECK=1 DENO_NO_PROMPT=1
   export DENO_DIR DENO_NO_UPDATE_CHECK DENO_NO_PROMPT
   # Deno reads $HOME/.npmrc whatever its flags, and stops if it is not to its liking. The program's first
@@ -132,7 +159,7 @@ launch() {
   exec "$dir/deno" run @FLAGS@ "$@"
 }
 
-uid=$(id -u) alive='' refused=''
+alive='' refused='' variables=''
 cache=${XDG_CACHE_HOME:-}
 case $cache in /*) ;; *) cache=${HOME:+$HOME/.cache} ;; esac
 base=$cache/landropic

@@ -113,6 +113,16 @@ exeTest(
         OTEL_DENO: "true",
       },
     });
+    // Texts that look like what the head reads out of them.
+    const row = "-rw------- 1 0 0 1 Jan 1 2020 deno";
+    await box.works({
+      env: {
+        PWNED: `x\n=\n= ${row}\nexport DENO_V8_FLAGS='é`,
+        DENO_V8_FLAGS: `--jitless\n=${row}`,
+        DENO_: "",
+        NODE_OPTIONS: "'$(exit 7)`exit 7`*",
+      },
+    });
   },
 );
 

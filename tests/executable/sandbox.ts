@@ -184,6 +184,6 @@ export async function missing(
 
 /** What the executable's head says it needs, with a tool that knows SHA-256. */
 const TOOLS = [
-  ...["tar", "gzip", "tail", "ls", "mv", "mkdir", "chmod", "rm", "id", "uname", "mktemp", "mkfifo"],
-  ...["find", "env", "printf", Deno.build.os === "darwin" ? "shasum" : "sha256sum"],
+  ...["tar", "gzip", "tail", "ls", "mv", "mkdir", "chmod", "rm", "uname", "mktemp", "mkfifo"],
+  ...["find", "printf", Deno.build.os === "darwin" ? "shasum" : "sha256sum"],
 ];

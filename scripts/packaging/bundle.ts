@@ -1,7 +1,7 @@
 /**
  * Bundles the program and its workers into a few flat modules that import nothing from outside.
  *
- * Dynamic imports become modules of their own, loaded when they are reached: `--help` parses a tenth of
+ * Dynamic imports become modules of their own, opened when they are reached: `--help` reads a tenth of
  * the program.
  */
 import { basename, join, resolve } from "node:path";
@@ -9,6 +9,7 @@ import { pathToFileURL } from "node:url";
 import type { BuildFacts } from "./build_facts.ts";
 import { denoCommand } from "./deno_command.ts";
 import { nameModules } from "./module_names.ts";
+import { ENVIRONMENT_TEXT, LAZY_BUILTINS, REQUIRE_TEXT } from "./preludes.ts";
 
 /** The bundled program. */
 export interface Bundle {
@@ -72,6 +73,9 @@ async function runBundler(root: string, folder: string, { facts, entries }: Bund
     "#build": await file("build.ts", `export const BUILD = ${JSON.stringify(facts)};\n`),
     "#native": join(root, "src/quic/native_packed.ts"),
   };
+  for (const [name, text] of LAZY_BUILTINS) {
+    imports[name] = await file(`${name.replace(":", "_")}.mjs`, text);
+  }
   for (const [name, target] of Object.entries(imports)) {
     if (/^(\/|\.\.?\/)/.test(target)) imports[name] = pathToFileURL(resolve(root, target)).href;
   }
@@ -116,14 +120,15 @@ function finish(
       started.add(worker);
       return `${quote}./${worker}.mjs${quote}`;
     });
-    return [name, (linked.includes(REQUIRE_SHIM) ? REQUIRE : "") + linked];
+    const lazy = linked.replace(DYNAMIC_IMPORT, "import([$1][0])");
+    return [name, (lazy.includes(REQUIRE_SHIM) ? REQUIRE_TEXT : "") + lazy];
   }));
   const unknown = [...started].find((name) => !workers.includes(name));
   if (unknown !== undefined) throw new Error(`${unknown}.ts is started but not in src`);
   const unused = workers.find((name) => !started.has(name));
   if (unused !== undefined) throw new Error(`no module starts ${unused}.ts by its URL`);
   // Imports are evaluated in order: the environment is the user's before any other module looks at it.
-  finished.set(`${ENVIRONMENT}.mjs`, RESTORE_ENVIRONMENT);
+  finished.set(`${ENVIRONMENT}.mjs`, ENVIRONMENT_TEXT);
   finished.set(`${MAIN}.mjs`, `import"./${ENVIRONMENT}.mjs";import"./${PROGRAM}.mjs";\n`);
   return finished;
 }
@@ -143,24 +148,10 @@ const PROGRAM = "program";
 const WORKER_URL = /(["'`])\.{1,2}\/(?:[\w.-]+\/)*(\w+_worker)\.ts\1/g;
 
 /**
- * CommonJS packages call `require("node:os")`; the bundler turns that into a shim that throws unless a
- * `require` is in scope. This one knows built-in modules only, so that nothing is ever looked up in a
- * node_modules folder above the cache.
- *
- * The parser of the command line requires modules that it never uses here. Loading those that are plain
- * namespaces at their first use takes 20 ms off every start, a quarter of what `--help` takes.
+ * A dynamic import of a module of the bundle. The runtime reads every module that an import names in a
+ * literal before the program starts, also those that are never reached; it can't see through anything else.
  */
-const REQUIRE = `import events from"node:events";` +
-  `const load=name=>{const found=process.getBuiltinModule(name);if(found)return found;` +
-  `throw Object.assign(new Error("not bundled: "+name),{code:"MODULE_NOT_FOUND"})};` +
-  `const require=name=>/^(node:)?events$/.test(name)?events:` +
-  `/^(node:)?(child_process|fs|path|process)$/.test(name)?new Proxy({},{` +
-  `get:(_,key)=>load(name)[key],set:(_,key,value)=>Reflect.set(load(name),key,value),` +
-  `has:(_,key)=>key in load(name)}):load(name);`;
-const REQUIRE_SHIM = "Dynamic require of";
+const DYNAMIC_IMPORT = /\bimport\(("\.\/\w+\.mjs")\)/g;
 
-/** Undoes what stub.sh does to the environment for the sake of the runtime alone. */
-const RESTORE_ENVIRONMENT = `const env=Deno.env,home=env.get("LANDROPIC_CALLER_HOME");` +
-  `home===undefined?env.delete("HOME"):env.set("HOME",home);` +
-  `for(const name of["LANDROPIC_CALLER_HOME","DENO_DIR","DENO_NO_UPDATE_CHECK","DENO_NO_PROMPT"])` +
-  `env.delete(name);\n`;
+/** What the bundler puts in place of the `require` of CommonJS packages, unless one is in scope. */
+const REQUIRE_SHIM = "Dynamic require of";

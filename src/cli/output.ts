@@ -41,10 +41,21 @@ export class Output {
   /** Adds text to stdout; the caller ends its lines. */
   out(text: string): void {
     if (this.#closed) return;
+    if (this.#pending.length + text.length >= STDOUT_BUFFER_CHARS) return this.outAtOnce(text);
     if (this.#stdout.isTerminal) this.#clearStatus();
     this.#pending += text;
-    if (this.#pending.length >= STDOUT_BUFFER_CHARS) this.flush();
-    else this.#timer ??= setTimeout(() => this.flush(), 0);
+    this.#timer ??= setTimeout(() => this.flush(), 0);
+  }
+
+  /**
+   * Writes text to stdout at once, for a run that has nothing else to say: the first timer of a process
+   * costs it 10 ms, since the runtime loads modules for it.
+   */
+  outAtOnce(text: string): void {
+    if (this.#closed) return;
+    if (this.#stdout.isTerminal) this.#clearStatus();
+    this.#pending += text;
+    this.flush();
   }
 
   /** Writes text to stderr at once, after what stdout still holds back. */

@@ -37,7 +37,7 @@ export interface HelpStyle {
  */
 export function parseLine(args: readonly string[], style: HelpStyle): ParsedLine {
   const state: LineState = { text: "", errorText: "", occurrences: [] };
-  const program = createProgram(state, style);
+  const program = createProgram(args, state, style);
   try {
     program.parse(args as string[], { from: "user" });
   } catch (error) {
@@ -60,7 +60,7 @@ interface LineState {
   called?: { readonly spec: CommandSpec<Command>; readonly operands: readonly string[] };
 }
 
-function createProgram(state: LineState, style: HelpStyle): Program {
+function createProgram(args: readonly string[], state: LineState, style: HelpStyle): Program {
   const program = new Program("landropic");
   prepare(program, state, style, "Flags:");
   program
@@ -74,7 +74,12 @@ function createProgram(state: LineState, style: HelpStyle): Program {
     .addHelpCommand(helpCommand("Looking closer:"))
     .addHelpText("after", EPILOG);
   addFlags(program, GLOBAL_FLAGS, state, "Flags:");
-  for (const spec of COMMANDS) addCommand(program, spec, state, style);
+  const words = new Set(args);
+  for (const spec of COMMANDS) {
+    const [word] = spec.name.split(" ") as [string];
+    if (words.has(word)) addCommand(program, spec, state, style);
+    else listCommand(program, word, spec);
+  }
   return program;
 }
 
@@ -113,6 +118,18 @@ function helpCommand(group: string): Program {
     .description("show help for a command")
     .helpGroup(group)
     .helpOption(false);
+}
+
+/**
+ * A command that this line can't call, since its name is nowhere in it: a line in the list of commands.
+ * Making all of each command would take most of a short run's time.
+ */
+function listCommand(program: Program, word: string, spec: CommandSpec<Command>): void {
+  if (program.commands.some((command) => command.name() === word)) return;
+  const { summary, group } = word === spec.name
+    ? spec
+    : { summary: PEERS_SUMMARY, group: PEERS_GROUP };
+  program.addCommand(new Program(word).summary(summary).helpGroup(group));
 }
 
 function addCommand(
@@ -156,7 +173,7 @@ function groupCommand(
   group
     .summary(PEERS_SUMMARY)
     .description("Lists, trusts, removes and renames peers. Alone, it lists them.")
-    .helpGroup("Devices:")
+    .helpGroup(PEERS_GROUP)
     .usage("[list|trust|remove|rename] [args] [flags]")
     .addHelpCommand(helpCommand("Commands:"))
     .addHelpText("after", examples(commandsOf(name).map(({ examples: [first] }) => first!)));
@@ -213,6 +230,8 @@ function examples(of: CommandSpec<unknown>["examples"]): string {
   return `\nExamples:\n${lines.join("\n")}`;
 }
 
+/** The heading in help that the group of commands `peers` stands under. */
+const PEERS_GROUP = "Devices:";
 const GLOBAL_HEADING = "Flags of every command:";
 
 const EPILOG = `

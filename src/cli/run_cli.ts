@@ -86,7 +86,7 @@ class CliRun implements Disposable {
       width: Math.min(columns(), HELP_COLUMNS_MAX),
       color: this.#options.color && stdout.isTerminal,
     });
-    if (line.kind === "text") return this.#output.out(line.text);
+    if (line.kind === "text") return this.#output.outAtOnce(line.text);
     const beforeExit = () => this.#output.status("");
     this.#signals = new StopSignals(this.#host.signals, this.#stop, beforeExit);
     const command = await this.#build(line.spec, line.operands, line.occurrences);

@@ -3,6 +3,8 @@
  * those of Linux on x86-64 and arm64, which agree on all of them.
  */
 
+import { openSystemLibrary } from "../base/system_library.ts";
+
 const SYMBOLS = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
@@ -27,6 +29,11 @@ const SYMBOLS = {
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
+const FOR_ANY_SOCKET = [
+  ...["__errno_location", "socket", "bind", "close", "getsockname", "setsockopt", "sendmsg"],
+  ...["recvmsg", "poll", "eventfd", "calloc", "free"],
+] as const;
+
 /** The C library's functions, ready to call. */
 export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
@@ -34,7 +41,7 @@ let loaded: Libc | undefined;
 
 /** Opens the C library, once. @throws if this is no Linux with glibc, or FFI is not allowed. */
 export function loadLibc(): Libc {
-  loaded ??= Deno.dlopen("libc.so.6", SYMBOLS).symbols;
+  loaded ??= openSystemLibrary("libc.so.6", SYMBOLS, FOR_ANY_SOCKET);
   return loaded;
 }
 

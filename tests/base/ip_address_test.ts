@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isIPv4 } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 import fc from "fast-check";
 import {
   formatIpAddress,
@@ -83,4 +83,50 @@ Deno.test("isIpv4() says the same as node:net", () => {
   for (const text of ["1.2.3.4\n", "1.2.3.4.", ".1.2.3.4", "::1", "255.255.255.255", "0.0.0.0"]) {
     assert.equal(isIpv4(text), isIPv4(text), text);
   }
+});
+
+Deno.test("parseIpAddress() takes the same texts for IPv6 as node:net", () => {
+  const group = fc.oneof(
+    fc.integer({ min: 0, max: 0x10fff }).map((value) => value.toString(16)),
+    fc.constantFrom("", "0", "0000", "00000", "FFFF", "g", "-1", " 1", "1.2.3.4", "1.2.3", "::"),
+  );
+  const good = fc.integer({ min: 0, max: 0xffff }).map((value) => value.toString(16));
+  const joined = (groups: fc.Arbitrary<string>) =>
+    fc.array(groups, { maxLength: 9 }).map((parts) => parts.join(":"));
+  const shortened = fc.tuple(joined(good), joined(good)).map((parts) => parts.join("::"));
+  fc.assert(
+    fc.property(fc.oneof(joined(group), joined(good), shortened), (text) => {
+      assert.equal(parseIpAddress(text)?.family === 6, isIPv6(text), text);
+    }),
+    { numRuns: 2000 },
+  );
+  for (
+    const text of [
+      ...[
+        "::",
+        ":",
+        ":::",
+        "::1\n",
+        "1::",
+        "::1::",
+        "1:2:3:4:5:6:7::",
+        "::2:3:4:5:6:7:8",
+        "::1.2.3.4",
+      ],
+      ...[
+        "1::2:3:4:5:6:7:8",
+        "1:2:3:4:5:6:1.2.3.4",
+        "1:2:3:4:5:6:7:1.2.3.4",
+        "1.2.3.4::",
+        "1.2.3.4::1",
+      ],
+      ...[
+        "1:2:3:4:5:6:7:8",
+        "1:2:3:4:5:6:7:8:9",
+        "1:2:3:4:5:6:7:",
+        ":1:2:3:4:5:6:7",
+        "::1.2.3.4:5",
+      ],
+    ]
+  ) assert.equal(parseIpAddress(text)?.family === 6, isIPv6(text), text);
 });

@@ -1,3 +1,4 @@
+import { openSystemLibrary } from "../../base/system_library.ts";
 import { actionOn, reasonOfCode, StoreError } from "../store_error.ts";
 
 const SYMBOLS = {
@@ -45,6 +46,11 @@ const SYMBOLS = {
   fsync: { parameters: ["i32"], result: "i32", nonblocking: true },
   syncfs: { parameters: ["i32"], result: "i32", nonblocking: true },
 } as const;
+
+/** What a run that finds nothing changed calls. A library with `statx` (glibc 2.28) has all the others. */
+const FOR_READING = [
+  ...["__errno_location", "syscall", "openat", "close", "getdents64", "statx", "pread", "fstatfs"],
+] as const;
 
 type Declared = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
@@ -132,7 +138,7 @@ function tryLoad(): Libc | undefined {
   // The layouts of the structures in this folder are those of 64-bit little-endian Linux.
   if (Deno.build.os !== "linux") return undefined;
   try {
-    const call = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
+    const call = openSystemLibrary("libc.so.6", SYMBOLS, FOR_READING);
     const location = call.__errno_location();
     if (location === null) return undefined;
     // The place is fixed for the life of the thread, so reading it costs no call that could

@@ -1,5 +1,6 @@
 import { builtin } from "../base/builtin.ts";
 import type { Bytes } from "../base/bytes.ts";
+import { BlockBuffers } from "./block_buffers.ts";
 import { looksRandom } from "./compressible.ts";
 import { ProtocolError } from "./errors.ts";
 
@@ -24,6 +25,11 @@ export const WRITE_BYTES_COPIED = 4096;
 /** Bounds the memory a peer's zstd frame may ask for: a window of 8 MiB (RFC 8878 section 3.1.1.1.2). */
 const WINDOW_LOG_MAX = 23;
 
+const NOTHING: Bytes = new Uint8Array(0);
+// With room for the end mark behind the last block.
+const writeBuffers = new BlockBuffers(2 * BLOCK_HEADER_BYTES + BLOCK_BYTES_MAX);
+const readBuffers = new BlockBuffers(2 * (BLOCK_HEADER_BYTES + BLOCK_BYTES_MAX));
+
 /** What a byte sink takes: resolves once the bytes are accepted and the buffer may be reused. */
 export type WriteBytes = (bytes: Uint8Array) => Promise<void>;
 /** What a byte source gives: bytes read into the buffer, or `null` at the end. */
@@ -37,8 +43,7 @@ export type ReadBytes = (into: Uint8Array) => Promise<number | null>;
  * MiB.
  */
 export class BlockWriter {
-  // With room for the end mark behind the last block.
-  readonly #buffer: Bytes = new Uint8Array(2 * BLOCK_HEADER_BYTES + BLOCK_BYTES_MAX);
+  #buffer: Bytes = writeBuffers.take();
   readonly #write: WriteBytes;
   readonly #compress: boolean;
   #length = 0;
@@ -88,11 +93,16 @@ export class BlockWriter {
     if (this.#length > 0) await this.#write(this.#buffer.subarray(0, this.#seal()));
   }
 
-  /** Sends what is open and the end mark; the stream itself is the caller's to finish. */
+  /**
+   * Sends what is open and the end mark; the stream itself is the caller's to finish. The writer is used up,
+   * and {@linkcode room} somebody else's.
+   */
   async finish(): Promise<void> {
     const end = this.#length > 0 ? this.#seal() : 0;
     writeHeader(this.#buffer, end, { encoding: ENCODING_END, raw: 0, encoded: 0, crc: 0 });
     await this.#write(this.#buffer.subarray(0, end + BLOCK_HEADER_BYTES));
+    writeBuffers.giveBack(this.#buffer);
+    this.#buffer = NOTHING;
   }
 
   async #writeOver(bytes: Uint8Array): Promise<void> {
@@ -144,7 +154,7 @@ export class BlockWriter {
 /** Reads what {@linkcode BlockWriter} wrote. Lengths are checked before anything is reserved. */
 export class BlockReader {
   readonly #read: ReadBytes;
-  readonly #buffer: Bytes = new Uint8Array(2 * (BLOCK_HEADER_BYTES + BLOCK_BYTES_MAX));
+  #buffer: Bytes = readBuffers.take();
   #start = 0;
   #end = 0;
   #ended = false;
@@ -175,6 +185,8 @@ export class BlockReader {
     const crc = view.getUint32(9);
     if (encoding === ENCODING_END) {
       this.#ended = true;
+      readBuffers.giveBack(this.#buffer);
+      this.#buffer = NOTHING;
       return null;
     }
     checkHeader(encoding, rawLength, encodedLength);

@@ -237,3 +237,13 @@ Deno.test("RecordReader.record() refuses what is cut off, wrong or over its leng
     await assert.rejects(async () => await records.record(59, parsePair), ProtocolError, name);
   }
 });
+
+Deno.test("writers and readers under way at once, and one after the other, do not mix", async () => {
+  const contents = Array.from({ length: 5 }, (_, i) => new Uint8Array(300_000).fill(i + 1));
+  for (let round = 0; round < 3; round++) {
+    const encoded = await Promise.all(contents.map((part) => encode([part], false)));
+    const readers = encoded.map((bytes) => reader(bytes, 50_000));
+    const decoded = await Promise.all(readers.map((blocks) => decode(blocks)));
+    assert.deepEqual(decoded, contents);
+  }
+});

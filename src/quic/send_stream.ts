@@ -39,6 +39,7 @@ export class SendStream implements Disposable, AsyncDisposable {
   #tail = -1;
   #hasSent = false;
   #urgency = URGENCY_DEFAULT;
+  #isIncremental = true;
 
   constructor(readonly id: number, host: StreamHost) {
     this.#host = host;
@@ -95,6 +96,11 @@ export class SendStream implements Disposable, AsyncDisposable {
     return this.#urgency;
   }
 
+  /** True if it takes turns with those of equal urgency; see `setPriority()`. */
+  get isIncremental(): boolean {
+    return this.#isIncremental;
+  }
+
   /** True for a stream that waits for no turn. */
   get isUrgent(): boolean {
     return this.#urgency === URGENT;
@@ -110,6 +116,7 @@ export class SendStream implements Disposable, AsyncDisposable {
   setPriority(urgency: number, isIncremental: boolean): void {
     if (this.#end || this.#host.lost) return;
     this.#urgency = urgency;
+    this.#isIncremental = isIncremental;
     this.#host.native.streamPriority(this.id, urgency, isIncremental);
   }
 

@@ -322,11 +322,11 @@ export class StreamTable implements StreamHost {
     readers.length = kept;
   }
 
-  /** Most urgent first; those of equal urgency share. @returns True if the budget ended it. */
+  /** Most urgent first. @returns True if somebody waits for nothing but another turn. */
   #serveWriters(mayWrite: boolean): boolean {
     const all = this.#writers;
     if (all.length === 0) return false;
-    if (all.length > 1) all.sort((a, b) => a.urgency - b.urgency);
+    if (all.length > 1) all.sort(byPriority);
     const left: SendStream[] = [];
     let isShort = false;
     for (let from = 0, to = 0; from < all.length; from = to) {
@@ -340,9 +340,13 @@ export class StreamTable implements StreamHost {
     return isShort;
   }
 
-  /** Serves writers in turns; puts those that still wait into `left`, those not reached first. */
+  /**
+   * Serves writers of equal urgency: those that don't share one after the other, then the rest in turns.
+   * Puts those that still wait into `left`, those not reached first.
+   */
   #serveEqual(writers: readonly SendStream[], isUrgent: boolean, left: SendStream[]): boolean {
     let able = writers;
+    let waits = false;
     const stuck: SendStream[] = [];
     const isOver = () =>
       (!isUrgent && this.writeBudgetBytes <= 0) || stuck.length >= STUCK_WRITERS_PER_TURN;
@@ -353,13 +357,28 @@ export class StreamTable implements StreamHost {
           again.push(...able.slice(i));
           break;
         }
-        const result = able[i]!.serve(WRITE_SHARE_BYTES);
-        if (result === "more") again.push(able[i]!);
-        else if (result === "blocked") stuck.push(able[i]!);
+        const writer = able[i]!;
+        const result = writer.serve(writer.isIncremental ? WRITE_SHARE_BYTES : Infinity);
+        if (result === "more") again.push(writer);
+        else if (result === "blocked") stuck.push(writer);
+        else if (!isUrgent && !writer.isIncremental && i + 1 < able.length) {
+          // It goes on writing before the next turn, and is still first.
+          waits = true;
+          again.push(...able.slice(i + 1));
+          break;
+        }
       }
       able = again;
+      if (waits) break;
     }
     left.push(...able, ...stuck);
-    return able.length > 0 && this.writeBudgetBytes <= 0;
+    return able.length > 0 && (waits || this.writeBudgetBytes <= 0);
   }
+}
+
+/** Most urgent first; of equal ones those that don't share, the oldest first. The others keep their order. */
+function byPriority(a: SendStream, b: SendStream): number {
+  if (a.urgency !== b.urgency) return a.urgency - b.urgency;
+  if (a.isIncremental || b.isIncremental) return Number(a.isIncremental) - Number(b.isIncremental);
+  return a.id - b.id;
 }

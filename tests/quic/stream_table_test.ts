@@ -368,6 +368,50 @@ Deno.test("waiting writers are served by urgency, and in turns where it is the s
   assert.deepEqual(order, [4, 12, 4, 12, 0, 8, 0, 8]);
 });
 
+Deno.test("writers that don't share are served one after the other, the oldest first", async () => {
+  const { native, table } = makeTable("client");
+  const order: number[] = [];
+  const original = native.streamSend.bind(native);
+  native.streamSend = (id, part, fin) => {
+    const taken = original(id, part, fin);
+    if (taken! > 1) order.push(id);
+    return taken;
+  };
+  const streams = await Promise.all([0, 1, 2].map(() => table.openBidi()));
+  for (const { id } of streams) native.stream(id).capacity = 0;
+  // Each writes its next block as soon as one is taken, as an answer does; the youngest asks first.
+  const answer = async ({ send }: typeof streams[0]) => {
+    send.setPriority(64, false);
+    for (let block = 0; block < 3; block++) await send.write(new Uint8Array(256 << 10));
+  };
+  const answers = streams.reverse().map(answer);
+  for (const { id } of streams) native.stream(id).capacity = Infinity;
+  for (let turn = 0; turn < 9; turn++) {
+    const hasMore = table.serve(nowMs, true);
+    assert.equal(hasMore || turn >= 2, true, "those behind wait for another turn");
+    for (let i = 0; i < 9; i++) await Promise.resolve();
+  }
+  await Promise.all(answers);
+  assert.deepEqual(order.filter((id, i) => id !== order[i - 1]), [0, 4, 8]);
+});
+
+Deno.test("a writer that is stuck keeps nobody from being served, whether it shares or not", async () => {
+  const { native, table } = makeTable("client");
+  const streams = await Promise.all([0, 1].map(() => table.openBidi()));
+  for (const { id } of streams) native.stream(id).capacity = 0;
+  const writes = streams.map(({ send }) => {
+    send.setPriority(64, false);
+    return send.write(new Uint8Array(1000));
+  });
+  native.stream(streams[1]!.id).capacity = Infinity;
+  table.serve(nowMs, true);
+  await writes[1];
+  assert.equal(native.stream(streams[0]!.id).sent.length, 0);
+  native.stream(streams[0]!.id).capacity = Infinity;
+  table.serve(nowMs, true);
+  await writes[0];
+});
+
 Deno.test("a message's reader is served before those of bulk, whoever came first", async () => {
   const { native, table } = makeTable("server");
   native.stream(0).incoming.push(bytes(1));

@@ -6,7 +6,7 @@ import type { BulkRequest } from "../link/bulk.ts";
 import { JoinedHandler } from "../link/joined_handler.ts";
 import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
 import { CLOSE_CODE, type DuplexStream } from "../link/transport.ts";
-import { bulkUrgency, FileServer, type ServedFile } from "../transfer/file_server.ts";
+import { FileServer, type ServedFile, setBulkPriority } from "../transfer/file_server.ts";
 import { type JobPort, runJob } from "./lane_job.ts";
 import type {
   BulkGrant,
@@ -169,7 +169,7 @@ export class LaneHost implements LinkHandler, Disposable {
       paths = [];
     };
     const find = (path: RelPath) => files.get(path);
-    stream.send.setPriority(bulkUrgency(request, find), true);
+    setBulkPriority(stream.send, request, find);
     const server = new FileServer({
       root: this.#root(grant.root),
       find,

@@ -16,7 +16,7 @@ import {
   writeFileHead,
 } from "../../protocol/mod.ts";
 import type { BulkRequest } from "../link/bulk.ts";
-import { URGENCY } from "../link/transport.ts";
+import { type SendSide, URGENCY } from "../link/transport.ts";
 import { type ReadFile, reasonOf, type Root } from "../../store/mod.ts";
 
 const zlib = builtin("node:zlib");
@@ -145,11 +145,18 @@ export class FileServer {
   }
 }
 
-/** How urgent an answer is. */
-export function bulkUrgency(request: BulkRequest, find: FileServerOptions["find"]): number {
+/**
+ * Says which answers go first: those with small files, one after the other, since a getter that has them in
+ * the order of the tree puts a folder in place at once and not in many pieces; then large files, in turns.
+ */
+export function setBulkPriority(
+  stream: SendSide,
+  request: BulkRequest,
+  find: FileServerOptions["find"],
+): void {
   const isLarge = request.kind === "get-ranges" ||
     request.files.some(({ path }) => (find(path)?.size ?? 0) > LARGE_FILE_BYTES);
-  return isLarge ? URGENCY.largeFiles : URGENCY.smallFiles;
+  stream.setPriority(isLarge ? URGENCY.largeFiles : URGENCY.smallFiles, isLarge);
 }
 
 /** File bytes on their way into blocks, with the checksum that the getter holds against what it wrote. */

@@ -20,14 +20,14 @@ import {
 } from "../../protocol/mod.ts";
 import type { RootIndex } from "../../index/mod.ts";
 import type { Root } from "../../store/mod.ts";
-import { type DuplexStream, URGENCY } from "../link/transport.ts";
+import { type DuplexStream, type SendSide, URGENCY } from "../link/transport.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
 import { digestOfDir } from "../content/dir_content.ts";
 import { historyOf, historyOfGone } from "../content/dir_history.ts";
 import type { ShareContent } from "../content/share_content.ts";
 import { type BulkGrant, rootRef } from "../lane/lane_messages.ts";
 import { type BulkRequest, isBulk } from "../link/bulk.ts";
-import { bulkUrgency, FileServer, type ServedFile } from "./file_server.ts";
+import { FileServer, type ServedFile, setBulkPriority } from "./file_server.ts";
 import { MovedPaths } from "./moved_paths.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
 
@@ -119,7 +119,7 @@ export class Provider {
   /** Serves one request on its stream, to the end. */
   async handleRequest(request: Request, stream: DuplexStream): Promise<void> {
     const { limiter, compress } = this.#options;
-    stream.send.setPriority(this.#urgencyOf(request), true);
+    this.#setPriority(request, stream.send);
     const write: WriteBytes = (bytes) => stream.send.write(bytes);
     const out = new BlockWriter(limiter ? limiter.limit(write) : write, { compress });
     await this.#answer(request, out);
@@ -128,8 +128,9 @@ export class Provider {
   }
 
   /** What others wait for goes before what is merely long. */
-  #urgencyOf(request: Request): number {
-    return isBulk(request) ? bulkUrgency(request, (path) => this.find(path)) : URGENCY.plan;
+  #setPriority(request: Request, stream: SendSide): void {
+    if (isBulk(request)) setBulkPriority(stream, request, (path) => this.find(path));
+    else stream.setPriority(URGENCY.plan, true);
   }
 
   #answer(request: Request, out: BlockWriter): Promise<void> {

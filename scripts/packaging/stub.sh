@@ -98,8 +98,9 @@ running() {
   case $commands in *"$1/deno "*) return 0 ;; *) return 1 ;; esac
 }
 
-# tidy BASE: removes versions that nobody started for two weeks, and what interrupted starts left. Forks
-# only if there is more than the version that starts.
+# tidy BASE: removes versions that nobody started for two weeks, and what interrupted starts left. Looks
+# only if there is more than the version that starts, and after a look in vain only an hour later, where
+# touch(1) can say what time that is: .look has the time of the next look, .used that of this start.
 tidy() {
   base=$1
   set --
@@ -113,8 +114,14 @@ tidy() {
     esac
   done
   [ $# -gt 0 ] || return 0
-  for old in $(cd -- "$base" && exec find "$@" -prune \
-    \( -name .used -mtime +14 -o -name '.new.*' -mmin +60 -o -name '.old.*' \) 2>/dev/null); do
+  [ -n "$verified" ] || [ ! "$base/.look" -nt "$base/$id/.used" ] || return 0
+  found=$(cd -- "$base" && exec find "$@" -prune \
+    \( -name .used -mtime +14 -o -name '.new.*' -mmin +60 -o -name '.old.*' \) 2>/dev/null)
+  if [ -z "$found" ]; then
+    touch -d '+1 hour' -- "$base/.look" 2>/dev/null || rm -f -- "$base/.look"
+    return 0
+  fi
+  for old in $found; do
     case $old in
       */.used)
         old=$base/${old%/.used}

@@ -87,6 +87,44 @@ exeTest("versions that were not started for two weeks are removed unless they ru
   assert.deepEqual([running, recent].map(exists), [false, true]);
 }, { missing: Deno.build.os === "linux" ? undefined : "needs Linux" });
 
+exeTest("after a look in vain for what is old, the next is an hour later", async () => {
+  using box = new Sandbox();
+  await box.works();
+  const unpacked = box.unpacked;
+  Deno.symlinkSync(hostTool("touch"), join(box.bin, "touch"));
+  const other = join(box.cache, "0000000000000001");
+  const setDays = (days: number) => {
+    Deno.mkdirSync(other, { recursive: true });
+    Deno.writeTextFileSync(join(other, ".used"), "");
+    const ago = new Date(Date.now() - days * 24 * HOUR_MS);
+    Deno.utimeSync(join(other, ".used"), ago, ago);
+  };
+  const look = join(box.cache, ".look");
+  setDays(5);
+  await box.works();
+  const inMs = Deno.statSync(look).mtime!.getTime() - Date.now();
+  assert.ok(inMs > 0.9 * HOUR_MS && inMs <= HOUR_MS, `${inMs}`);
+  setDays(20);
+  await box.works();
+  assert.ok(exists(other), "it looked again");
+  const soon = new Date(Date.now() - 1000);
+  Deno.utimeSync(look, soon, soon);
+  await box.works();
+  assert.ok(!exists(other));
+  // A first start looks whatever the time is said to be.
+  setDays(20);
+  const later = new Date(Date.now() + HOUR_MS);
+  Deno.writeTextFileSync(look, "");
+  Deno.utimeSync(look, later, later);
+  Deno.removeSync(unpacked, { recursive: true });
+  await box.works();
+  assert.ok(!exists(other));
+}, {
+  missing: await missing("a touch(1) that knows `+1 hour`", [
+    ...["touch", "-c", "-d", "+1 hour", "/nonexistent"],
+  ]),
+});
+
 exeTest("a version stays as long as it is started now and then", async () => {
   using box = new Sandbox();
   await box.works();

@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { gzip } from "./gzip.ts";
+import { TUNABLES } from "./preludes.ts";
 import { tarArchive, type TarFile } from "./tar.ts";
 import type { Target } from "./target.ts";
 
@@ -56,6 +57,7 @@ async function fillStub(
     SUM: payloadSha256,
     MEGABYTES: String(Math.ceil(bytes / 1e6)),
     FLAGS: RUN_FLAGS.join(" "),
+    TUNABLES,
     FILES: files.map(({ name }) => name).join(" "),
     WANT: files.map((file) => `${file.bytes.length} ${file.name},`).join(""),
   };

@@ -40,6 +40,9 @@ export const REQUIRE_TEXT = `const events={EventEmitter:${EVENT_EMITTER}};` +
   `get:(_,key)=>load(name)[key],set:(_,key,value)=>Reflect.set(load(name),key,value),` +
   `has:(_,key)=>key in load(name)}):load(name);`;
 
+/** What stub.sh puts in GLIBC_TUNABLES for some commands, unless the caller has something there. */
+export const TUNABLES = "glibc.malloc.hugetlb=1";
+
 /**
  * The first module of a run. Undoes what stub.sh does to the environment for the sake of the runtime alone.
  *
@@ -52,6 +55,7 @@ export const ENVIRONMENT_TEXT = `const env=Deno.env,home=env.get("LANDROPIC_CALL
   `home===undefined?env.delete("HOME"):env.set("HOME",home);` +
   `for(const name of["LANDROPIC_CALLER_HOME","DENO_DIR","DENO_NO_UPDATE_CHECK","DENO_NO_PROMPT"])` +
   `env.delete(name);` +
+  `if(env.get("GLIBC_TUNABLES")==="${TUNABLES}")env.delete("GLIBC_TUNABLES");` +
   `addEventListener("unload",()=>{try{for(const{name}of Deno.readDirSync(cache)){` +
   `const path=cache+"/"+name;if(!name.endsWith("-wal")||Deno.statSync(path).size===0)continue;` +
   `const{DatabaseSync}=process.getBuiltinModule("node:sqlite");` +

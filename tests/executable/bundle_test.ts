@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { bundleProgram } from "../../scripts/packaging/bundle.ts";
+import { TUNABLES } from "../../scripts/packaging/preludes.ts";
 import { temporaryFolder, type TreeSpec, writeTree } from "../support/tree.ts";
 import { exeTest } from "./sandbox.ts";
 
@@ -13,7 +14,8 @@ const PROGRAM: TreeSpec = {
     import { join } from "node:path";
     if (Deno.args.length > 0) await import("./src/lanes/rare.ts");
     const { start } = await import("./src/lanes/start.ts");
-    console.log(join("a", "..", "b"), await start(), Deno.env.get("HOME"), Deno.env.get("DENO_DIR"));
+    console.log(join("a", "..", "b"), await start(), Deno.env.get("HOME"), Deno.env.get("DENO_DIR"),
+      Deno.env.get("GLIBC_TUNABLES"));
     Deno.exit(0);`,
   src: {
     quic: { "native_packed.ts": "export default 1;" },
@@ -49,7 +51,7 @@ exeTest("bundleProgram() makes a bundle of each worker, started by its URL", asy
   const target = join(folder.path, "bundle");
   writeTree(target, Object.fromEntries(modules));
   assert.deepEqual(await run(folder.path, target), {
-    stdout: "b 1.2.3 40 /users/the caller undefined\n",
+    stdout: "b 1.2.3 40 /users/the caller undefined undefined\n",
     stderr: "",
   });
 });
@@ -108,6 +110,7 @@ async function run(folder: string, target: string, ...args: string[]) {
     env: {
       LANDROPIC_CALLER_HOME: "/users/the caller",
       DENO_DIR: join(folder, "deno"),
+      GLIBC_TUNABLES: TUNABLES,
       NO_COLOR: "1",
     },
   }).output();

@@ -26,8 +26,8 @@ export async function sendOperations(
 }
 
 /**
- * The operations that a peer sends, each checked, as many at once as are at hand: those of a block. What is
- * at hand never waits for the next block, of which there may be hundreds.
+ * The operations that a peer sends, each checked, some at once, as far as they are at hand. What is at hand
+ * never waits for the next block, of which there may be hundreds.
  */
 export async function* readOperations(stream: DuplexStream): AsyncGenerator<Operation[]> {
   const records = new RecordReader(new BlockReader((into) => stream.recv.read(into)));
@@ -43,7 +43,7 @@ export async function* readOperations(stream: DuplexStream): AsyncGenerator<Oper
       coming.catch(() => {});
       if (operations.length > 0) yield operations;
       operations = [await coming];
-    } while (records.hasMoreAtHand);
+    } while (records.hasMoreAtHand && operations.length < PORTION_MAX);
     yield operations;
   }
 }
@@ -129,6 +129,9 @@ function writeLv(out: BlockWriter, bytes: Uint8Array): Promise<void> | undefined
   const copy = bytes.slice();
   return pending.then(() => out.write(copy));
 }
+
+/** Operations in one portion: a block holds thousands, and work on the first need not wait for the last. */
+const PORTION_MAX = 256;
 
 const length = new ByteWriter(8);
 /** With the length in front. */

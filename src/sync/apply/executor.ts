@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { equalBytes } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
@@ -312,6 +313,8 @@ export class Executor {
     this.#batch = [];
     this.#batchBytes = 0;
     await this.#start(this.#getBatch(jobs));
+    // What was asked for is on its way while the next operations are understood.
+    await new Promise<void>((resolve) => setImmediate(resolve));
   }
 
   /** Lets work run beside the rest, unless too much does already. */

@@ -129,10 +129,15 @@ export function compareNames(a: string, b: string): number {
   return a.length - b.length;
 }
 
+/** Sorts things by {@linkcode compareNames}, in place. */
+export function sortByName<T extends { readonly name: string }>(named: T[]): T[] {
+  return named.sort((a, b) => compareNames(a.name, b.name));
+}
+
 /**
  * Binary search among names in the order of {@linkcode compareNames}.
  *
- * @returns The position, or -1.
+ * @returns The position, or where the name is missing the complement (`~`) of the one it would have.
  */
 export function searchNames(length: number, nameAt: (i: number) => string, name: string): number {
   let low = 0;
@@ -144,7 +149,7 @@ export function searchNames(length: number, nameAt: (i: number) => string, name:
     if (order < 0) low = middle + 1;
     else high = middle;
   }
-  return -1;
+  return ~low;
 }
 
 /** {@linkcode searchNames} in a list of things that have names. */

@@ -139,6 +139,7 @@ const encoder = new TextEncoder();
 /** Writes bytes front to back into a buffer that grows; the counterpart of {@linkcode ByteReader}. */
 export class ByteWriter {
   #buffer: Bytes;
+  #view: DataView | undefined;
   #length = 0;
 
   constructor(initialBytes = 256) {
@@ -213,6 +214,33 @@ export class ByteWriter {
     return this;
   }
 
+  /** The text in UTF-8, without a length. */
+  utf8(text: string): this {
+    this.#grow(text.length);
+    const end = this.#ascii(text, this.#length);
+    if (end < 0) return this.raw(encoder.encode(text));
+    this.#length = end;
+    return this;
+  }
+
+  /** Room for bytes that the caller sets in {@linkcode buffer} or {@linkcode dataView}. @returns Where. */
+  reserve(length: number): number {
+    this.#grow(length);
+    const at = this.#length;
+    this.#length += length;
+    return at;
+  }
+
+  /** The bytes written, and more behind them; to be used until the next call that writes. */
+  get buffer(): Bytes {
+    return this.#buffer;
+  }
+
+  /** The same as numbers. */
+  get dataView(): DataView {
+    return this.#view ??= new DataView(this.#buffer.buffer);
+  }
+
   /** What was written, as a copy of exactly its length. */
   finish(): Bytes {
     return this.#buffer.slice(0, this.#length);
@@ -245,5 +273,6 @@ export class ByteWriter {
     const larger = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
     larger.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = larger;
+    this.#view = undefined;
   }
 }

@@ -1,5 +1,5 @@
 import type { Digest } from "../base/digest.ts";
-import { compareNames, findByName } from "../base/paths.ts";
+import { compareNames, findByName, sortByName } from "../base/paths.ts";
 import { EMPTY_VECTOR, type VersionVector } from "../base/version_vector.ts";
 
 /** What a remembered entry is. */
@@ -100,32 +100,47 @@ export function vectorOf(entry: EntryRecord | Tombstone | undefined): VersionVec
  * the record, however many patches there are.
  */
 export function applyPatches(record: DirRecord, patches: readonly DirPatch[]): DirRecord {
-  const last = patches.at(-1);
-  if (last === undefined) return record;
+  if (patches.length === 0) return record;
+  const { scannedAtMs, shape, entries, tombstones, removed } = joinPatches(patches);
+  const replaced = new Set([...removed, ...namesIn(entries), ...namesIn(tombstones)]);
+  return {
+    scannedAtMs,
+    shape,
+    entries: merge(record.entries, entries, replaced),
+    tombstones: merge(record.tombstones, tombstones, replaced),
+  };
+}
+
+/** One patch that does what several do one after the other, of which there must be one at least. */
+export function joinPatches(patches: readonly DirPatch[]): DirPatch {
+  const { scannedAtMs, shape } = patches.at(-1)!;
+  if (patches.length === 1) return patches[0]!;
   const entries = new Map<string, EntryRecord>();
   const tombstones = new Map<string, Tombstone>();
-  const replaced = new Set<string>();
-  const forget = (name: string) => {
-    replaced.add(name);
-    entries.delete(name);
-    tombstones.delete(name);
-  };
+  const removed = new Set<string>();
   for (const patch of patches) {
-    for (const name of patch.removed) forget(name);
+    for (const name of patch.removed) {
+      entries.delete(name);
+      tombstones.delete(name);
+      removed.add(name);
+    }
     for (const entry of patch.entries) {
-      forget(entry.name);
+      tombstones.delete(entry.name);
+      removed.delete(entry.name);
       entries.set(entry.name, entry);
     }
     for (const tombstone of patch.tombstones) {
-      forget(tombstone.name);
+      entries.delete(tombstone.name);
+      removed.delete(tombstone.name);
       tombstones.set(tombstone.name, tombstone);
     }
   }
   return {
-    scannedAtMs: last.scannedAtMs,
-    shape: last.shape,
-    entries: merge(record.entries, sortedByName(entries), replaced),
-    tombstones: merge(record.tombstones, sortedByName(tombstones), replaced),
+    scannedAtMs,
+    shape,
+    entries: sortByName([...entries.values()]),
+    tombstones: sortByName([...tombstones.values()]),
+    removed: [...removed].sort(compareNames),
   };
 }
 
@@ -136,7 +151,7 @@ export function buried(record: DirRecord, bury: (entry: EntryRecord) => Tombston
     scannedAtMs: record.scannedAtMs,
     shape: undefined,
     entries: [],
-    tombstones: tombstones.sort((a, b) => compareNames(a.name, b.name)),
+    tombstones: sortByName(tombstones),
   };
 }
 
@@ -154,8 +169,8 @@ export function checkNames(named: readonly { readonly name: string }[]): void {
   }
 }
 
-function sortedByName<T extends { readonly name: string }>(named: Map<string, T>): T[] {
-  return [...named.values()].sort((a, b) => compareNames(a.name, b.name));
+function namesIn(named: readonly { readonly name: string }[]): string[] {
+  return named.map(({ name }) => name);
 }
 
 function merge<T extends { readonly name: string }>(

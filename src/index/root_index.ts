@@ -121,6 +121,7 @@ export class RootIndex {
    * @throws {IndexError} `corrupt`
    */
   viewDir(path: DirPath): DirView | undefined {
+    if (this.#dirs.isAtHand(path)) this.#noticeOthers();
     return this.#dirs.view(path);
   }
 
@@ -160,6 +161,17 @@ export class RootIndex {
   putDir(path: DirPath, record: DirRecord): void {
     this.#dirChanges++;
     this.#locator.note(path, this.#dirs.put(path, record));
+    this.#boundPending();
+  }
+
+  /**
+   * As {@linkcode putDir} for a few names of a directory, the others being copied: for a scan, which would
+   * work patches in the next time.
+   */
+  reviseDir(path: DirPath, patch: DirPatch): void {
+    this.#dirChanges++;
+    if (this.#dirs.isAtHand(path)) this.#noticeOthers();
+    this.#locator.note(path, this.#dirs.revise(path, patch));
     this.#boundPending();
   }
 
@@ -250,7 +262,7 @@ export class RootIndex {
         return result;
       });
     } catch (error) {
-      this.#locator.reset();
+      this.#forgetAll();
       this.#dirChanges++;
       // A block that was reserved in it is not.
       this.#editCounterReserved = 0;
@@ -443,7 +455,7 @@ export class RootIndex {
       this.#row.epoch,
     );
     if (row === undefined) throw this.#void();
-    if (row[0] !== this.#writesSeen + 1) this.#locator.reset();
+    if (row[0] !== this.#writesSeen + 1) this.#forgetAll();
     this.#writesSeen = row[0];
   }
 
@@ -453,8 +465,14 @@ export class RootIndex {
       this.#row.id,
     );
     if (row === undefined) throw this.#void();
-    if (row[0] !== this.#writesSeen) this.#locator.reset();
+    if (row[0] !== this.#writesSeen) this.#forgetAll();
     this.#writesSeen = row[0];
+  }
+
+  /** Everything at hand may have been overtaken. */
+  #forgetAll(): void {
+    this.#locator.reset();
+    this.#dirs.forgetViews();
   }
 
   #void(): IndexError {

@@ -3,9 +3,15 @@ import fc from "fast-check";
 import { concat, fromHex } from "../../src/base/bytes.ts";
 import type { VectorMember } from "../../src/base/version_vector.ts";
 import { checksum32 } from "../../src/index/checksum.ts";
-import { countsOf, decodeDir, digestsOf, encodeDir } from "../../src/index/dir_codec.ts";
+import { countsOf, decodeDir, digestsOf, encodeDir, mergeDir } from "../../src/index/dir_codec.ts";
 import { DirView, type EntryStat } from "../../src/index/dir_view.ts";
-import { type DirPatch, EMPTY_RECORD, type EntryRecord } from "../../src/index/dir_record.ts";
+import {
+  applyPatches,
+  type DirPatch,
+  EMPTY_RECORD,
+  type EntryRecord,
+  joinPatches,
+} from "../../src/index/dir_record.ts";
 import { patches, records } from "./arbitraries.ts";
 
 const FILE: EntryRecord = {
@@ -35,6 +41,32 @@ Deno.test("decodeDir() gives back every record, with nothing removed", () => {
     assert.deepEqual(decodeDir(encodeDir(record)), { ...record, removed: [] });
   }));
   assert.deepEqual(decodeDir(encodeDir(EMPTY_RECORD)).entries, []);
+});
+
+Deno.test("mergeDir() makes the very bytes of the record after the patch", () => {
+  fc.assert(fc.property(records, patches, (record, patch) => {
+    const merged = mergeDir(new DirView(encodeDir(record)), patch);
+    assert.deepEqual(merged, encodeDir(applyPatches(record, [patch])));
+  }));
+});
+
+Deno.test("joinPatches() makes one patch that does what several do", () => {
+  fc.assert(fc.property(records, fc.array(patches, { minLength: 1 }), (record, several) => {
+    const inTurn = several.reduce((so, patch) => applyPatches(so, [patch]), record);
+    assert.deepEqual(applyPatches(record, [joinPatches(several)]), inTurn);
+  }));
+});
+
+Deno.test("mergeDir() refuses names out of order and rows that point nowhere", () => {
+  const base = new DirView(encodeDir({ scannedAtMs: 0, entries: [FILE], tombstones: [] }));
+  const patch = { scannedAtMs: 1, entries: [FILE, FILE], tombstones: [], removed: [] };
+  assert.throws(() => mergeDir(base, patch), RangeError);
+  const withDigest = { ...FILE, digest: new Uint8Array(32) };
+  const bytes = encodeDir({ scannedAtMs: 0, entries: [withDigest], tombstones: [] });
+  const { entriesFrom } = new DirView(bytes).encoded;
+  new DataView(bytes.buffer).setUint32(entriesFrom + 15, 2);
+  new DataView(bytes.buffer).setUint32(0, checksum32(bytes, 4));
+  assert.throws(() => mergeDir(new DirView(bytes), { ...patch, entries: [] }), RangeError);
 });
 
 Deno.test("encodeDir() has the documented bytes", () => {

@@ -33,7 +33,7 @@ const paths = fc.constantFrom(
 
 type Step =
   | { readonly do: "put"; readonly path: DirPath; readonly record: DirRecord }
-  | { readonly do: "patch"; readonly path: DirPath; readonly patch: DirPatch }
+  | { readonly do: "patch" | "revise"; readonly path: DirPath; readonly patch: DirPatch }
   | { readonly do: "bury"; readonly path: DirPath }
   | { readonly do: "rename"; readonly from: DirPath; readonly to: DirPath }
   | { readonly do: "view" | "fold"; readonly path: DirPath }
@@ -46,7 +46,11 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   },
   {
     weight: 5,
-    arbitrary: fc.record({ do: fc.constant("patch" as const), path: paths, patch: patches }),
+    arbitrary: fc.record({
+      do: fc.constantFrom("patch" as const, "revise" as const),
+      path: paths,
+      patch: patches,
+    }),
   },
   fc.record({
     do: fc.constantFrom("bury" as const, "view" as const, "fold" as const),
@@ -69,6 +73,7 @@ class Model {
         this.dirs.set(step.path, step.record);
         break;
       case "patch":
+      case "revise":
         this.dirs.set(
           step.path,
           applyPatches(this.dirs.get(step.path) ?? EMPTY_RECORD, [step.patch]),
@@ -111,6 +116,8 @@ function apply(root: RootIndex, step: Step): void {
       return root.putDir(step.path, step.record);
     case "patch":
       return root.patchDir(step.path, step.patch);
+    case "revise":
+      return root.reviseDir(step.path, step.patch);
     case "bury":
       return root.buryDir(step.path, bury);
     case "rename":
@@ -133,6 +140,7 @@ function vectorAt({ vector }: EntryRecord): VersionVector | undefined {
 function check(root: RootIndex, model: Model): void {
   for (const [path, record] of model.dirs) {
     assert.deepEqual(root.getDir(path as DirPath), record, path);
+    assert.deepEqual(root.viewDir(path as DirPath)?.decode(), { ...record, removed: [] }, path);
     const view = root.viewDir(path as DirPath)!;
     assert.deepEqual(record.entries.map(({ name }) => view.find(name)), record.entries);
     assert.deepEqual(record.entries.map((_, i) => view.vector(i)), record.entries.map(vectorAt));
@@ -308,6 +316,38 @@ Deno.test("what is put is seen at once and, uncommitted, gone with the process",
   }
   await using index = await temp.open();
   assert.deepEqual([...index.openRoot(ROOT).dirs()].map(([path]) => path), ["kept"]);
+});
+
+Deno.test("viewDir() sees what another process has written since", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  await using other = await temp.open();
+  const root = index.openRoot(ROOT);
+  root.putDir("a" as DirPath, dirRecord(fileRecord("old")));
+  root.commit();
+  assert.equal(root.viewDir("a" as DirPath)?.name(0), "old");
+  const theirs = other.openRoot(ROOT);
+  theirs.putDir("a" as DirPath, dirRecord(fileRecord("new")));
+  theirs.commit();
+  assert.equal(root.viewDir("a" as DirPath)?.name(0), "new");
+  theirs.putDir("a" as DirPath, dirRecord(fileRecord("newer")));
+  theirs.commit();
+  root.reviseDir("a" as DirPath, { ...dirRecord(fileRecord("own")), removed: [] });
+  assert.deepEqual(root.viewDir("a" as DirPath)?.names(), ["newer", "own"]);
+});
+
+Deno.test("viewDir() forgets what a transaction has undone", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  const root = index.openRoot(ROOT);
+  root.putDir("" as DirPath, dirRecord(fileRecord("before")));
+  assert.throws(() =>
+    root.transaction(() => {
+      root.putDir("" as DirPath, dirRecord(fileRecord("undone")));
+      assert.equal(root.viewDir("")?.name(0), "undone");
+      throw new Error("undo");
+    }), /undo/);
+  assert.equal(root.viewDir("")?.name(0), "before");
 });
 
 Deno.test("writes that would take too much memory are committed by themselves", async () => {

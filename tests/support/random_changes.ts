@@ -154,7 +154,7 @@ export async function scanAnew(path: string): Promise<Snapshot> {
       foldDir: () => undefined,
       viewDir: () => undefined,
       dirsByInode: () => new Map(),
-      putDir() {},
+      reviseDir() {},
       nextEditCounter: () => 1,
       noteEarlier() {},
       buryDir() {},

@@ -5,7 +5,6 @@ import { bumpVector, EMPTY_VECTOR, type VectorMember } from "../../base/version_
 import {
   buried,
   type EntryRecord,
-  findEntry,
   isRacy,
   type RootIndex,
   type Tombstone,
@@ -163,8 +162,7 @@ export class IndexWriter {
   #known(path: RelPath): EntryRecord | undefined {
     const dir = parentOf(path);
     const name = nameOf(path);
-    const record = this.#index.getDir(dir);
-    return this.#notes.get(dir)?.entries.get(name) ?? (record && findEntry(record, name));
+    return this.#notes.get(dir)?.entries.get(name) ?? this.#index.viewDir(dir)?.find(name);
   }
 
   #of(dir: DirPath): Notes {

@@ -1,6 +1,6 @@
 import { type Digest, digestKey } from "../../base/digest.ts";
 import { nameOf, parentOf } from "../../base/paths.ts";
-import { findEntry, type RootIndex } from "../../index/mod.ts";
+import type { RootIndex } from "../../index/mod.ts";
 import {
   chunkerFor,
   ChunkIndex,
@@ -70,8 +70,7 @@ export class Basis {
     const { content, index, root, signal } = this.#options;
     const recipe = await content.recipe(wanted.path, wanted.old!, signal);
     if (typeof recipe === "number") return;
-    const dir = index.getDir(parentOf(wanted.path));
-    const record = dir && findEntry(dir, nameOf(wanted.path));
+    const record = index.viewDir(parentOf(wanted.path))?.find(nameOf(wanted.path));
     const isTrusted = isRecordOf(record, state, recipe.digest);
     const source = this.#add(recipe, () => {
       const file = root.openFile(wanted.path);

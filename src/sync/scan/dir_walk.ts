@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../base/digest.ts";
-import { compareNames, type DirPath } from "../../base/paths.ts";
+import { compareNames, type DirPath, sortByName } from "../../base/paths.ts";
 import { type Entry, writeEntry } from "../../base/tree.ts";
 import type { ByteWriter } from "../../base/varint.ts";
 import {
@@ -10,7 +10,7 @@ import {
   type VersionVector,
 } from "../../base/version_vector.ts";
 import {
-  type DirRecord,
+  type DirPatch,
   type DirView,
   type EntryRecord,
   isRacy,
@@ -191,25 +191,17 @@ export class DirWalk implements KnownEntries {
     while (next < this.entries.length) writeEntry(writer, this.entries[next++]!);
   }
 
-  /** The record to store, or `undefined` where the stored one still holds. */
-  finish(shape: Digest): DirRecord | undefined {
+  /** What to change in what is remembered, or `undefined` where that still holds. */
+  finish(shape: Digest): DirPatch | undefined {
     const gone = this.#takeLeave();
     if (!this.#isChanged) return undefined;
-    const present = new Set(this.#records.map((record) => record.name));
-    const tombstones = this.#tombstones().filter((tombstone) => !present.has(tombstone.name));
-    for (const entry of gone) {
-      if (entry.kind === "dir") this.goneDirs.push(entry.name);
-      tombstones.push(this.bury(entry));
-    }
-    const entries = this.#records;
-    this.#rows.forEach((row, i) => {
-      if (row === ROW.kept || row === ROW.same) entries.push(this.#known!.entry(i));
-    });
+    for (const { kind, name } of gone) if (kind === "dir") this.goneDirs.push(name);
     return {
       scannedAtMs: this.#scannedAtMs,
       shape,
-      entries: entries.sort(byName),
-      tombstones: tombstones.sort(byName),
+      entries: sortByName(this.#records),
+      tombstones: sortByName(gone.map((entry) => this.bury(entry))),
+      removed: [],
     };
   }
 
@@ -254,17 +246,11 @@ export class DirWalk implements KnownEntries {
     return this.#known === undefined ? -1 : this.#known.rowOf(name);
   }
 
-  #tombstones(): Tombstone[] {
-    return Array.from(
-      { length: this.#known?.tombstoneCount ?? 0 },
-      (_, i) => this.#known!.tombstone(i),
-    );
-  }
-
   #tombstoneOf(name: string): Tombstone | undefined {
-    return this.#known?.tombstoneCount
-      ? this.#tombstones().find((tombstone) => tombstone.name === name)
-      : undefined;
+    for (let i = 0; i < (this.#known?.tombstoneCount ?? 0); i++) {
+      const tombstone = this.#known!.tombstone(i);
+      if (tombstone.name === name) return tombstone;
+    }
   }
 
   #bump(vector: VersionVector): VersionVector {
@@ -272,10 +258,6 @@ export class DirWalk implements KnownEntries {
     this.#editCounter ??= this.options.memory.nextEditCounter();
     return bumpVector(vector, this.options.member, this.#editCounter);
   }
-}
-
-function byName(a: { readonly name: string }, b: { readonly name: string }): number {
-  return compareNames(a.name, b.name);
 }
 
 const DOT = 0x2e;

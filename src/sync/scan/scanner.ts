@@ -23,7 +23,7 @@ import {
 import { ByteWriter } from "../../base/varint.ts";
 import type { VectorMember } from "../../base/version_vector.ts";
 import {
-  type DirRecord,
+  type DirPatch,
   type DirView,
   type EntryRecord,
   type Tombstone,
@@ -51,7 +51,7 @@ export interface ScanMemory {
   viewDir(path: DirPath): DirView | undefined;
   /** Every directory by its inode number. */
   dirsByInode(): ReadonlyMap<number, RelPath>;
-  putDir(path: DirPath, record: DirRecord): void;
+  reviseDir(path: DirPath, patch: DirPatch): void;
   /** Grows with each edit seen, so that what was forgotten and comes back counts as new. */
   nextEditCounter(): number;
   /** Remembers a version of a file that was replaced on this device. */
@@ -104,6 +104,12 @@ interface Walked {
   readonly shape: Digest;
 }
 
+/** A directory that others are gone from, and what is to be remembered of it. */
+interface Farewell {
+  readonly dir: DirWalk;
+  readonly patch: DirPatch;
+}
+
 /** Gives the rules in force in a directory, by the text of its ignore file. */
 type Enter = (ignoreFileText: string | undefined) => FilterStack;
 
@@ -129,7 +135,7 @@ class Scanner {
   readonly #unsettled = new Set<DirPath>();
   readonly #writer = new ByteWriter(64 * 1024);
   /** Directories from which others are gone, to be remembered when everything has been looked at. */
-  readonly #farewells = new Map<DirPath, { readonly dir: DirWalk; readonly record: DirRecord }>();
+  readonly #farewells = new Map<DirPath, Farewell>();
   /** Made when the first directory is met that is new. */
   #dirsByInode: ReadonlyMap<number, RelPath> | undefined;
   #sliceStartMs: number;
@@ -146,7 +152,7 @@ class Scanner {
     } catch (error) {
       throw error instanceof ListFailure ? error.cause : error;
     }
-    for (const { dir, record } of this.#farewells.values()) this.#bury(dir, record);
+    for (const farewell of this.#farewells.values()) this.#bury(farewell);
     return since ? this.#joined(since.base) : this.#whole();
   }
 
@@ -458,20 +464,20 @@ class Scanner {
     if (dir.isUnsettled || dir.isIncomplete) this.#unsettled.add(dir.path);
     else this.#unsettled.delete(dir.path);
     this.#dropGone(dir);
-    const record = dir.finish(shape);
-    if (record === undefined) return { shape };
+    const patch = dir.finish(shape);
+    if (patch === undefined) return { shape };
     // What goes may be met again under another path, and what was known of it is of use there.
-    if (dir.goneDirs.length > 0) this.#farewells.set(dir.path, { dir, record });
-    else this.#options.memory.putDir(dir.path, record);
+    if (dir.goneDirs.length > 0) this.#farewells.set(dir.path, { dir, patch });
+    else this.#options.memory.reviseDir(dir.path, patch);
     return { shape };
   }
 
-  #bury(dir: DirWalk, record: DirRecord): void {
+  #bury({ dir, patch }: Farewell): void {
     const { memory } = this.#options;
     for (const gone of dir.goneDirs) {
       memory.buryDir(joinPath(dir.path, gone), (entry) => dir.bury(entry));
     }
-    memory.putDir(dir.path, record);
+    memory.reviseDir(dir.path, patch);
   }
 
   /** Directories of the earlier snapshot that are no longer in it. */

@@ -5,8 +5,8 @@ import fc from "fast-check";
 import { systemClock } from "../../../src/base/clock.ts";
 import { type DirPath, joinPath, type RelPath } from "../../../src/base/paths.ts";
 import { decodePage, encodePage, shapeOf } from "../../../src/base/tree.ts";
-import type { DirRecord } from "../../../src/index/mod.ts";
-import { encodeDir } from "../../../src/index/dir_codec.ts";
+import { type DirPatch, EMPTY_RECORD } from "../../../src/index/mod.ts";
+import { encodeDir, mergeDir } from "../../../src/index/dir_codec.ts";
 import { DirView } from "../../../src/index/dir_view.ts";
 import { openRoot, type Root, type RootImplementation } from "../../../src/store/mod.ts";
 import { vectorMember } from "../../../src/base/version_vector.ts";
@@ -37,9 +37,10 @@ class Memory implements ScanMemory {
     );
   }
 
-  putDir(path: DirPath, record: DirRecord): void {
+  reviseDir(path: DirPath, patch: DirPatch): void {
     this.puts++;
-    this.dirs.set(path, encodeDir(record));
+    const known = new DirView(this.dirs.get(path) ?? encodeDir(EMPTY_RECORD));
+    this.dirs.set(path, mergeDir(known, patch));
   }
 
   nextEditCounter(): number {

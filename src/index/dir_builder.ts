@@ -1,0 +1,196 @@
+import { type Bytes, utf8 } from "../base/bytes.ts";
+import { DIGEST_BYTES } from "../base/digest.ts";
+import { ByteWriter } from "../base/varint.ts";
+import { vectorAt, VectorTable } from "../base/vector_table.ts";
+import { checksum32 } from "./checksum.ts";
+import {
+  CHECKSUM_BYTES,
+  CTIME_MS_AT,
+  CTIME_NS_AT,
+  DELETED_AT_MS_AT,
+  ENTRY_ROW_BYTES,
+  EXTRA_AT,
+  FORMAT,
+  HAS_SHAPE,
+  INO_AT,
+  IS_RACY,
+  KIND_CODE,
+  KIND_MASK,
+  kindOf,
+  MODE_AT,
+  MTIME_MS_AT,
+  MTIME_NS_AT,
+  SIZE_AT,
+  TOMBSTONE_ROW_BYTES,
+  TOMBSTONE_VECTOR_AT,
+  VECTOR_AT,
+} from "./dir_layout.ts";
+import type { DirPatch, EntryRecord, Tombstone } from "./dir_record.ts";
+import type { DirView } from "./dir_view.ts";
+
+/** Permission bits with setuid, setgid and sticky. */
+const MODE_MAX = 0o7777;
+const SLASH = 0x2f;
+
+/** What a record has besides its rows. */
+export type DirHead = Pick<DirPatch, "scannedAtMs" | "shape" | "removed">;
+
+/**
+ * Puts the byte form of a record together (dir_layout.ts), row by row in the order of names: from
+ * objects, 0.5 µs each, or from the rows of another record, a tenth of that. Entries come before
+ * tombstones.
+ */
+export class DirBuilder {
+  readonly #vectors = new VectorTable();
+  readonly #names: ByteWriter;
+  readonly #rows: ByteWriter;
+  readonly #digests: ByteWriter;
+  readonly #targets: string[] = [];
+  #entries = 0;
+  #tombstones = 0;
+
+  /** Buffers of an earlier builder that is finished, which spares garbage, or new ones. */
+  constructor(buffers: DirBuffers = newBuffers()) {
+    const { names, rows, digests } = buffers;
+    for (const buffer of [names, rows, digests]) buffer.clear();
+    this.#names = names;
+    this.#rows = rows;
+    this.#digests = digests;
+  }
+
+  /** Appends an entry. @throws {RangeError} where a number is outside its documented range. */
+  add(entry: EntryRecord): void {
+    const { mode, mtimeNs, ctimeNs } = entry;
+    if (!(mode >= 0 && mode <= MODE_MAX && isNanos(mtimeNs) && isNanos(ctimeNs))) {
+      throw new RangeError(`${JSON.stringify(entry.name)} has a mode or time out of range`);
+    }
+    this.#name(entry.name);
+    this.#vectors.add(entry.vector);
+    let extra = 0;
+    if (entry.kind === "file" && entry.digest !== undefined) {
+      extra = this.#digest(entry.digest, 0);
+    } else if (entry.kind === "link" && entry.target !== undefined) {
+      extra = this.#targets.push(entry.target);
+    }
+    this.#entries++;
+    const at = this.#rows.reserve(ENTRY_ROW_BYTES);
+    const view = this.#rows.dataView;
+    view.setUint8(at, KIND_CODE[entry.kind] | (entry.racy ? IS_RACY : 0));
+    view.setUint16(at + MODE_AT, mode);
+    view.setUint32(at + MTIME_NS_AT, mtimeNs);
+    view.setUint32(at + CTIME_NS_AT, ctimeNs);
+    view.setUint32(at + VECTOR_AT, this.#vectors.placeOf(entry.vector));
+    view.setUint32(at + EXTRA_AT, extra);
+    view.setFloat64(at + SIZE_AT, entry.size);
+    view.setFloat64(at + MTIME_MS_AT, entry.mtimeMs);
+    view.setFloat64(at + CTIME_MS_AT, entry.ctimeMs);
+    view.setFloat64(at + INO_AT, entry.ino);
+  }
+
+  /** Appends the rows from `from` to before `to` of another record. @throws {RangeError} if malformed. */
+  copy(from: DirView, start: number, end: number): void {
+    if (start >= end) return;
+    const { bytes, entriesFrom, digestsFrom, digests, joinedNames, names, vectors, targets } =
+      from.encoded;
+    this.#separate();
+    this.#names.raw(joinedNames.subarray(names.startOf(start), names.endOf(end - 1)));
+    const firstAt = entriesFrom + start * ENTRY_ROW_BYTES;
+    const count = end - start;
+    this.#entries += count;
+    this.#rows.raw(bytes.subarray(firstAt, firstAt + count * ENTRY_ROW_BYTES));
+    const view = this.#rows.dataView;
+    const behind = this.#rows.length;
+    for (let at = behind - count * ENTRY_ROW_BYTES; at < behind; at += ENTRY_ROW_BYTES) {
+      const vector = vectorAt(vectors, view.getUint32(at + VECTOR_AT));
+      this.#vectors.add(vector);
+      view.setUint32(at + VECTOR_AT, this.#vectors.placeOf(vector));
+      const place = view.getUint32(at + EXTRA_AT);
+      if (place === 0) continue;
+      if (kindOf(view.getUint8(at) & KIND_MASK) === "file") {
+        if (place > digests) throw new RangeError(`no digest ${place}`);
+        const digestAt = digestsFrom + (place - 1) * DIGEST_BYTES;
+        view.setUint32(at + EXTRA_AT, this.#digest(bytes, digestAt));
+      } else {
+        const target = targets[place - 1];
+        if (target === undefined) throw new RangeError(`no link target ${place}`);
+        view.setUint32(at + EXTRA_AT, this.#targets.push(target));
+      }
+    }
+  }
+
+  /** Appends a tombstone, behind all entries. */
+  addTombstone(tombstone: Tombstone): void {
+    this.#name(tombstone.name);
+    this.#vectors.add(tombstone.vector);
+    this.#tombstones++;
+    const at = this.#rows.reserve(TOMBSTONE_ROW_BYTES);
+    const view = this.#rows.dataView;
+    view.setUint8(at, KIND_CODE[tombstone.kind]);
+    view.setUint32(at + TOMBSTONE_VECTOR_AT, this.#vectors.placeOf(tombstone.vector));
+    view.setFloat64(at + DELETED_AT_MS_AT, tombstone.deletedAtMs);
+  }
+
+  /** The record. The builder is of no use afterwards. */
+  finish({ scannedAtMs, shape, removed }: DirHead): Bytes {
+    for (const name of removed) this.#name(name);
+    const names = this.#names.view();
+    const digests = this.#digests.length / DIGEST_BYTES;
+    const head = new ByteWriter(128);
+    head.u32(0).u8(FORMAT).u8(shape === undefined ? 0 : HAS_SHAPE);
+    head.varint(this.#entries).varint(this.#tombstones).varint(removed.length);
+    head.varint(digests).varint(scannedAtMs);
+    if (shape !== undefined) head.raw(shape);
+    this.#vectors.write(head);
+    head.varint(names.length);
+    const links = new ByteWriter(this.#targets.length === 0 ? 1 : 256);
+    links.varint(this.#targets.length);
+    for (const target of this.#targets) links.lv(utf8(target));
+    const parts = [head, this.#names, links, this.#rows, this.#digests];
+    const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      bytes.set(part.view(), at);
+      at += part.length;
+    }
+    new DataView(bytes.buffer).setUint32(0, checksum32(bytes, CHECKSUM_BYTES));
+    return bytes;
+  }
+
+  #name(name: string): void {
+    this.#separate();
+    this.#names.utf8(name);
+  }
+
+  #separate(): void {
+    if (this.#names.length > 0) this.#names.u8(SLASH);
+  }
+
+  /** @returns Its place, counted from 1. */
+  #digest(from: Uint8Array, start: number): number {
+    const into = this.#digests;
+    const at = into.reserve(DIGEST_BYTES);
+    const bytes = into.buffer;
+    for (let i = 0; i < DIGEST_BYTES; i++) bytes[at + i] = from[start + i]!;
+    return into.length / DIGEST_BYTES;
+  }
+}
+
+/** What a builder writes into. */
+export interface DirBuffers {
+  readonly names: ByteWriter;
+  readonly rows: ByteWriter;
+  readonly digests: ByteWriter;
+}
+
+/** Room for a few hundred entries, and it grows. */
+export function newBuffers(): DirBuffers {
+  return {
+    names: new ByteWriter(8 * 1024),
+    rows: new ByteWriter(16 * 1024),
+    digests: new ByteWriter(8 * 1024),
+  };
+}
+
+function isNanos(value: number): boolean {
+  return value >= 0 && value < 1_000_000;
+}

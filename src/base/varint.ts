@@ -70,7 +70,7 @@ export class ByteReader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** Offset of the next byte. Set it only to where it was before, to read something again. */
+  /** Offset of the next byte. Set it to read something again, or to pass over what is known. */
   get offset(): number {
     return this.#offset;
   }

@@ -1,4 +1,5 @@
 import type { DirPath } from "../base/paths.ts";
+import { WeightedCache } from "../base/weighted_cache.ts";
 import type { Database } from "./database.ts";
 import { countsOf, decodeDir, encodeDir, mergeDir } from "./dir_codec.ts";
 import {
@@ -9,7 +10,6 @@ import {
   joinPatches,
 } from "./dir_record.ts";
 import { DirView } from "./dir_view.ts";
-import { ViewCache } from "./view_cache.ts";
 
 /** An encoded directory as it lies in the database: a record, then patches to apply in order. */
 export interface StoredDir {
@@ -20,6 +20,9 @@ export interface StoredDir {
 
 /** Patches of one directory are folded into its record when they outgrow it and this many bytes. */
 const PATCH_BYTES_MIN = 64 * 1024;
+
+/** Bytes of records kept as views: a sync of few changes looks into each of them several times. */
+const VIEW_BYTES_MAX = 4 * 1024 * 1024;
 
 /** What one read of many directories aims at, in bytes. */
 const READ_BYTES = 1024 * 1024;
@@ -34,7 +37,7 @@ export class DirTable {
   readonly #root: number;
   readonly #pending = new Map<DirPath, { record: Uint8Array | undefined; patches: Uint8Array[] }>();
   readonly #preloaded = new Map<DirPath, Uint8Array>();
-  readonly #views = new ViewCache();
+  readonly #views = new WeightedCache<DirPath, DirView>({ weightMax: VIEW_BYTES_MAX });
   #pendingBytes = 0;
 
   constructor(database: Database, root: number) {
@@ -68,7 +71,7 @@ export class DirTable {
     const stored = this.stored(path);
     if (stored === undefined) return undefined;
     const view = this.viewOf(stored);
-    this.#views.put(path, view, stored.record.length);
+    this.#views.put(path, view, view.encoded.bytes.length);
     return view;
   }
 

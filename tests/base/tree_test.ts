@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { compareBytes, concat, fromHex, toHex, utf8 } from "../../src/base/bytes.ts";
-import { compareNames, nameFault } from "../../src/base/paths.ts";
+import { compareNames } from "../../src/base/paths.ts";
 import {
   decodePage,
   EMPTY_PAGE,
@@ -11,33 +11,7 @@ import {
   PageError,
   shapeOf,
 } from "../../src/base/tree.ts";
-
-const name = fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 })
-  .filter((name) => nameFault(name) === undefined);
-const mtimeMs = fc.integer({ min: -(2 ** 42), max: 2 ** 43 });
-const mode = fc.nat(0o777);
-const digest = fc.uint8Array({ minLength: 32, maxLength: 32 });
-const entry: fc.Arbitrary<Entry> = fc.oneof(
-  fc.record({ kind: fc.constant("file"), name, mode, size: fc.nat(2 ** 31), mtimeMs }, {
-    noNullPrototype: true,
-  }),
-  fc.record(
-    { kind: fc.constant("file"), name, mode, size: fc.nat(2 ** 31), mtimeMs, digest },
-    { noNullPrototype: true },
-  ),
-  fc.record({ kind: fc.constant("dir"), name, mode, shape: digest }, { noNullPrototype: true }),
-  fc.record(
-    {
-      kind: fc.constant("link"),
-      name,
-      target: fc.string({ minLength: 1, maxLength: 30 }),
-      mtimeMs,
-    },
-    { noNullPrototype: true },
-  ),
-) as fc.Arbitrary<Entry>;
-const entries = fc.uniqueArray(entry, { selector: (e) => e.name, maxLength: 30 })
-  .map((list) => list.sort((a, b) => compareNames(a.name, b.name)));
+import { entries } from "./arbitraries.ts";
 
 Deno.test("decodePage() reads what encodePage() wrote", () => {
   fc.assert(fc.property(entries, (entries) => {

@@ -14,7 +14,7 @@ export async function digestOfDir(
   content: ShareContent,
 ): Promise<Digest | undefined> {
   const entries: ContentEntry[] = [];
-  for (const entry of snapshot.entriesOf(path)?.values() ?? []) {
+  for (const entry of snapshot.list(path)) {
     const at = joinPath(path, entry.name);
     if (entry.kind === "link") {
       entries.push({ kind: "link", name: entry.name, target: entry.target });

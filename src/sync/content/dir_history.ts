@@ -1,38 +1,38 @@
-import { compareNames, type DirPath } from "../../base/paths.ts";
+import type { DirPath } from "../../base/paths.ts";
+import { PageRows } from "../../base/page_rows.ts";
+import { EMPTY_PAGE } from "../../base/tree.ts";
 import type { VersionVector } from "../../base/version_vector.ts";
-import type { RootIndex } from "../../index/mod.ts";
+import type { DirView, RootIndex } from "../../index/mod.ts";
 import type { DirHistory } from "../../protocol/mod.ts";
 
 /** What the index knows of the names of a directory, in the order of its page. */
-export function historyOf(
-  index: RootIndex,
-  path: DirPath,
-  entries: readonly { readonly name: string }[],
-): DirHistory {
+export function historyOf(index: RootIndex, path: DirPath, page: Uint8Array): DirHistory {
   const view = index.viewDir(path);
-  if (view === undefined) return { versions: entries.map(() => undefined), tombstones: NO_NAMES };
-  const names = view.names();
-  let next = 0;
-  const versions = entries.map(({ name }) => {
-    // Nearly always the next one: what is remembered is what was scanned.
-    while (next < view.length && names[next] !== name) {
-      if (compareNames(names[next]!, name) > 0) return undefined;
-      next++;
-    }
-    return next < view.length ? view.vector(next++) : undefined;
+  const { count, nameStarts, nameEnds } = new PageRows(page);
+  const versions = Array.from({ length: count }, (_, i) => {
+    const row = view === undefined ? -1 : view.rowOfBytes(page, nameStarts[i]!, nameEnds[i]!);
+    return row < 0 ? undefined : view!.vector(row);
   });
-  const tombstones = new Map<string, VersionVector>();
-  for (let i = 0; i < view.tombstoneCount; i++) {
-    const { name, vector } = view.tombstone(i);
-    tombstones.set(name, vector);
-  }
-  return { versions, tombstones };
+  return { versions, tombstones: tombstonesIn(view) };
 }
 
 /** The same of a directory that is gone, if all that is known of it are deletions. */
 export function historyOfGone(index: RootIndex, path: DirPath): DirHistory | undefined {
   const view = index.viewDir(path);
-  return view?.length === 0 && view.tombstoneCount > 0 ? historyOf(index, path, []) : undefined;
+  return view?.length === 0 && view.tombstoneCount > 0
+    ? historyOf(index, path, EMPTY_PAGE)
+    : undefined;
 }
 
-const NO_NAMES: ReadonlyMap<string, VersionVector> = new Map();
+/** What the deletions in a directory have seen, by name. */
+export function tombstonesIn(view: DirView | undefined): ReadonlyMap<string, VersionVector> {
+  if (view === undefined || view.tombstoneCount === 0) return NONE;
+  const tombstones = new Map<string, VersionVector>();
+  for (let i = 0; i < view.tombstoneCount; i++) {
+    const { name, vector } = view.tombstone(i);
+    tombstones.set(name, vector);
+  }
+  return tombstones;
+}
+
+const NONE: ReadonlyMap<string, VersionVector> = new Map();

@@ -1,8 +1,8 @@
 import type { Digest } from "../../base/digest.ts";
 import type { DeviceId } from "../../base/ids.ts";
-import { type DirPath, joinPath, type RelPath } from "../../base/paths.ts";
-import { decodePage, type Entry } from "../../base/tree.ts";
-import { type VectorMember, vectorMember, type VersionVector } from "../../base/version_vector.ts";
+import { type DirPath, joinPath, type RelPath, searchNames } from "../../base/paths.ts";
+import { type DecodedPage, decodePage, type Entry } from "../../base/tree.ts";
+import { type VectorMember, vectorMember } from "../../base/version_vector.ts";
 import type { RootIndex } from "../../index/mod.ts";
 import {
   decodeDirHistory,
@@ -12,7 +12,7 @@ import {
   type SyncAccept,
 } from "../../protocol/mod.ts";
 import { digestOfDir } from "../content/dir_content.ts";
-import { historyOf, historyOfGone } from "../content/dir_history.ts";
+import { historyOfGone, tombstonesIn } from "../content/dir_history.ts";
 import { FilterStack, IGNORE_FILE, IGNORE_FILE_BYTES_MAX, PathFilter } from "../filter/mod.ts";
 import {
   type AncestorTree,
@@ -167,18 +167,25 @@ function localView(path: DirPath, snapshot: Snapshot, index: RootIndex): DirView
   if (dir === undefined) {
     throw new Error(`directory ${JSON.stringify(path)} is not in the snapshot`);
   }
-  const entries = snapshot.list(path);
+  const known = index.viewDir(path);
   return {
-    entries,
+    entries: snapshot.list(path),
     opaque: new Set(dir.opaque),
     isIncomplete: dir.isIncomplete,
     mtimeMs: dir.mtimeMs,
-    ...byName(historyOf(index, path, entries), entries),
+    versions: {
+      get: (name) => {
+        const row = known === undefined ? -1 : known.rowOf(name);
+        return row < 0 ? undefined : known!.vector(row);
+      },
+    },
+    tombstones: tombstonesIn(known),
   };
 }
 
-function remoteView(answer: DirAnswer): DirView {
-  const entries = decodePage(answer.page);
+/** @param model Of this side, which is mostly much like it. */
+function remoteView(answer: DirAnswer, model: DecodedPage | undefined): DirView {
+  const entries = decodePage(answer.page, model);
   return {
     entries,
     opaque: new Set(answer.opaque),
@@ -192,21 +199,23 @@ function byName(
   { versions, tombstones }: DirHistory,
   entries: readonly Entry[],
 ): Required<Pick<DirView, "versions" | "tombstones">> {
-  const named = new Map<string, VersionVector>();
-  entries.forEach(({ name }, i) => versions[i] && named.set(name, versions[i]));
-  return { versions: named, tombstones };
+  const get = (name: string) => {
+    const i = searchNames(entries.length, (at) => entries[at]!.name, name);
+    return i < 0 ? undefined : versions[i];
+  };
+  return { versions: { get }, tombstones };
 }
 
 async function fetchDirs(
   needs: readonly DirNeed[],
-  { remote }: PlanOptions,
+  { remote, snapshot }: PlanOptions,
 ): Promise<DirSource[]> {
   const answers = await remote.getDirs(needs);
   return answers.map((answer, i) => {
     if (typeof answer === "number" && needs[i]!.isGone) return () => EMPTY_VIEW;
     // It serves what its snapshot holds, and that does not change during a session.
     if (typeof answer === "number") throw new ProtocolError("Peer lacks a directory that it named");
-    return () => remoteView(answer);
+    return () => remoteView(answer, snapshot.model(needs[i]!.path));
   });
 }
 
@@ -285,7 +294,7 @@ function ignoreRules(
   { share, snapshot, filters }: PlanOptions,
 ): (path: RelPath, isDir: boolean) => boolean {
   const text = (dir: DirPath): string | undefined => {
-    if (snapshot.entriesOf(dir)?.get(IGNORE_FILE)?.kind !== "file") return undefined;
+    if (snapshot.entry(joinPath(dir, IGNORE_FILE))?.kind !== "file") return undefined;
     const buffer = new Uint8Array(IGNORE_FILE_BYTES_MAX);
     const { length } = share.root.readSmall(joinPath(dir, IGNORE_FILE), buffer);
     return new TextDecoder().decode(buffer.subarray(0, length));

@@ -70,6 +70,7 @@ export function changeOf(entry: Leaf, ancestor: Entry | undefined, windowMs: num
 
 /** True for entries without any difference, so that nothing is to be done or remembered anew. */
 export function isIdentical(a: Leaf, b: Leaf): boolean {
+  if (a === b) return true;
   if (a.kind === "link") {
     return b.kind === "link" && a.target === b.target && a.mtimeMs === b.mtimeMs;
   }

@@ -1,5 +1,6 @@
 import type { RelPath } from "../../base/paths.ts";
 import type { Entry } from "../../base/tree.ts";
+import { WeightedCache } from "../../base/weighted_cache.ts";
 import { isIdentical, isLeaf, type Leaf } from "./agreement.ts";
 import { judge, type JudgeRules } from "./judge.ts";
 import { type DirContents, type DirNames, type DirNode, type DirReader, Item } from "./node.ts";
@@ -35,28 +36,38 @@ export interface PageReaderOptions {
  */
 export class PageReader implements DirReader {
   readonly #options: PageReaderOptions;
-  readonly #names: AtHand<DirNames>;
-  readonly #contents: AtHand<DirContents>;
+  readonly #names: WeightedCache<DirNode, DirNames>;
+  readonly #contents: WeightedCache<DirNode, DirContents>;
 
   constructor(options: PageReaderOptions) {
     this.#options = options;
-    this.#names = new AtHand(Math.min(options.atHand, LAST_DIRS));
-    this.#contents = new AtHand(options.atHand);
+    const weightMax = NAMES_AT_HAND;
+    const { atHand } = options;
+    const last = Math.min(atHand, LAST_DIRS);
+    this.#names = new WeightedCache({ weightMax, countMax: last, countMin: last });
+    this.#contents = new WeightedCache({ weightMax, countMax: atHand, countMin: LAST_DIRS });
   }
 
   names(node: DirNode): DirNames {
-    return this.#contents.find(node) ??
-      this.#names.get(node, () => this.#readNames(node));
+    const known = this.#contents.peek(node) ?? this.#names.get(node);
+    if (known !== undefined) return known;
+    const names = this.#readNames(node);
+    this.#names.put(node, names, names.pairs.length);
+    return names;
   }
 
   read(node: DirNode): DirContents {
-    return this.#contents.get(node, () => this.#read(node, this.names(node)).contents);
+    const known = this.#contents.get(node);
+    if (known !== undefined) return known;
+    const { contents } = this.#read(node, this.names(node));
+    this.#contents.put(node, contents, contents.pairs.length);
+    return contents;
   }
 
   /** The same for the first time, with the names that can't be had. */
   expand(node: DirNode): { readonly contents: DirContents; readonly problems: readonly Problem[] } {
     const expanded = this.#read(node, this.#readNames(node));
-    this.#contents.get(node, () => expanded.contents);
+    this.#contents.put(node, expanded.contents, expanded.contents.pairs.length);
     return expanded;
   }
 
@@ -116,43 +127,6 @@ export class PageReader implements DirReader {
     const isDirThere = (remote ?? local ?? ancestor)!.kind === "dir";
     const path = item.shownPath;
     return isFiltered(path, isDir) || (isDir !== isDirThere && isFiltered(path, isDirThere));
-  }
-}
-
-/** The last few of something for each directory. */
-class AtHand<T extends DirNames> {
-  readonly #found = new Map<DirNode, T>();
-  readonly #max: number;
-  #names = 0;
-
-  constructor(max: number) {
-    this.#max = max;
-  }
-
-  find(node: DirNode): T | undefined {
-    return this.#found.get(node);
-  }
-
-  get(node: DirNode, make: () => T): T {
-    const known = this.#found.get(node);
-    const found = known ?? make();
-    if (known === undefined) this.#names += found.pairs.length;
-    // To the end of the line.
-    this.#found.delete(node);
-    this.#found.set(node, found);
-    while (this.#isFull) this.#dropFirst();
-    return found;
-  }
-
-  get #isFull(): boolean {
-    const { size } = this.#found;
-    return size > this.#max || (size > LAST_DIRS && this.#names > NAMES_AT_HAND);
-  }
-
-  #dropFirst(): void {
-    const [node, { pairs }] = this.#found.entries().next().value!;
-    this.#found.delete(node);
-    this.#names -= pairs.length;
   }
 }
 

@@ -17,7 +17,7 @@ export interface DirView {
   /** Of the directory itself, in whole milliseconds since the Unix epoch. */
   readonly mtimeMs?: number | undefined;
   /** What each entry has seen. A missing or empty vector says that nothing is known. */
-  readonly versions?: ReadonlyMap<string, VersionVector> | undefined;
+  readonly versions?: Pick<ReadonlyMap<string, VersionVector>, "get"> | undefined;
   /** What the deletions of missing names have seen. */
   readonly tombstones?: ReadonlyMap<string, VersionVector> | undefined;
 }

@@ -1,11 +1,21 @@
 import type { Bytes } from "../../base/bytes.ts";
 import type { Digest } from "../../base/digest.ts";
 import { type DirPath, findByName, nameOf, parentOf, type RelPath } from "../../base/paths.ts";
-import { decodePage, EMPTY_SHAPE, type Entry } from "../../base/tree.ts";
+import { PageRows } from "../../base/page_rows.ts";
+import { type DecodedPage, decodePage, EMPTY_SHAPE, type Entry } from "../../base/tree.ts";
+import { WeightedCache } from "../../base/weighted_cache.ts";
 import type { DirMap } from "./dir_map.ts";
 
-/** Decoded pages that a snapshot keeps at hand; lookups come in runs within one directory. */
-const DECODED_DIRS_MAX = 64;
+/**
+ * Decoded pages that a snapshot keeps at hand, as far as they have few entries: a sync of few changes in
+ * many directories looks into each several times, to plan and to serve.
+ */
+const DECODED_DIRS_MAX = 512;
+/** Entries in all of them but the last few: 4 MB. */
+const DECODED_ENTRIES_MAX = 24 * 1024;
+
+/** Those stay in any case. */
+const LAST_DIRS = 8;
 
 const NO_NAMES: ReadonlySet<string> = new Set();
 
@@ -42,7 +52,11 @@ export interface ScanProblem {
 
 /** A share at one moment: canonical pages, 60 to 80 bytes an entry, not objects. */
 export class Snapshot {
-  readonly #decoded = new Map<DirPath, DecodedDir>();
+  readonly #decoded = new WeightedCache<DirPath, DecodedDir>({
+    weightMax: DECODED_ENTRIES_MAX,
+    countMax: DECODED_DIRS_MAX,
+    countMin: LAST_DIRS,
+  });
   readonly #opaque = new Map<SnapshotDir, ReadonlySet<string>>();
   /** Directories that are not in the snapshot, as far as somebody asked. */
   readonly #hidden = new Map<DirPath, boolean>();
@@ -89,16 +103,17 @@ export class Snapshot {
     return findByName(this.list(parentOf(path)), nameOf(path));
   }
 
-  /** The entries of a directory by name, or `undefined` where the snapshot has none. */
-  entriesOf(path: DirPath): ReadonlyMap<string, Entry> | undefined {
-    const decoded = this.#decode(path);
-    if (decoded === undefined) return undefined;
-    return decoded.byName ??= new Map(decoded.entries.map((entry) => [entry.name, entry]));
-  }
-
   /** The entries of a directory in the order of its page; none where the snapshot has no directory. */
   list(path: DirPath): readonly Entry[] {
     return this.#decode(path)?.entries ?? [];
+  }
+
+  /** A directory as a model for others that are much like it. */
+  model(path: DirPath): DecodedPage | undefined {
+    const decoded = this.#decode(path);
+    if (decoded === undefined) return undefined;
+    const rows = decoded.rows ??= new PageRows(this.dirs.get(path)!.page);
+    return { rows, entries: decoded.entries };
   }
 
   #opaqueIn(dir: SnapshotDir): ReadonlySet<string> {
@@ -113,16 +128,13 @@ export class Snapshot {
     if (known !== undefined) return known;
     const dir = this.dirs.get(path);
     if (dir === undefined) return undefined;
-    if (this.#decoded.size >= DECODED_DIRS_MAX) {
-      this.#decoded.delete(this.#decoded.keys().next().value!);
-    }
-    const decoded: DecodedDir = { entries: decodePage(dir.page), byName: undefined };
-    this.#decoded.set(path, decoded);
+    const decoded: DecodedDir = { entries: decodePage(dir.page), rows: undefined };
+    this.#decoded.put(path, decoded, decoded.entries.length);
     return decoded;
   }
 }
 
 interface DecodedDir {
   readonly entries: readonly Entry[];
-  byName: ReadonlyMap<string, Entry> | undefined;
+  rows: PageRows | undefined;
 }

@@ -128,7 +128,7 @@ export class ComparisonSession implements LinkHandler {
   ): Promise<ComparisonResult> {
     const comparison = new TreeComparison(
       (path) => ({
-        entries: [...snapshot.entriesOf(path)!.values()],
+        entries: snapshot.list(path),
         opaque: snapshot.dirs.get(path)!.opaque,
       }),
       { local: snapshot.shape, remote: accept.shape },

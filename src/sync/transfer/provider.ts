@@ -160,7 +160,7 @@ export class Provider {
       const dir = snapshot.dirs.get(path);
       if (dir === undefined) await writeDir(out, this.#goneDir(path));
       else {
-        const history = encodeDirHistory(historyOf(index, path, snapshot.list(path)));
+        const history = encodeDirHistory(historyOf(index, path, dir.page));
         await writeDir(out, { ...dir, history });
       }
     }

@@ -1,0 +1,65 @@
+import { DIGEST_BYTES } from "./digest.ts";
+import { DIR_ENTRIES_MAX, KIND, PageError } from "./tree.ts";
+
+/**
+ * Where the entries of a directory page lie and where their names do, without making objects of them:
+ * 0.05 µs an entry. For pages that were decoded once, or written here: only lengths are checked.
+ */
+export class PageRows {
+  /** Number of entries. */
+  readonly count: number;
+  /** Where each entry starts, and at last where the page ends. */
+  readonly starts: Uint32Array;
+  readonly nameStarts: Uint32Array;
+  readonly nameEnds: Uint32Array;
+
+  /** @throws {PageError} if the lengths don't add up. */
+  constructor(readonly page: Uint8Array) {
+    this.count = numberAt(page, 0);
+    let at = lengthAt(page, 0);
+    if (!(this.count <= Math.min(page.length, DIR_ENTRIES_MAX))) throw new PageError("bad count");
+    this.starts = new Uint32Array(this.count + 1);
+    this.nameStarts = new Uint32Array(this.count);
+    this.nameEnds = new Uint32Array(this.count);
+    for (let row = 0; row < this.count; row++) {
+      this.starts[row] = at;
+      const kind = page[at++];
+      const name = at + lengthAt(page, at);
+      at = name + numberAt(page, at);
+      this.nameStarts[row] = name;
+      this.nameEnds[row] = at;
+      // Mode, target or nothing, then what follows it.
+      if (kind === KIND.link) at += lengthAt(page, at) + numberAt(page, at);
+      else at += lengthAt(page, at);
+      if (kind === KIND.dir) at += DIGEST_BYTES;
+      else at += lengthAt(page, at);
+      if (kind === KIND.file || kind === KIND.fileWithDigest) at += lengthAt(page, at);
+      if (kind === KIND.fileWithDigest) at += DIGEST_BYTES;
+    }
+    if (at !== page.length) throw new PageError("lengths do not add up");
+    this.starts[this.count] = at;
+  }
+
+  /** True if the bytes from `at` are those of an entry, up to its end. */
+  isAt(row: number, bytes: Uint8Array, at: number): boolean {
+    const { page } = this;
+    const start = this.starts[row]!;
+    const end = this.starts[row + 1]!;
+    for (let own = start, other = at; own < end; own++, other++) {
+      if (page[own] !== bytes[other]) return false;
+    }
+    return true;
+  }
+}
+
+/** Bytes of the varint at an offset. */
+function lengthAt(bytes: Uint8Array, at: number): number {
+  return 1 << (bytes[at]! >>> 6);
+}
+
+function numberAt(bytes: Uint8Array, at: number): number {
+  const length = lengthAt(bytes, at);
+  let value = bytes[at]! & 0x3f;
+  for (let i = 1; i < length; i++) value = value * 256 + bytes[at + i]!;
+  return value;
+}

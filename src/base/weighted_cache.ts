@@ -1,0 +1,65 @@
+/** What a {@linkcode WeightedCache} holds at most. */
+export interface CacheLimits {
+  /** Sum of the weights of what is kept. */
+  readonly weightMax: number;
+  /** Number of things; any if left out. */
+  readonly countMax?: number;
+  /** So many of the last ones stay whatever they weigh. */
+  readonly countMin?: number;
+}
+
+/** Keeps what was asked for last, as long as its weight is within bounds. */
+export class WeightedCache<K, V> {
+  readonly #kept = new Map<K, { readonly value: V; readonly weight: number }>();
+  readonly #limits: CacheLimits;
+  #weight = 0;
+
+  constructor(limits: CacheLimits) {
+    this.#limits = limits;
+  }
+
+  /** True if {@linkcode get} would find something. */
+  has(key: K): boolean {
+    return this.#kept.has(key);
+  }
+
+  /** Finds something without moving it to the end of the line. */
+  peek(key: K): V | undefined {
+    return this.#kept.get(key)?.value;
+  }
+
+  /** Finds something, which then stays longest. */
+  get(key: K): V | undefined {
+    const found = this.#kept.get(key);
+    if (found === undefined) return undefined;
+    this.#kept.delete(key);
+    this.#kept.set(key, found);
+    return found.value;
+  }
+
+  /** Keeps something; what was not asked for longest goes. */
+  put(key: K, value: V, weight: number): void {
+    this.delete(key);
+    this.#kept.set(key, { value, weight });
+    this.#weight += weight;
+    while (this.#isFull) this.delete(this.#kept.keys().next().value!);
+  }
+
+  /** Forgets one thing. */
+  delete(key: K): void {
+    this.#weight -= this.#kept.get(key)?.weight ?? 0;
+    this.#kept.delete(key);
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    this.#kept.clear();
+    this.#weight = 0;
+  }
+
+  get #isFull(): boolean {
+    const { weightMax, countMax = Infinity, countMin = 0 } = this.#limits;
+    const { size } = this.#kept;
+    return size > countMax || (size > countMin && this.#weight > weightMax);
+  }
+}

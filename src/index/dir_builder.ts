@@ -1,4 +1,4 @@
-import { type Bytes, utf8 } from "../base/bytes.ts";
+import { type Bytes, concat, utf8 } from "../base/bytes.ts";
 import { DIGEST_BYTES } from "../base/digest.ts";
 import { ByteWriter } from "../base/varint.ts";
 import { vectorAt, VectorTable } from "../base/vector_table.ts";
@@ -45,17 +45,21 @@ export class DirBuilder {
   readonly #names: ByteWriter;
   readonly #rows: ByteWriter;
   readonly #digests: ByteWriter;
+  readonly #head: ByteWriter;
+  readonly #links: ByteWriter;
   readonly #targets: string[] = [];
   #entries = 0;
   #tombstones = 0;
 
   /** Buffers of an earlier builder that is finished, which spares garbage, or new ones. */
   constructor(buffers: DirBuffers = newBuffers()) {
-    const { names, rows, digests } = buffers;
-    for (const buffer of [names, rows, digests]) buffer.clear();
+    const { names, rows, digests, head, links } = buffers;
+    for (const buffer of [names, rows, digests, head, links]) buffer.clear();
     this.#names = names;
     this.#rows = rows;
     this.#digests = digests;
+    this.#head = head;
+    this.#links = links;
   }
 
   /** Appends an entry. @throws {RangeError} where a number is outside its documented range. */
@@ -133,25 +137,19 @@ export class DirBuilder {
   /** The record. The builder is of no use afterwards. */
   finish({ scannedAtMs, shape, removed }: DirHead): Bytes {
     for (const name of removed) this.#name(name);
-    const names = this.#names.view();
     const digests = this.#digests.length / DIGEST_BYTES;
-    const head = new ByteWriter(128);
+    const head = this.#head;
     head.u32(0).u8(FORMAT).u8(shape === undefined ? 0 : HAS_SHAPE);
     head.varint(this.#entries).varint(this.#tombstones).varint(removed.length);
     head.varint(digests).varint(scannedAtMs);
     if (shape !== undefined) head.raw(shape);
     this.#vectors.write(head);
-    head.varint(names.length);
-    const links = new ByteWriter(this.#targets.length === 0 ? 1 : 256);
+    head.varint(this.#names.length);
+    const links = this.#links;
     links.varint(this.#targets.length);
     for (const target of this.#targets) links.lv(utf8(target));
     const parts = [head, this.#names, links, this.#rows, this.#digests];
-    const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-    let at = 0;
-    for (const part of parts) {
-      bytes.set(part.view(), at);
-      at += part.length;
-    }
+    const bytes = concat(parts.map((part) => part.view()));
     new DataView(bytes.buffer).setUint32(0, checksum32(bytes, CHECKSUM_BYTES));
     return bytes;
   }
@@ -180,6 +178,8 @@ export interface DirBuffers {
   readonly names: ByteWriter;
   readonly rows: ByteWriter;
   readonly digests: ByteWriter;
+  readonly head: ByteWriter;
+  readonly links: ByteWriter;
 }
 
 /** Room for a few hundred entries, and it grows. */
@@ -188,6 +188,8 @@ export function newBuffers(): DirBuffers {
     names: new ByteWriter(8 * 1024),
     rows: new ByteWriter(16 * 1024),
     digests: new ByteWriter(8 * 1024),
+    head: new ByteWriter(256),
+    links: new ByteWriter(256),
   };
 }
 

@@ -35,6 +35,12 @@ export const PRELOAD_BYTES_MAX = 16 * 1024 * 1024;
 /** How old the recipe of a file held nowhere must be to be forgotten: it may still be on its way. */
 export const RECIPE_GRACE_MS = 24 * 3600 * 1000;
 
+/**
+ * For so long a look at who has written holds, where all that may be missed is what another process has
+ * found out about the same files meanwhile: a look costs as much as reading a directory.
+ */
+const LOOK_HOLDS_MS = 20;
+
 /** Edit counters reserved by one durable write. */
 const EDIT_COUNTER_BLOCK = 65_536;
 
@@ -55,6 +61,7 @@ export class RootIndex {
   #dirChanges = 0;
   /** How often anybody has written to this root, as of our last look. */
   #writesSeen: number;
+  #lookedAtMs = -Infinity;
 
   /** Why nothing was remembered when the root was opened; `undefined` if something was. */
   readonly voided: VoidReason | undefined;
@@ -121,7 +128,7 @@ export class RootIndex {
    * @throws {IndexError} `corrupt`
    */
   viewDir(path: DirPath): DirView | undefined {
-    if (this.#dirs.isAtHand(path)) this.#noticeOthers();
+    this.#glance(path);
     return this.#dirs.view(path);
   }
 
@@ -170,7 +177,7 @@ export class RootIndex {
    */
   reviseDir(path: DirPath, patch: DirPatch): void {
     this.#dirChanges++;
-    if (this.#dirs.isAtHand(path)) this.#noticeOthers();
+    this.#glance(path);
     this.#locator.note(path, this.#dirs.revise(path, patch));
     this.#boundPending();
   }
@@ -459,7 +466,14 @@ export class RootIndex {
     this.#writesSeen = row[0];
   }
 
+  /** Makes sure that a view at hand is not from long ago. */
+  #glance(path: DirPath): void {
+    if (!this.#dirs.isAtHand(path)) return;
+    if (this.#clock.nowMs() - this.#lookedAtMs >= LOOK_HOLDS_MS) this.#noticeOthers();
+  }
+
   #noticeOthers(): void {
+    this.#lookedAtMs = this.#clock.nowMs();
     const row = this.#database.get<[number]>(
       "SELECT dir_writes FROM roots WHERE id = ?",
       this.#row.id,

@@ -131,7 +131,10 @@ export class DirTable {
   /** Changes a few names in the record itself. @returns The record as it will be stored. */
   revise(path: DirPath, patch: DirPatch): Uint8Array {
     const known = this.view(path) ?? EMPTY_VIEW;
-    return this.#put(path, this.#checked(path, () => mergeDir(known, patch)));
+    const bytes = this.#put(path, this.#checked(path, () => mergeDir(known, patch)));
+    // What a scan found changed is what the sync looks at next.
+    this.#views.put(path, new DirView(bytes), bytes.length);
+    return bytes;
   }
 
   /** Changes a few names, at the cost of those alone. @returns The patch as it will be stored. */

@@ -32,7 +32,8 @@ export interface TransportProfile {
  *
  * BBR on every path, unpaced. It is as fast as any other on a cable and on a long link with few losses, and
  * six times as fast on one that loses packets by chance; what it sees of a path does not tell the latter
- * two apart. Pacing made it no faster anywhere, and slower there (docs/performance.md, "Networks").
+ * two apart. It also leaves deep queues empty, which CUBIC fills; a TCP that backs off at losses gets more
+ * beside CUBIC. Pacing made it no faster anywhere, and slower there (docs/performance.md, "Networks").
  *
  * The windows keep a connection's unread bytes at 64 MiB; a stream of up to 18 MiB
  * (a full data request and its framing) never waits for a window update. That matters on long links:

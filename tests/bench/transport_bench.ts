@@ -10,9 +10,10 @@
  * Options: `--sizes 1472,8900,16368` UDP payloads, `--seconds 3` of each throughput, `--requests 300`,
  * `--handshakes 100`, `--connections 1000`, `--sync-mib 1024` (0 leaves syncs out), `--lanes 1,2,4`,
  * `--udp linux|dgram`,
- * `--cc bbr|cubic|reno`, `--json`, and `--link loopback|lan1g|wan|lossy` for two hosts in network
- * namespaces (root), where throughput is measured beside that of TCP with each of `--tcp cubic,reno,bbr`,
- * and syncs only if they are asked for.
+ * `--cc bbr|cubic|reno`, `--json`, and `--link loopback|lan1g|wan|lossy|home` for two hosts in network
+ * namespaces (root), where throughput is measured, then that of TCP with each of `--tcp cubic,reno,bbr`;
+ * with `--beside` both at once, to see what one leaves of the link to the other. Syncs only if they are
+ * asked for.
  */
 import { parseArgs } from "node:util";
 import { type Delays, measureControl } from "./control_bench.ts";
@@ -52,6 +53,7 @@ if (import.meta.main) {
       cc: { type: "string", default: "bbr" },
       link: { type: "string" },
       tcp: { type: "string", default: "cubic,reno,bbr" },
+      beside: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
     },
   });
@@ -97,13 +99,17 @@ if (import.meta.main) {
       Deno.exit(0);
     }
     await using lab = await Netlab.up(profile);
-    await push(lab, `QUIC with ${values.cc}, ${profile}`, [seconds]);
+    const quic = () => push(lab, `QUIC with ${values.cc}, ${profile}`, [seconds]);
+    if (!values.beside) await quic();
     for (const control of values.tcp.split(",")) {
       if (!await setTcpControl(lab, control)) {
         console.log(`skipped: this kernel has no TCP with ${control}`);
         continue;
       }
-      const tcp = await measure<PushReport>(lab, "push", [seconds], TCP_END);
+      const [tcp] = await Promise.all([
+        measure<PushReport>(lab, "push", [seconds], TCP_END),
+        values.beside ? quic() : undefined,
+      ]);
       say(`TCP with ${control}, ${profile}`, throughput(tcp.client), tcp);
     }
     const mib = Number(values["sync-mib"] ?? 0);
@@ -181,11 +187,12 @@ async function measure<T>(
   return { client: JSON.parse(new TextDecoder().decode(stdout)), server: JSON.parse(text) };
 }
 
-function throughput({ bytes, seconds, lostPackets, sentDatagrams }: PushReport): string {
+function throughput({ bytes, seconds, lostPackets, sentDatagrams, rttMs }: PushReport): string {
   const lost = sentDatagrams > 0
     ? `, lost ${(100 * lostPackets / sentDatagrams).toFixed(1)} %`
     : "";
-  return `${(bytes / seconds / 1e6).toFixed(1)} MB/s${lost}`;
+  const rtt = rttMs > 0 ? `, round trip ${rttMs} ms` : "";
+  return `${(bytes / seconds / 1e6).toFixed(1)} MB/s${lost}${rtt}`;
 }
 
 function delays({ count, p50Ms, p99Ms, maxMs }: Delays): string {

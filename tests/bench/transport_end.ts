@@ -26,6 +26,7 @@ export interface PushReport extends Usage {
   readonly seconds: number;
   readonly sentDatagrams: number;
   readonly lostPackets: number;
+  /** The median while bytes moved; 0 where it is not known. */
   readonly rttMs: number;
 }
 
@@ -149,17 +150,20 @@ async function push(
   block[0] = WANTS.nothing;
   const startMs = performance.now();
   const { send, recv } = await connection.openBidi();
+  const rtts: number[] = [];
   let bytes = 0;
   while (
     bytes < bytesMax && (bytesMax < Infinity || performance.now() - startMs < seconds * 1000)
   ) {
     await send.write(block);
     bytes += block.length;
+    rtts.push(connection.stats().rttMs);
   }
   await send.finish();
   await readOn(recv, new Uint8Array(16));
   const took = (performance.now() - startMs) / 1000;
-  const { lostPackets, rttMs } = connection.stats();
+  const { lostPackets } = connection.stats();
+  const rttMs = rtts.sort((a, b) => a - b)[rtts.length >> 1] ?? 0;
   const { sentDatagrams } = endpoint.socketCounters;
   return { bytes, seconds: took, sentDatagrams, lostPackets, rttMs, ...usage() };
 }

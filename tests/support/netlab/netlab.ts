@@ -14,7 +14,9 @@ export type NetProfile =
   /** 100 Mbit/s, round trip 50 ms, 0.1 % loss each way. */
   | "wan"
   /** 100 Mbit/s, round trip 50 ms, 1 % loss each way. */
-  | "lossy";
+  | "lossy"
+  /** What a home sends at: 20 Mbit/s, round trip 30 ms, no loss but in a queue of 150 ms. */
+  | "home";
 
 /** Which of the two hosts. */
 export type Host = "a" | "b";
@@ -24,13 +26,16 @@ interface EmulatedLink {
   readonly bitsPerSecond: number;
   readonly delayMs: number;
   readonly loss: number;
+  /** How long a packet at the end of the queue waits; a round trip if left out. */
+  readonly queueMs?: number;
 }
 
 const EMULATED: { readonly [profile in NetProfile]?: EmulatedLink } = {
   wan: { bitsPerSecond: 100e6, delayMs: 25, loss: 0.001 },
   lossy: { bitsPerSecond: 100e6, delayMs: 25, loss: 0.01 },
+  home: { bitsPerSecond: 20e6, delayMs: 15, loss: 0, queueMs: 150 },
 };
-const PROFILES: readonly NetProfile[] = ["loopback", "lan1g", "wan", "lossy"];
+const PROFILES: readonly NetProfile[] = ["loopback", "lan1g", "wan", "lossy", "home"];
 /** Longest name of a device in Linux is 15 bytes. */
 const TAG = `lb${(Deno.pid % 0xffff).toString(16)}`;
 const ADDRESS: { readonly [host in Host]: string } = { a: "10.77.0.1", b: "10.77.0.2" };
@@ -144,8 +149,8 @@ export class Netlab implements AsyncDisposable {
       await this.#address(host);
     }
     const program = await compileEmulator(this.#stack);
-    const { bitsPerSecond, delayMs, loss } = link;
-    const queueBytes = Math.max(QUEUE_BYTES_MIN, bitsPerSecond / 8 * 2 * delayMs / 1000);
+    const { bitsPerSecond, delayMs, loss, queueMs = 2 * delayMs } = link;
+    const queueBytes = Math.max(QUEUE_BYTES_MIN, bitsPerSecond / 8 * queueMs / 1000);
     const sides = this.#hosts.flatMap((host) => [
       `${NAMESPACES}/${this.#namespace(host)}`,
       this.#device(host),

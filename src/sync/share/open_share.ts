@@ -5,7 +5,7 @@ import { LandropicError } from "../../base/errors.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { DeviceId } from "../../base/ids.ts";
 import { type VectorMember, vectorMember } from "../../base/version_vector.ts";
-import type { Index, RootIndex } from "../../index/mod.ts";
+import { type Index, IndexError, type RootIndex } from "../../index/mod.ts";
 import {
   ensureFolderId,
   expireTrash,
@@ -138,11 +138,22 @@ export class OpenShare implements Disposable {
     return snapshot;
   }
 
-  /** Closes the folder; what is still being read for its digest stops. */
+  /** Closes the folder; what is still being read for its digest stops, and what was learnt is kept. */
   [Symbol.dispose](): void {
     this.#closed.abort(new LandropicError("interrupted", "The folder was closed"));
+    this.#keepLearnt();
     for (const lock of this.locks) lock[Symbol.dispose]();
     this.root[Symbol.dispose]();
+  }
+
+  /** Digests of files read for a plan: after a push, or one that failed, nobody else would keep them. */
+  #keepLearnt(): void {
+    try {
+      this.index.commit();
+    } catch (error) {
+      // Those files are read again the next time.
+      if (!(error instanceof IndexError)) throw error;
+    }
   }
 }
 

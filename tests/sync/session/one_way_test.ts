@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
+import type { DirPath } from "../../../src/base/paths.ts";
+import { openIndex } from "../../../src/index/mod.ts";
 import { URGENCY } from "../../../src/sync/link/transport.ts";
 import { memoryTransportPair } from "../../support/memory_transport.ts";
 import { runSession, testDevice } from "../../support/session_pair.ts";
@@ -115,6 +117,23 @@ Deno.test("a session carries many small files at once without mixing them", asyn
   }
   await runSession(a, left, b, right);
   assertSameTree(right, left);
+});
+
+Deno.test("a push remembers what it read to find a moved folder, and does not read it again", async () => {
+  const { folder, a, b, left, right } = setUp();
+  using _ = folder;
+  writeTree(left, { d: { x: "1", y: "22" } });
+  await runSession(a, left, b, right);
+  fs.renameSync(`${left}/d`, `${left}/moved`);
+  const { summary } = await runSession(a, left, b, right, { deleteExtra: true });
+  assert.equal(summary.renamed, 1);
+  await using index = await openIndex({ path: `${a.home}/index.db`, deviceId: a.id });
+  const [row] = index.roots();
+  const { entries } = index.openRoot(row!).getDir("moved" as DirPath)!;
+  assert.deepEqual(entries.map(({ name, digest }) => [name, digest?.length]), [["x", 32], [
+    "y",
+    32,
+  ]]);
 });
 
 Deno.test("a read-only share refuses a push and allows a pull", async () => {

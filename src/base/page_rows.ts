@@ -1,5 +1,6 @@
 import { DIGEST_BYTES } from "./digest.ts";
 import { DIR_ENTRIES_MAX, KIND, PageError } from "./tree.ts";
+import { varintAt, varintLengthAt } from "./varint.ts";
 
 /**
  * Where the entries of a directory page lie and where their names do, without making objects of them:
@@ -15,8 +16,8 @@ export class PageRows {
 
   /** @throws {PageError} if the lengths don't add up. */
   constructor(readonly page: Uint8Array) {
-    this.count = numberAt(page, 0);
-    let at = lengthAt(page, 0);
+    this.count = varintAt(page, 0);
+    let at = varintLengthAt(page, 0);
     if (!(this.count <= Math.min(page.length, DIR_ENTRIES_MAX))) throw new PageError("bad count");
     this.starts = new Uint32Array(this.count + 1);
     this.nameStarts = new Uint32Array(this.count);
@@ -24,16 +25,16 @@ export class PageRows {
     for (let row = 0; row < this.count; row++) {
       this.starts[row] = at;
       const kind = page[at++];
-      const name = at + lengthAt(page, at);
-      at = name + numberAt(page, at);
+      const name = at + varintLengthAt(page, at);
+      at = name + varintAt(page, at);
       this.nameStarts[row] = name;
       this.nameEnds[row] = at;
       // Mode, target or nothing, then what follows it.
-      if (kind === KIND.link) at += lengthAt(page, at) + numberAt(page, at);
-      else at += lengthAt(page, at);
+      if (kind === KIND.link) at += varintLengthAt(page, at) + varintAt(page, at);
+      else at += varintLengthAt(page, at);
       if (kind === KIND.dir) at += DIGEST_BYTES;
-      else at += lengthAt(page, at);
-      if (kind === KIND.file || kind === KIND.fileWithDigest) at += lengthAt(page, at);
+      else at += varintLengthAt(page, at);
+      if (kind === KIND.file || kind === KIND.fileWithDigest) at += varintLengthAt(page, at);
       if (kind === KIND.fileWithDigest) at += DIGEST_BYTES;
     }
     if (at !== page.length) throw new PageError("lengths do not add up");
@@ -50,16 +51,4 @@ export class PageRows {
     }
     return true;
   }
-}
-
-/** Bytes of the varint at an offset. */
-function lengthAt(bytes: Uint8Array, at: number): number {
-  return 1 << (bytes[at]! >>> 6);
-}
-
-function numberAt(bytes: Uint8Array, at: number): number {
-  const length = lengthAt(bytes, at);
-  let value = bytes[at]! & 0x3f;
-  for (let i = 1; i < length; i++) value = value * 256 + bytes[at + i]!;
-  return value;
 }

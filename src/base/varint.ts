@@ -51,6 +51,19 @@ export function writeVarint(into: Uint8Array, offset: number, value: number): nu
   return offset + length;
 }
 
+/** Bytes that the varint at an offset takes, by its first one; 1 behind the end. */
+export function varintLengthAt(bytes: Uint8Array, at: number): number {
+  return 1 << (bytes[at]! >>> 6);
+}
+
+/** The varint at an offset, all of which must be there; may be above {@linkcode VARINT_MAX}. */
+export function varintAt(bytes: Uint8Array, at: number): number {
+  const length = varintLengthAt(bytes, at);
+  let value = bytes[at]! & 0x3f;
+  for (let i = 1; i < length; i++) value = value * 256 + bytes[at + i]!;
+  return value;
+}
+
 /** Encodes one QUIC varint into a new array. */
 export function encodeVarint(value: number): Bytes {
   const bytes = new Uint8Array(varintLength(value));
@@ -104,12 +117,11 @@ export class ByteReader {
    * @throws {RangeError} past the end, or above 2^53 - 1.
    */
   varint(): number {
-    const first = this.u8();
-    const length = 1 << (first >>> 6);
-    if (length === 1) return first;
-    this.#need(length - 1);
-    let value = first & 0x3f;
-    for (let i = 1; i < length; i++) value = value * 256 + this.bytes[this.#offset++]!;
+    this.#need(1);
+    const length = varintLengthAt(this.bytes, this.#offset);
+    this.#need(length);
+    const value = varintAt(this.bytes, this.#offset);
+    this.#offset += length;
     if (value > VARINT_MAX) throw new RangeError("varint above 2^53 - 1");
     return value;
   }

@@ -1,5 +1,5 @@
 import { type Bytes, concat } from "../base/bytes.ts";
-import { varintLength, writeVarint } from "../base/varint.ts";
+import { varintAt, varintLength, varintLengthAt, writeVarint } from "../base/varint.ts";
 import { ProtocolError } from "./errors.ts";
 
 /** Payload bytes in one control frame. */
@@ -69,11 +69,7 @@ function peekVarint(
   bytes: Uint8Array,
   offset: number,
 ): { value: number; next: number } | undefined {
-  const first = bytes[offset];
-  if (first === undefined) return undefined;
-  const length = 1 << (first >>> 6);
-  if (bytes.length < offset + length) return undefined;
-  let value = first & 0x3f;
-  for (let i = 1; i < length; i++) value = value * 256 + bytes[offset + i]!;
-  return { value, next: offset + length };
+  if (offset >= bytes.length) return undefined;
+  const next = offset + varintLengthAt(bytes, offset);
+  return bytes.length < next ? undefined : { value: varintAt(bytes, offset), next };
 }

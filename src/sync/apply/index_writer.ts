@@ -1,6 +1,6 @@
 import { type Digest } from "../../base/digest.ts";
 import type { Clock } from "../../base/clock.ts";
-import { compareNames, type DirPath, nameOf, parentOf, type RelPath } from "../../base/paths.ts";
+import { type DirPath, nameOf, parentOf, type RelPath, sortByName } from "../../base/paths.ts";
 import { bumpVector, EMPTY_VECTOR, type VectorMember } from "../../base/version_vector.ts";
 import {
   buried,
@@ -181,5 +181,5 @@ function digestOf(operation: Operation): Digest | undefined {
 }
 
 function sorted<T extends { readonly name: string }>(notes: Map<string, T>): T[] {
-  return [...notes.values()].sort((a, b) => compareNames(a.name, b.name));
+  return sortByName([...notes.values()]);
 }

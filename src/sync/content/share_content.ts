@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers";
 import type { Digest } from "../../base/digest.ts";
 import { nameOf, parentOf, type RelPath } from "../../base/paths.ts";
 import type { FileEntry } from "../../base/tree.ts";
+import { WeightedCache } from "../../base/weighted_cache.ts";
 import type { EntryRecord, RootIndex } from "../../index/mod.ts";
 import { type DigestAnswer, STATUS, type Status } from "../../protocol/mod.ts";
 import {
@@ -39,8 +40,10 @@ export class ShareContent {
   readonly #root: Root;
   readonly #index: RootIndex;
   readonly #signal: AbortSignal;
-  readonly #recent = new Map<string, Recipe>();
-  #recentBytes = 0;
+  readonly #recent = new WeightedCache<string, Recipe>({
+    weightMax: RECIPE_BYTES_AT_HAND,
+    countMin: 1,
+  });
   #buffer: Uint8Array<ArrayBuffer> | undefined;
   #reading: Promise<unknown> = Promise.resolve();
   #hashedBytes = 0;
@@ -100,13 +103,13 @@ export class ShareContent {
     signal?: AbortSignal,
   ): Promise<Recipe | Status> {
     const key = `${version.size} ${version.mtimeMs} ${path}`;
-    const recent = this.#recent.get(key);
+    const recent = this.#recent.peek(key);
     if (recent !== undefined) return recent;
     const digest = this.#trusted(path, version);
     // One file at a time: reading several at once would only make the disk seek.
     const recipe = (digest && this.#stored(digest)) ??
       await this.#inTurn(async () =>
-        this.#recent.get(key) ?? await this.#read(path, version, signal)
+        this.#recent.peek(key) ?? await this.#read(path, version, signal)
       );
     if (typeof recipe !== "number") this.#keepAtHand(key, recipe);
     return recipe;
@@ -139,13 +142,7 @@ export class ShareContent {
 
   #keepAtHand(key: string, recipe: Recipe): void {
     if (this.#recent.has(key)) return;
-    this.#recent.set(key, recipe);
-    this.#recentBytes += recipe.bytes.length + RECIPE_OBJECT_BYTES;
-    for (const [oldest, { bytes }] of this.#recent) {
-      if (this.#recentBytes <= RECIPE_BYTES_AT_HAND || oldest === key) return;
-      this.#recent.delete(oldest);
-      this.#recentBytes -= bytes.length + RECIPE_OBJECT_BYTES;
-    }
+    this.#recent.put(key, recipe, recipe.bytes.length + RECIPE_OBJECT_BYTES);
   }
 
   #trusted(path: RelPath, version: { size: number; mtimeMs: number }): Digest | undefined {

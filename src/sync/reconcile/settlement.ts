@@ -1,6 +1,6 @@
 import { type Bytes, equalBytes } from "../../base/bytes.ts";
 import { type Digest, type DigestKey, digestKey } from "../../base/digest.ts";
-import { compareNames, type RelPath } from "../../base/paths.ts";
+import { type RelPath, sortByName } from "../../base/paths.ts";
 import { EMPTY_SHAPE, encodePage, type Entry, shapeOf } from "../../base/tree.ts";
 import type { VersionVector } from "../../base/version_vector.ts";
 import { ByteWriter } from "../../base/varint.ts";
@@ -83,7 +83,7 @@ class Settler {
       const entry = this.#entryOf(node, result, pairs);
       if (entry !== undefined) entries.push(entry);
     }
-    entries.sort((a, b) => compareNames(a.name, b.name));
+    sortByName(entries);
     const page = encodePage(entries, this.#writer);
     const shape = shapeOf(page);
     if (node.ancestorShape === undefined || !equalBytes(shape, node.ancestorShape)) {

@@ -153,6 +153,7 @@ class CliRun implements Disposable {
         stdout: createStyle(color && stdout.isTerminal),
         stderr: createStyle(color && stderr.isTerminal),
       },
+      listsPeers: command?.command === "peers list",
       itemize: sync?.itemize ?? false,
       dryRun: sync?.dryRun ?? false,
       progress: stderr.isTerminal && verbosity >= 0,

@@ -36,6 +36,8 @@ export interface TextReporterOptions {
   readonly style: { readonly stdout: Style; readonly stderr: Style };
   /** -1 quiet, 0 normal, 1 and 2 verbose. */
   readonly verbosity: number;
+  /** Peers are what was asked for, and not what a change to them has made. */
+  readonly listsPeers: boolean;
   /** Print an itemize line for each change. */
   readonly itemize: boolean;
   /** Nothing is changed, and the texts say so. */
@@ -76,13 +78,14 @@ export class TextReporter implements Reporter {
       case "pairing":
         return this.#lines(pairingLines(event, style.stdout));
       case "paired":
-        return this.#lines([
+        return this.#remark([
           `Paired with ${escapeText(event.name)} (${escapeText(event.id)}, ${
             escapeText(event.address)
           }).`,
         ]);
       case "peer":
-        return void this.#peers.push(event);
+        if (this.#options.listsPeers || this.#options.verbosity >= 0) this.#peers.push(event);
+        return;
       case "device":
         return void this.#devices.push(event);
       case "listening":

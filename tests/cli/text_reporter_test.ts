@@ -19,6 +19,7 @@ function fixture(options: Partial<TextReporterOptions> = {}) {
     clock,
     style: { stdout: PLAIN, stderr: PLAIN },
     verbosity: 0,
+    listsPeers: false,
     itemize: false,
     dryRun: false,
     progress: false,
@@ -165,6 +166,18 @@ Deno.test("TextReporter prints peers as one table once the last one is known", (
       "nas\\u{202e}  ABC  -             never       no\n" +
       "b            ABC  [::1]:9       2026-01-01  yes\n",
   );
+});
+
+Deno.test("TextReporter prints what became of a peer, but not when quiet, and a list even then", () => {
+  const { address, id, name } = { address: "nas:1", id: "ABC", name: "nas" };
+  const peer = { event: "peer", id, name, address, lastSeen: null, online: false } as const;
+  const paired = { event: "paired", id, name, address } as const;
+  const quiet = { verbosity: -1 };
+  for (const event of [peer, paired]) {
+    assert.deepEqual(textOf(event, quiet), { out: "", err: "" });
+    assert.match(textOf(event).out, /nas/);
+  }
+  assert.match(textOf(peer, { ...quiet, listsPeers: true }).out, /^NAME .*\nnas /);
 });
 
 Deno.test("TextReporter reports a failure as one line and a hint, with the stack for -vv", () => {

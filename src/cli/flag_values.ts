@@ -63,6 +63,11 @@ export class FlagValues {
     return this.#found.get(flag)?.source;
   }
 
+  /** How messages name what set the flag: `--name`, `LANDROPIC_NAME`, `"name" in …/config.json`. */
+  label(flag: Flag<unknown>): string {
+    return this.#found.get(flag)?.label ?? `--${flag.name}`;
+  }
+
   /** True where the flag stands on the command line. */
   typed(flag: Flag<unknown>): boolean {
     return this.source(flag) === "flag";

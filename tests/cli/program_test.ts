@@ -112,6 +112,7 @@ address, and whether they are trusted.
 
 Flags:
   --timeout DURATION      how long to listen (default 3s)
+  --no-discovery          neither search nor announce on the local network
 
 Flags of every command:
   --json                  write JSON lines, one event a line, instead of text
@@ -125,6 +126,8 @@ Flags of every command:
 Examples:
   landropic discover --timeout 10s
       listens longer
+  landropic discover --discovery
+      searches also where the settings forbid it
 `,
   );
 });

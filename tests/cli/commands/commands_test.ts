@@ -210,3 +210,24 @@ Deno.test("verify takes the name of an existing folder for a folder, not for a p
     Deno.removeSync(cwd, { recursive: true });
   }
 });
+
+Deno.test("discover says what has switched discovery off, and how to search all the same", async () => {
+  const environment = { LANDROPIC_NO_DISCOVERY: "1" };
+  const config = '{"no-discovery": true}';
+  const cases: [string, object, RegExp][] = [
+    ["discover --no-discovery", {}, /switched off by --no-discovery$/],
+    ["discover", { environment }, /switched off by LANDROPIC_NO_DISCOVERY$/],
+    ["discover", { config }, /switched off by "no-discovery" in config\.json$/],
+  ];
+  for (const [line, sources, message] of cases) {
+    await assert.rejects(async () => await build(line, sources), {
+      code: "usage",
+      message,
+      hint: /discover --discovery/,
+    });
+  }
+  assert.deepEqual(await build("discover --discovery", { environment, config }), {
+    command: "discover",
+    timeoutMs: 3_000,
+  });
+});

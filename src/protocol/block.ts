@@ -1,5 +1,6 @@
 import { builtin } from "../base/builtin.ts";
 import type { Bytes } from "../base/bytes.ts";
+import { zstd } from "../base/zstd.ts";
 import { BlockBuffers } from "./block_buffers.ts";
 import { looksRandom } from "./compressible.ts";
 import { ProtocolError } from "./errors.ts";
@@ -22,13 +23,14 @@ const GAIN_MIN = 1 / 16;
 const SKIP_BLOCKS_MAX = 32;
 /** Up to so many bytes given to {@linkcode BlockWriter.write} are the caller's again at once. */
 export const WRITE_BYTES_COPIED = 4096;
-/** Bounds the memory a peer's zstd frame may ask for: a window of 8 MiB (RFC 8878 section 3.1.1.1.2). */
-const WINDOW_LOG_MAX = 23;
 
 const NOTHING: Bytes = new Uint8Array(0);
 // With room for the end mark behind the last block.
 const writeBuffers = new BlockBuffers(2 * BLOCK_HEADER_BYTES + BLOCK_BYTES_MAX);
 const readBuffers = new BlockBuffers(2 * (BLOCK_HEADER_BYTES + BLOCK_BYTES_MAX));
+const rawBuffers = new BlockBuffers(BLOCK_BYTES_MAX + 1);
+/** Where a block is compressed to, before it takes the place of what was there raw. */
+let compressed: Bytes | undefined;
 
 /** What a byte sink takes: resolves once the bytes are accepted and the buffer may be reused. */
 export type WriteBytes = (bytes: Uint8Array) => Promise<void>;
@@ -137,13 +139,11 @@ export class BlockWriter {
       return undefined;
     }
     if (looksRandom(raw)) return undefined;
-    const encoded = zlib.zstdCompressSync(raw, {
-      chunkSize: outputChunk(raw.length),
-      params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 },
-    });
-    if (encoded.length <= raw.length * (1 - GAIN_MIN)) {
+    compressed ??= new Uint8Array(BLOCK_BYTES_MAX);
+    const length = zstd.compress(raw, compressed.subarray(0, raw.length * (1 - GAIN_MIN)));
+    if (length !== undefined) {
       this.#skipNext = 1;
-      return encoded;
+      return compressed.subarray(0, length);
     }
     this.#skip = this.#skipNext;
     this.#skipNext = Math.min(this.#skipNext * 2, SKIP_BLOCKS_MAX);
@@ -155,6 +155,8 @@ export class BlockWriter {
 export class BlockReader {
   readonly #read: ReadBytes;
   #buffer: Bytes = readBuffers.take();
+  /** Where blocks are decompressed to, once there was one. */
+  #raw: Bytes | undefined;
   #start = 0;
   #end = 0;
   #ended = false;
@@ -187,6 +189,8 @@ export class BlockReader {
       this.#ended = true;
       readBuffers.giveBack(this.#buffer);
       this.#buffer = NOTHING;
+      if (this.#raw) rawBuffers.giveBack(this.#raw);
+      this.#raw = undefined;
       return null;
     }
     checkHeader(encoding, rawLength, encodedLength);
@@ -194,7 +198,9 @@ export class BlockReader {
     const from = this.#start + BLOCK_HEADER_BYTES;
     const encoded = this.#buffer.subarray(from, from + encodedLength);
     this.#start += BLOCK_HEADER_BYTES + encodedLength;
-    const raw = encoding === ENCODING_RAW ? encoded : decompress(encoded, rawLength);
+    const raw = encoding === ENCODING_RAW
+      ? encoded
+      : decompress(encoded, rawLength, this.#raw ??= rawBuffers.take());
     if (zlib.crc32(raw) !== crc) throw new ProtocolError("Block does not match its checksum");
     return raw;
   }
@@ -238,27 +244,13 @@ function checkHeader(encoding: number, rawLength: number, encodedLength: number)
   }
 }
 
-/** All output in one piece, instead of in 16 that are then joined: a tenth of the time. */
-function outputChunk(rawLength: number): number {
-  return Math.max(OUTPUT_CHUNK_BYTES_MIN, rawLength + OUTPUT_CHUNK_ROOM);
-}
-
-/** The least that `node:zlib` takes. */
-const OUTPUT_CHUNK_BYTES_MIN = 64;
-/** An output that fills its piece exactly would cost another one. */
-const OUTPUT_CHUNK_ROOM = 64;
-
-function decompress(encoded: Uint8Array, rawLength: number): Uint8Array {
-  let raw: Uint8Array;
+function decompress(encoded: Uint8Array, rawLength: number, into: Bytes): Uint8Array {
+  let length: number;
   try {
-    raw = zlib.zstdDecompressSync(encoded, {
-      maxOutputLength: rawLength,
-      chunkSize: outputChunk(rawLength),
-      params: { [zlib.constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX },
-    });
+    length = zstd.decompress(encoded, into.subarray(0, rawLength + 1));
   } catch (error) {
     throw new ProtocolError("Block can't be decompressed", undefined, error);
   }
-  if (raw.length !== rawLength) throw new ProtocolError("Block decompresses to another length");
-  return raw;
+  if (length !== rawLength) throw new ProtocolError("Block decompresses to another length");
+  return into.subarray(0, length);
 }

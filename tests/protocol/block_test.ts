@@ -88,6 +88,18 @@ Deno.test("BlockWriter compresses text and leaves noise as it is", async () => {
   assert.equal((await encode([random], true)).length, random.length + 5 * BLOCK_HEADER_BYTES);
 });
 
+Deno.test("BlockReaders in turns keep their blocks apart", async () => {
+  const texts = [97, 98].map((byte) => new Uint8Array(BLOCK_BYTES_MAX * 2).fill(byte));
+  const readers = await Promise.all(texts.map(async (text) => reader(await encode([text], true))));
+  for (let i = 0; i < 2; i++) {
+    const blocks = [await readers[0]!.next(), await readers[1]!.next()];
+    assert.deepEqual(blocks.map((block) => [block!.length, block![0], block!.at(-1)]), [
+      [BLOCK_BYTES_MAX, 97, 97],
+      [BLOCK_BYTES_MAX, 98, 98],
+    ]);
+  }
+});
+
 Deno.test("BlockReader refuses a flipped bit anywhere in the payload", async () => {
   const bytes = await encode([noise(300)], true);
   for (let at = BLOCK_HEADER_BYTES; at < BLOCK_HEADER_BYTES + 300; at += 37) {

@@ -7,6 +7,7 @@ import { DirTable } from "./dir_table.ts";
 import { openDatabase } from "./open_database.ts";
 import { collectPages, type GarbageOptions, type GarbageReport } from "./page_garbage.ts";
 import { PageTable } from "./page_table.ts";
+import { collectRecipes } from "./recipe_garbage.ts";
 import { RootIndex } from "./root_index.ts";
 import {
   forgetAllRoots,
@@ -138,11 +139,12 @@ export class Index implements AsyncDisposable {
   }
 
   /**
-   * Deletes pages that belong to no ancestor any more, where enough was added since the last time to be
-   * worth it. Gives way to other work in between; a few milliseconds at a time.
+   * Deletes pages that belong to no ancestor any more, and recipes of files that are held nowhere, where
+   * that is worth it by now. Gives way to other work in between; a few milliseconds at a time.
    */
   async collectGarbage(options: GarbageOptions = {}): Promise<GarbageReport> {
     sweepForgotten(this.#database);
+    await collectRecipes(this.#database, { ...options, nowMs: this.#clock.wallMs() });
     return await collectPages(this.#database, this.#pages, options);
   }
 

@@ -19,6 +19,7 @@ export * from "./index.ts";
 export * from "./index_error.ts";
 export type { GarbageOptions, GarbageReport } from "./page_garbage.ts";
 export type { NamedPage } from "./page_table.ts";
+export { RECIPE_GRACE_MS } from "./recipe_garbage.ts";
 export type { StoredRecipe } from "./recipe_table.ts";
 export * from "./root_index.ts";
 export type { RootIdentity, RootRow, VoidReason } from "./root_table.ts";

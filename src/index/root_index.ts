@@ -32,9 +32,6 @@ export const PENDING_BYTES_MAX = 8 * 1024 * 1024;
 /** Bytes of records that {@linkcode RootIndex.preload} reads ahead at most. */
 export const PRELOAD_BYTES_MAX = 16 * 1024 * 1024;
 
-/** How old the recipe of a file held nowhere must be to be forgotten: it may still be on its way. */
-export const RECIPE_GRACE_MS = 24 * 3600 * 1000;
-
 /**
  * For so long a look at who has written holds, where all that may be missed is what another process has
  * found out about the same files meanwhile: a look costs as much as reading a directory.
@@ -365,20 +362,6 @@ export class RootIndex {
   *recipes(): Generator<StoredRecipe> {
     this.commit();
     yield* this.#recipes.list();
-  }
-
-  /**
-   * Forgets recipes of files that the root no longer holds and that are older than a day.
-   *
-   * @returns How many; call again if it equals `limit`.
-   */
-  sweepRecipes(limit = 10_000): number {
-    this.commit();
-    // Built anew, since the map never forgets a file that was there when it was built.
-    this.#locator.reset();
-    const mayBeHeld = (digest: Digest) => this.#locator.mayHold(digest);
-    const beforeMs = this.#clock.wallMs() - RECIPE_GRACE_MS;
-    return this.#write(false, () => this.#recipes.sweep(mayBeHeld, beforeMs, limit));
   }
 
   /** Remembers a version of a file that was replaced on this device. */

@@ -22,6 +22,7 @@ import {
 } from "../sync/mod.ts";
 import { announce } from "./announcement.ts";
 import { laneStart } from "./lanes/lane_start.ts";
+import { IndexUpkeep } from "./index_upkeep.ts";
 import type { Orchestrator } from "./orchestrator.ts";
 import { AcceptedWatch } from "./pool/accepted_watch.ts";
 import { WireSum } from "./pool/wire_sum.ts";
@@ -110,6 +111,10 @@ export class ShareServer implements AsyncDisposable {
   readonly #done = Promise.withResolvers<void>();
   readonly #stop = new AbortController();
   readonly #watches: FolderWatches;
+  readonly #upkeep: IndexUpkeep;
+  #sessionsRunning = 0;
+  /** Ends the pause between sessions. */
+  #pause = new AbortController();
   readonly #network = new AsyncDisposableStack();
 
   /** Starts listening. @throws {QuicError} if the address can't be bound. */
@@ -138,6 +143,7 @@ export class ShareServer implements AsyncDisposable {
     this.#options = options;
     const { clock, logger } = orchestrator.options;
     this.#watches = new FolderWatches({ clock, logger });
+    this.#upkeep = new IndexUpkeep(() => orchestrator.index(), { clock, logger });
     orchestrator.guard.start();
     this.#accepted = new AcceptedWatch(orchestrator.pool);
   }
@@ -329,15 +335,27 @@ export class ShareServer implements AsyncDisposable {
       events: {
         sessionStart: (session) => {
           costs.sessionStart();
+          this.#sessionsRunning++;
+          this.#pause.abort();
           observer.sessionStart({ peer, ...session });
         },
         sessionEnd: (session, result) => {
           const connections = responder.group!.size;
           observer.sessionEnd({ peer, ...session, ...costs.sessionEnd(), connections }, result);
+          if (--this.#sessionsRunning === 0) this.#handlePause();
         },
       },
     });
     return { responder, wire, peerId, host: connection.remoteAddress.host };
+  }
+
+  /** No session is under way. */
+  #handlePause(): void {
+    this.#pause = new AbortController();
+    const { signal } = this.#pause;
+    this.#orchestrator.background(
+      this.#upkeep.handlePause(AbortSignal.any([signal, this.#stop.signal])),
+    );
   }
 
   /** A peer that has as many connections as it may wants another: one without sessions is given up. */

@@ -14,6 +14,7 @@ import {
 } from "../sync/mod.ts";
 import { backoffMs } from "./backoff.ts";
 import { isWorthAnotherTry, type ReachOptions } from "./dialer.ts";
+import { IndexUpkeep } from "./index_upkeep.ts";
 import type { Orchestrator } from "./orchestrator.ts";
 import { type ConnectedPeer, isMarked, openOwnFolder } from "./peer_call.ts";
 import { watchSilence } from "./peer_silence.ts";
@@ -79,6 +80,7 @@ class WatchRun implements Disposable {
   readonly #options: WatchRunOptions;
   readonly #report: RoundReport;
   readonly #watches: FolderWatches;
+  readonly #upkeep: IndexUpkeep;
   #entry: TrustEntry;
   #watch: ShareWatch | undefined;
   #isDirty = true;
@@ -97,6 +99,7 @@ class WatchRun implements Disposable {
     this.#options = options;
     this.#report = new RoundReport(options.observer);
     this.#watches = new FolderWatches({ clock, logger });
+    this.#upkeep = new IndexUpkeep(() => orchestrator.index(), { clock, logger });
   }
 
   async run(): Promise<never> {
@@ -332,7 +335,13 @@ class WatchRun implements Disposable {
       this.#wake = Promise.withResolvers();
       using stop = new Stop(signal);
       const leftMs = Math.max(0, this.#checkDueMs - clock.nowMs());
-      await Promise.race([this.#wake.promise, delay(leftMs, stop.signal)]);
+      const upkeep = this.#upkeep.handlePause(stop.signal);
+      try {
+        await Promise.race([this.#wake.promise, delay(leftMs, stop.signal)]);
+      } finally {
+        stop[Symbol.dispose]();
+        await upkeep;
+      }
     }
     const graceMs = this.#isDirty ? this.#checkMs : 0;
     return clock.nowMs() >= this.#checkDueMs + graceMs;

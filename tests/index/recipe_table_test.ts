@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Digest, digestKey } from "../../src/base/digest.ts";
-import { EMPTY_RECORD, RECIPE_GRACE_MS } from "../../src/index/mod.ts";
+import { RECIPE_GRACE_MS } from "../../src/index/mod.ts";
 import { digestOf, dirRecord, fileRecord, ROOT, TempIndex } from "./temp_index.ts";
 
 Deno.test("recipes are found by file and by group, before and after the commit", async () => {
@@ -70,12 +70,12 @@ Deno.test("recipes() lists more than one read holds, each once, also while some 
   const seen: Digest[] = [];
   for (const { digest } of root.recipes()) {
     seen.push(digest);
-    if (seen.length === 10) assert.equal(root.sweepRecipes(), 700);
+    if (seen.length === 10) await index.collectGarbage({ force: true });
   }
   assert.equal(seen.length, 10);
 });
 
-Deno.test("sweepRecipes() forgets old recipes of files that are held nowhere, and their groups", async () => {
+Deno.test("collectGarbage() forgets old recipes of files that are held nowhere, and their groups", async () => {
   using temp = new TempIndex();
   await using index = await temp.open();
   const root = index.openRoot(ROOT);
@@ -99,10 +99,12 @@ Deno.test("sweepRecipes() forgets old recipes of files that are held nowhere, an
   root.putDir("", root.getDir("")!);
   root.commit();
 
-  assert.equal(root.sweepRecipes(), 0, "younger than a day");
+  await index.collectGarbage({ force: true });
+  assert.ok(root.getRecipe(digestOf("gone")), "younger than a day");
   temp.clock.ms += RECIPE_GRACE_MS + 1;
   root.putRecipe(digestOf("on its way"), new Uint8Array(3), groups);
-  assert.equal(root.sweepRecipes(), 1);
+  root.commit();
+  await index.collectGarbage({ force: true });
   assert.equal(root.getRecipe(digestOf("gone")), undefined);
   assert.deepEqual(
     root.filesWithGroup(groups[0]!).map(digestKey).sort(),
@@ -114,15 +116,25 @@ Deno.test("sweepRecipes() forgets old recipes of files that are held nowhere, an
   assert.equal(root.filesWithGroup(groups[1]!).length, 4);
 });
 
-Deno.test("sweepRecipes() stops at its limit", async () => {
+Deno.test("collectGarbage() looks for recipes to forget once a day, however many there are", async () => {
   using temp = new TempIndex();
   await using index = await temp.open();
   const root = index.openRoot(ROOT);
-  for (let i = 0; i < 10; i++) root.putRecipe(digestOf(i), new Uint8Array(1));
-  root.putDir("", EMPTY_RECORD);
+  const count = () => [...root.recipes()].length;
+  await index.collectGarbage();
+  for (let i = 0; i < 1200; i++) root.putRecipe(digestOf(i), new Uint8Array(1), [digestOf("g")]);
+  root.putDir("", dirRecord(fileRecord("held", { digest: digestOf(7) })));
   root.commit();
+  await index.collectGarbage();
+  assert.equal(count(), 1200, "all are young");
   temp.clock.ms += RECIPE_GRACE_MS + 1;
-  assert.equal(root.sweepRecipes(7), 7);
-  assert.equal(root.sweepRecipes(7), 3);
-  assert.deepEqual([...root.recipes()], []);
+  await index.collectGarbage();
+  assert.deepEqual([...root.recipes()].map(({ digest }) => digestKey(digest)), [
+    digestKey(digestOf(7)),
+  ]);
+  root.putRecipe(digestOf("late"), new Uint8Array(1));
+  root.commit();
+  temp.clock.ms += RECIPE_GRACE_MS - 1;
+  await index.collectGarbage();
+  assert.equal(count(), 2, "looked a day ago");
 });

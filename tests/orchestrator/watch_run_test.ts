@@ -1,6 +1,7 @@
 /** Watching over QUIC on loopback: both devices in this process, with real files and their events. */
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { LandropicError } from "../../src/base/errors.ts";
 import {
   runSync,
@@ -10,6 +11,7 @@ import {
   type SyncRunSummary,
   type WatchRunOptions,
 } from "../../src/orchestrator/mod.ts";
+import { UPKEEP_INTERVAL_MS } from "../../src/orchestrator/index_upkeep.ts";
 import type { SyncRequest } from "../../src/sync/mod.ts";
 import { LOOPBACK, OrchestratedDevice } from "../support/orchestrated_device.ts";
 import { UdpRelay } from "../support/udp_relay.ts";
@@ -76,13 +78,15 @@ class Scene implements AsyncDisposable {
   port = 0;
   watching: Promise<unknown> | undefined;
 
-  static async make(left: TreeSpec, right: TreeSpec): Promise<Scene> {
+  static async make(left: TreeSpec, right: TreeSpec, clock?: Clock): Promise<Scene> {
     const scene = new Scene();
     writeTree(scene.left, left);
     writeTree(scene.right, right);
     const { signal } = scene.stop;
-    scene.a = scene.#stack.use(await OrchestratedDevice.open(scene.folder.path, "a", { signal }));
-    scene.b = await OrchestratedDevice.open(scene.folder.path, "b");
+    const { path } = scene.folder;
+    const time = clock && { clock };
+    scene.a = scene.#stack.use(await OrchestratedDevice.open(path, "a", { signal, ...time }));
+    scene.b = await OrchestratedDevice.open(path, "b", time);
     await Promise.all([scene.a.trust(scene.b, "b"), scene.b.trust(scene.a, "a")]);
     await scene.serve();
     return scene;
@@ -280,6 +284,29 @@ Deno.test("runWatch() reports a file that can't be synced once, and again when t
     "link_not_portable out2",
     "!> out2",
   ]);
+});
+
+Deno.test("runWatch() and the server it talks to tidy up their indexes in a pause", async () => {
+  let aheadMs = 0;
+  const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs };
+  await using scene = await Scene.make({ a: "1" }, {}, clock);
+  const tidied = new Happenings<string>();
+  for (const { orchestrator } of [scene.a, scene.b]) {
+    const index = await orchestrator.index();
+    const collect = index.collectGarbage.bind(index);
+    index.collectGarbage = (options) => {
+      tidied.add(orchestrator.deviceName);
+      return collect(options);
+    };
+  }
+  await scene.watch();
+  await scene.synced(() => fs.writeFileSync(`${scene.left}/b`, "2"));
+  assert.deepEqual(tidied.all, []);
+  aheadMs = UPKEEP_INTERVAL_MS;
+  await scene.synced(() => fs.writeFileSync(`${scene.left}/c`, "3"));
+  for (const name of ["a", "b"]) await tidied.find((who) => who === name);
+  await scene.synced(() => fs.writeFileSync(`${scene.right}/d`, "4"));
+  assert.deepEqual(tidied.all.sort(), ["a", "b"]);
 });
 
 Deno.test("runWatch() ends where a safety limit is hit, and nothing is deleted", async () => {

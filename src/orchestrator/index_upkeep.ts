@@ -1,0 +1,46 @@
+import type { Clock } from "../base/clock.ts";
+import { messageOf } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import type { Index } from "../index/mod.ts";
+
+/** How often an index that stays open is looked through for what may go. */
+export const UPKEEP_INTERVAL_MS = 10 * 60_000;
+
+/**
+ * Keeps the index of a command that stays from growing, in the pauses between its sessions. A run that
+ * ends does it once, at its end.
+ */
+export class IndexUpkeep {
+  readonly #index: () => Promise<Pick<Index, "collectGarbage">>;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  #dueMs: number;
+
+  constructor(
+    index: () => Promise<Pick<Index, "collectGarbage">>,
+    { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+  ) {
+    this.#index = index;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#dueMs = clock.nowMs() + UPKEEP_INTERVAL_MS;
+  }
+
+  /**
+   * Does it if it is time. Never rejects.
+   *
+   * @param pause Ends the pause; what is left then is done in the next one.
+   */
+  async handlePause(pause: AbortSignal): Promise<void> {
+    if (pause.aborted || this.#clock.nowMs() < this.#dueMs) return;
+    try {
+      const index = await this.#index();
+      const { complete } = await index.collectGarbage({ signal: pause });
+      if (complete) this.#dueMs = this.#clock.nowMs() + UPKEEP_INTERVAL_MS;
+    } catch (error) {
+      if (pause.aborted) return;
+      this.#dueMs = this.#clock.nowMs() + UPKEEP_INTERVAL_MS;
+      this.#logger.log("warn", `the index was not tidied up: ${messageOf(error)}`);
+    }
+  }
+}

@@ -27,6 +27,7 @@ export class JsonReporter implements Reporter {
   readonly #startMs: number;
   #progressAtMs = -Infinity;
   #summarized = false;
+  #unfinished: SummaryEvent | undefined;
 
   constructor(options: JsonReporterOptions) {
     this.#options = options;
@@ -48,15 +49,19 @@ export class JsonReporter implements Reporter {
 
   print(): void {}
 
+  handleUnfinished(done: SummaryEvent): void {
+    this.#unfinished = done;
+  }
+
   fail({ code, message, hint, stack }: Failure): void {
     const { stacks, output, endsWithSummary, clock } = this.#options;
     if (stacks) output.err(escapeLines(stack));
     // The summary is the last line of a sync, and it says already that not all went well.
     if (this.#summarized) return;
     this.emit({ event: "error", code, message, hint: hint ?? null });
-    if (endsWithSummary) {
-      this.emit({ ...NOTHING_DONE, seconds: (clock.nowMs() - this.#startMs) / 1000 });
-    }
+    if (!endsWithSummary) return;
+    const seconds = (clock.nowMs() - this.#startMs) / 1000;
+    this.emit(this.#unfinished ?? { ...NOTHING_DONE, seconds });
   }
 
   flush(): void {

@@ -1,4 +1,4 @@
-import type { CliEvent } from "./events.ts";
+import type { CliEvent, SummaryEvent } from "./events.ts";
 import type { Failure } from "./failure.ts";
 import type { Reporter } from "./reporter.ts";
 
@@ -16,6 +16,10 @@ export class PeerReporter implements Reporter {
 
   print(text: string): void {
     this.reporter.print(text);
+  }
+
+  handleUnfinished(done: SummaryEvent): void {
+    this.reporter.handleUnfinished({ ...done, peer: this.peer });
   }
 
   /** As an event: the command goes on. */

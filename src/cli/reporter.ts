@@ -1,4 +1,4 @@
-import type { CliEvent } from "./events.ts";
+import type { CliEvent, SummaryEvent } from "./events.ts";
 import type { Failure } from "./failure.ts";
 
 /**
@@ -19,6 +19,8 @@ export interface Reporter {
   note(text: string): void;
   /** A text for people that was asked for, on stdout, such as a QR code. Dropped by `--json`. */
   print(text: string): void;
+  /** Takes what a sync had done that is about to fail: its output still ends with a summary. */
+  handleUnfinished(done: SummaryEvent): void;
   /** Reports why the command failed: an `error` event, or lines on stderr. */
   fail(failure: Failure): void;
   /** Writes out what is held back, such as the rows of an unfinished table. */

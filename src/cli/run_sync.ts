@@ -23,6 +23,8 @@ export async function runSync(command: SyncCommand, context: CliContext): Promis
       runOneSync(orchestrator, orchestrator.trust.resolve(target.peer), {
         ...options,
         address: command.address && hostOf(command.address),
+        onFailure: ({ changed: _, ...done }) =>
+          context.reporter.handleUnfinished({ event: "summary", ...done }),
       }),
     { discovery },
   );

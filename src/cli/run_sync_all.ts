@@ -17,6 +17,7 @@ export async function runSyncAll(command: SyncCommand, context: CliContext): Pro
   const { reporter, signal } = context;
   const { timeoutMs, waitMs, direction, discovery } = command;
   const summaries = new Map<string, SyncRunSummary>();
+  const unfinished = new Map<string, SyncRunSummary>();
   const outcomes = await withOrchestrator(context, async (orchestrator) => {
     const options = await syncOptionsOf(command, context);
     return await forEachPeer(orchestrator, {
@@ -31,7 +32,8 @@ export async function runSyncAll(command: SyncCommand, context: CliContext): Pro
       work: async (entry) => {
         const own = { ...context, reporter: new PeerReporter(reporter, entry.alias) };
         const { observer } = await syncOptionsOf(command, own, options.request);
-        const run = { ...options, observer, address: undefined };
+        const onFailure = (done: SyncRunSummary) => void unfinished.set(entry.id, done);
+        const run = { ...options, observer, onFailure, address: undefined };
         summaries.set(entry.id, await runSync(orchestrator, entry, run));
       },
     });
@@ -44,7 +46,7 @@ export async function runSyncAll(command: SyncCommand, context: CliContext): Pro
     const failure = summary ? shortfallOf(summary) : asFailure(error);
     if (failure) failures.push(failure);
     if (failure && !summary) own.fail(describeFailure(error));
-    const { changed: _, ...fields } = summary ?? NOTHING_DONE;
+    const { changed: _, ...fields } = summary ?? unfinished.get(entry.id) ?? NOTHING_DONE;
     own.emit({ event: "summary", ...fields });
   }
   throwWorst(failures, outcomes.filter(({ isReached }) => isReached).length, outcomes);

@@ -20,6 +20,8 @@ export async function runWatch(
           ...options,
           address: command.address && hostOf(command.address),
           observer: { ...observer, ...watchEvents(context, observer.connected) },
+          onFailure: ({ changed: _, ...done }) =>
+            context.reporter.handleUnfinished({ event: "summary", ...done }),
         }),
       { discovery: command.discovery },
     );

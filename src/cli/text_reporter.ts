@@ -160,6 +160,9 @@ export class TextReporter implements Reporter {
     this.#options.output.out(text.endsWith("\n") ? text : `${text}\n`);
   }
 
+  /** What was done is on the screen already. */
+  handleUnfinished(): void {}
+
   fail({ code, message, hint, stack }: Failure): void {
     const { output, style, verbosity, failureLogger } = this.#options;
     const shownStack = verbosity >= 2 && stack !== "" ? stack : undefined;

@@ -32,6 +32,8 @@ export interface SyncRunOptions extends ReachOptions {
   /** Connections to move many bytes over; chosen if left out. */
   readonly connections?: number | undefined;
   readonly observer: SyncObserver & { connected(peer: ConnectedPeer): void };
+  /** Hears what was done until then, where the run fails. */
+  readonly onFailure?: (done: SyncRunSummary) => void;
 }
 
 /** What a run did, over all its sessions and connections. */
@@ -60,6 +62,21 @@ interface Before extends WireCounters {
   readonly connections: number;
 }
 
+/** What a run has done that got no further than to reach its peer. */
+export const NOTHING_DONE: SyncSummary = {
+  sent: 0,
+  received: 0,
+  deleted: 0,
+  renamed: 0,
+  conflicts: 0,
+  errors: 0,
+  bytesSent: 0,
+  bytesReceived: 0,
+  bytesReused: 0,
+  files: 0,
+  changed: 0,
+};
+
 const NOTHING_BEFORE: Before = { sentBytes: 0, receivedBytes: 0, connections: 0 };
 
 class SyncRun {
@@ -74,6 +91,8 @@ class SyncRun {
   #wireSent = 0;
   #wireReceived = 0;
   readonly #outage: Outage;
+  /** Of all sessions so far, those that broke off among them. */
+  #total: SyncSummary | undefined;
 
   constructor(orchestrator: Orchestrator, entry: TrustEntry, options: SyncRunOptions) {
     this.#orchestrator = orchestrator;
@@ -84,12 +103,21 @@ class SyncRun {
   }
 
   async run(): Promise<SyncRunSummary> {
-    const total = await this.#rounds().finally(() => this.#leave());
-    await (await this.#orchestrator.index()).collectGarbage({ signal: this.#options.signal });
-    const ok = total.errors === 0 && total.conflicts === 0;
+    try {
+      await this.#rounds().finally(() => this.#leave());
+      await (await this.#orchestrator.index()).collectGarbage({ signal: this.#options.signal });
+    } catch (error) {
+      this.#options.onFailure?.({ ...this.#summary(), ok: false });
+      throw error;
+    }
+    return this.#summary();
+  }
+
+  #summary(): SyncRunSummary {
+    const total = this.#total ?? NOTHING_DONE;
     return {
       ...total,
-      ok,
+      ok: total.errors === 0 && total.conflicts === 0,
       wireSent: this.#wireSent,
       wireReceived: this.#wireReceived,
       seconds: (this.#orchestrator.options.clock.nowMs() - this.#startMs) / 1000,
@@ -97,16 +125,14 @@ class SyncRun {
     };
   }
 
-  async #rounds(): Promise<SyncSummary> {
-    let total: SyncSummary | undefined;
-    for (let round = 1;; round++) {
-      const summary = await this.#sessionWithRetries();
-      total = total === undefined ? summary : addUp(total, summary);
-      if (total.changed === 0 || round === ROUNDS_MAX || this.#options.request.dryRun) return total;
+  async #rounds(): Promise<void> {
+    for (let round = 1; round <= ROUNDS_MAX; round++) {
+      await this.#sessionWithRetries();
+      if (this.#total!.changed === 0 || this.#options.request.dryRun) return;
     }
   }
 
-  async #sessionWithRetries(): Promise<SyncSummary> {
+  async #sessionWithRetries(): Promise<void> {
     const { signal, lockWaitMs } = this.#options;
     const { clock, logger } = this.#orchestrator.options;
     const lockDeadlineMs = clock.nowMs() + lockWaitMs;
@@ -162,7 +188,7 @@ class SyncRun {
     await this.#orchestrator.pool.release(peer);
   }
 
-  async #session(peer: PooledPeer): Promise<SyncSummary> {
+  async #session(peer: PooledPeer): Promise<void> {
     const { clock, logger } = this.#orchestrator.options;
     const { request, observer, dir, lockWaitMs, signal } = this.#options;
     const { id, session } = peer.router.begin((id) =>
@@ -187,7 +213,7 @@ class SyncRun {
       reach: this.#options,
     });
     try {
-      return await session.run(peer.group, {
+      await session.run(peer.group, {
         isNew: !request.dryRun && !isMarked(dir),
         open: () =>
           openOwnFolder(this.#orchestrator, {
@@ -209,6 +235,7 @@ class SyncRun {
       }
       throw error;
     } finally {
+      this.#total = addUp(this.#total, session.summary);
       stop.abort();
       peer.endTransfer();
       peer.router.end(id);
@@ -220,7 +247,9 @@ function isLocked(error: unknown): boolean {
   return error instanceof LandropicError && error.code === "locked";
 }
 
-function addUp(a: SyncSummary, b: SyncSummary): SyncSummary {
+/** @param b What came after `a`. */
+function addUp(a: SyncSummary | undefined, b: SyncSummary | undefined): SyncSummary | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
   return {
     sent: a.sent + b.sent,
     received: a.received + b.received,

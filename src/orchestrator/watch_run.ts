@@ -23,7 +23,7 @@ import type { PooledPeer } from "./pool/pooled_peer.ts";
 import { explainRefusal } from "./refusal.ts";
 import { RoundReport } from "./round_report.ts";
 import { SessionWire } from "./session_wire.ts";
-import type { SyncRunSummary } from "./sync_run.ts";
+import { NOTHING_DONE, type SyncRunSummary } from "./sync_run.ts";
 
 /** How often both sides are compared though nobody has told of a change. */
 export const FULL_CHECK_MS = 60_000;
@@ -54,6 +54,8 @@ export interface WatchRunOptions extends ReachOptions {
   /** Connections to move many bytes over; chosen if left out. */
   readonly connections?: number | undefined;
   readonly observer: WatchObserver;
+  /** Hears what its last round had done, where that broke off and ended the watch. */
+  readonly onFailure?: (done: SyncRunSummary) => void;
   /** For tests. */
   readonly fullCheckMs?: number;
 }
@@ -89,6 +91,8 @@ class WatchRun implements Disposable {
   #wake = Promise.withResolvers<void>();
   /** The peer was there and is gone. */
   #isLost = false;
+  /** What the last round had done, if it broke off. */
+  #broken: SyncRunSummary | undefined;
   #failures = 0;
   #losses = 0;
 
@@ -103,6 +107,15 @@ class WatchRun implements Disposable {
   }
 
   async run(): Promise<never> {
+    try {
+      return await this.#run();
+    } catch (error) {
+      if (this.#broken !== undefined) this.#options.onFailure?.(this.#broken);
+      throw error;
+    }
+  }
+
+  async #run(): Promise<never> {
     const { signal } = this.#options;
     const { pool } = this.#orchestrator;
     let reached = await pool.reach(this.#entry, this.#options);
@@ -185,6 +198,7 @@ class WatchRun implements Disposable {
   ): Promise<boolean> {
     const { clock, logger } = this.#orchestrator.options;
     const startMs = clock.nowMs();
+    this.#broken = undefined;
     using stop = new Stop(on.signal);
     const { id, session } = peer.router.begin((id) =>
       new InitiatorSession(id, {
@@ -225,7 +239,13 @@ class WatchRun implements Disposable {
       });
       return true;
     } catch (error) {
-      on.wire.sessionEnd();
+      this.#broken = {
+        ...session.summary ?? NOTHING_DONE,
+        ok: false,
+        ...on.wire.sessionEnd(),
+        seconds: (clock.nowMs() - startMs) / 1000,
+        connections: peer.group.size,
+      };
       this.#watch?.sessionEnd(share?.index);
       await this.#handleFailure(peer, id, error, on.signal);
       return false;

@@ -171,3 +171,18 @@ Deno.test("encodeEventLine() gives back the bytes of any path", () => {
     assert.deepEqual(bytes, path);
   }));
 });
+
+Deno.test("JsonReporter ends a sync that failed with what was done until then", () => {
+  for (const done of [undefined, { ...SUMMARY, ok: false, peer: "nas" }]) {
+    const { stdout, clock, reporter } = fixture({ endsWithSummary: true });
+    clock.ms = 1_500;
+    if (done) reporter.handleUnfinished(done);
+    reporter.fail(FAILURE);
+    reporter.flush();
+    const [error, summary, ...more] = stdout.events;
+    assert.deepEqual([error!["event"], summary!["event"], more], ["error", "summary", []]);
+    const { ok, wireSent, connections, seconds, peer } = summary!;
+    const expected = done ? [false, 10, 1, 13.5, "nas"] : [false, 0, 0, 1.5, undefined];
+    assert.deepEqual([ok, wireSent, connections, seconds, peer], expected);
+  }
+});

@@ -92,3 +92,24 @@ Deno.test("the group of the peers commands shows examples as every command does"
   const { stdout } = await new CliDevice("a", temporary.path).succeed("peers", "--help");
   assert.match(stdout, /Examples:\n {2}landropic peers\n/);
 });
+
+Deno.test("the summary of a sync that was refused tells what went over the network", async () => {
+  using temporary = temporaryFolder();
+  const { path } = temporary;
+  const [a, b] = await trustingPair(path);
+  const [left, right] = [`${path}/left`, `${path}/right`];
+  writeTree(left, { f: "f" });
+  writeTree(right, { f: "f", extra: "e" });
+  await using server = await b.serve(right);
+  const address = ["--address", server.address];
+  for (const more of [[], ["--watch"]]) {
+    const args = ["--push", "--delete", "--max-delete", "0", "--json", ...more];
+    const { code, events } = await a.run("sync", "b", left, ...address, ...args);
+    assert.equal(code, 5);
+    const [error, summary] = events.slice(-2);
+    assert.deepEqual([error!["event"], error!["code"]], ["error", "safety_limit"]);
+    const { event, ok, files, connections, wireSent, wireReceived } = summary!;
+    assert.deepEqual([event, ok, files, connections], ["summary", false, 1, 1]);
+    assert.ok(wireSent as number > 0 && wireReceived as number > 0);
+  }
+});

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { delay } from "../../src/base/clock.ts";
 import { PROGRESS_BYTES } from "../../src/orchestrator/outage.ts";
+import type { SyncRunSummary } from "../../src/orchestrator/mod.ts";
 import type { SyncObserver } from "../../src/sync/mod.ts";
 import { noise, SyncScene } from "../support/sync_scene.ts";
 import { assertSameTree } from "../support/tree.ts";
@@ -60,21 +61,31 @@ Deno.test("runSync() gives up a peer that breaks off again and again before anyt
 });
 
 Deno.test("runSync() gives up a peer that never comes back, though much had moved before", async () => {
-  await using scene = await SyncScene.make({ big: noise(30 * MIB) }, {});
+  await using scene = await SyncScene.make({ big: noise(30 * MIB), a: "small" }, {});
   const observer = whenMoved(CUT_AT_BYTES, () => void scene.server[Symbol.asyncDispose]());
+  let done: SyncRunSummary | undefined;
   const syncing = scene.sync(
     { mode: "push", rateLimit: RATE },
-    { retries: 1_000, timeoutMs: 700, observer },
+    { retries: 1_000, timeoutMs: 700, observer, onFailure: (summary) => done = summary },
   );
   await assert.rejects(syncing, { code: "timed_out" });
+  const { ok, sent, bytesSent, wireSent, wireReceived, files, connections } = done!;
+  assert.deepEqual([ok, sent, files], [false, 1, 2]);
+  assert.ok(connections >= 1);
+  assert.ok(bytesSent >= CUT_AT_BYTES && bytesSent < 31 * MIB);
+  assert.ok(wireSent > CUT_AT_BYTES && wireReceived > 0);
 });
 
 Deno.test("runSync() goes on where it was when the server is stopped and started again", async () => {
   await using scene = await SyncScene.make({ big: noise(30 * MIB) }, {});
   let restarting: Promise<void> | undefined;
   const observer = whenMoved(CUT_AT_BYTES, () => restarting ??= scene.restart());
-  const { ok } = await scene.sync({ mode: "push", rateLimit: RATE }, { retries: 5, observer });
+  const { ok, sent, bytesSent } = await scene.sync(
+    { mode: "push", rateLimit: RATE },
+    { retries: 5, observer },
+  );
   await restarting;
-  assert.equal(ok, true);
+  assert.deepEqual([ok, sent], [true, 1]);
+  assert.ok(bytesSent >= 30 * MIB, "what the session that broke off had sent counts");
   assertSameTree(scene.left, scene.right);
 });

@@ -132,6 +132,8 @@ export class InitiatorSession implements RoutedSession {
   readonly #acked = Promise.withResolvers<void>();
   readonly #failed = Promise.withResolvers<never>();
   #provider: Provider | undefined;
+  #summary: SyncSummary | undefined;
+  #tally: Tally | undefined;
   #providerReady = Promise.withResolvers<Provider>();
 
   constructor(session: number, options: InitiatorOptions) {
@@ -168,6 +170,17 @@ export class InitiatorSession implements RoutedSession {
     return this.#providerReady.promise;
   }
 
+  /** What it has done so far, for when it breaks off; `undefined` before its folder was read. */
+  get summary(): SyncSummary | undefined {
+    const summary = this.#summary;
+    return summary && {
+      ...summary,
+      // Of files under way, too.
+      bytesSent: Math.max(summary.bytesSent, this.#provider?.fileBytes ?? 0),
+      bytesReceived: Math.max(summary.bytesReceived, this.#tally?.bytesReceived ?? 0),
+    };
+  }
+
   /**
    * Runs the session to its end.
    *
@@ -186,7 +199,7 @@ export class InitiatorSession implements RoutedSession {
     scanning.catch(() => {});
     const [snapshot, accept] = await during(Promise.all([scanning, this.#accepted.promise]));
     this.#provide(share, snapshot);
-    const summary = this.#newSummary(snapshot);
+    const summary = this.#summary = this.#newSummary(snapshot);
     if (this.#isEqual(snapshot, accept)) {
       await during(this.#finish(link, summary));
       return summary;
@@ -338,7 +351,7 @@ export class InitiatorSession implements RoutedSession {
     const { request, clock } = this.#options;
     const { remote, summary, stop } = by;
     const signal = AbortSignal.any([this.#options.signal, stop.signal]);
-    const tally = new Tally(plan, summary, {
+    const tally = this.#tally = new Tally(plan, summary, {
       observer: this.#options.observer,
       provider: this.#provider!,
       clock,

@@ -51,6 +51,11 @@ export class Tally {
     this.#totalFiles = plan.files;
   }
 
+  /** File bytes that arrived here so far. */
+  get bytesReceived(): number {
+    return this.#bytesReceived;
+  }
+
   /** File bytes that arrived here. */
   received(bytes: number): void {
     this.#bytesReceived += bytes;

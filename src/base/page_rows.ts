@@ -1,10 +1,11 @@
+import { decodeUtf8 } from "./bytes.ts";
 import { DIGEST_BYTES } from "./digest.ts";
-import { DIR_ENTRIES_MAX, KIND, PageError } from "./tree.ts";
-import { varintAt, varintLengthAt } from "./varint.ts";
+import { decodeEntry, DIR_ENTRIES_MAX, EMPTY_PAGE, type Entry, KIND, PageError } from "./tree.ts";
+import { ByteReader, ByteWriter, varintAt, varintLengthAt } from "./varint.ts";
 
 /**
  * Where the entries of a directory page lie and where their names do, without making objects of them:
- * 0.05 µs an entry. For pages that were decoded once, or written here: only lengths are checked.
+ * 0.05 µs an entry. For pages that were read strictly once, or written here: only lengths are checked.
  */
 export class PageRows {
   /** Number of entries. */
@@ -41,6 +42,77 @@ export class PageRows {
     this.starts[this.count] = at;
   }
 
+  /**
+   * The rows of a page that came from elsewhere, read as strictly as `decodePage()` does. Entries that lie in
+   * `model` with the same bytes take a tenth of the time.
+   *
+   * @throws {PageError} as `decodePage()`.
+   */
+  static checked(page: Uint8Array, model: PageRows = NO_ROWS): PageRows {
+    try {
+      checkPage(new ByteReader(page), model);
+    } catch (error) {
+      if (error instanceof RangeError) throw new PageError(error.message, error);
+      throw error;
+    }
+    return new PageRows(page);
+  }
+
+  /** True if there is a file among the entries. */
+  get hasFiles(): boolean {
+    for (let row = 0; row < this.count; row++) if (this.isFile(row)) return true;
+    return false;
+  }
+
+  /** True for a file. */
+  isFile(row: number): boolean {
+    const kind = this.page[this.starts[row]!];
+    return kind === KIND.file || kind === KIND.fileWithDigest;
+  }
+
+  /** True for a directory. */
+  isDir(row: number): boolean {
+    return this.page[this.starts[row]!] === KIND.dir;
+  }
+
+  /** The name of an entry. */
+  name(row: number): string {
+    return decodeUtf8(this.page.subarray(this.nameStarts[row], this.nameEnds[row]))!;
+  }
+
+  /** Makes the object of an entry. */
+  entry(row: number): Entry {
+    const reader = new ByteReader(this.page);
+    reader.offset = this.starts[row]!;
+    return decodeEntry(reader);
+  }
+
+  /** The row of a name, or -1. */
+  find(name: string): number {
+    const wanted = new ByteWriter(3 * name.length + 9).u8(0).text(name).buffer;
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const order = compareNamesAt(this.page, this.starts[middle]!, wanted, 0);
+      if (order === 0) return middle;
+      if (order < 0) low = middle + 1;
+      else high = middle;
+    }
+    return -1;
+  }
+
+  /** Orders the names of two entries as `compareNames()` does. */
+  compareName(row: number, other: PageRows, otherRow: number): number {
+    return compareNamesAt(this.page, this.starts[row]!, other.page, other.starts[otherRow]!);
+  }
+
+  /** True for two entries with the same bytes. */
+  isAs(row: number, other: PageRows, otherRow: number): boolean {
+    return (other === this && otherRow === row) ||
+      this.isAt(row, other.page, other.starts[otherRow]!);
+  }
+
   /** True if the bytes from `at` are those of an entry, up to its end. */
   isAt(row: number, bytes: Uint8Array, at: number): boolean {
     const { page } = this;
@@ -52,3 +124,47 @@ export class PageRows {
     return true;
   }
 }
+
+/** @throws {PageError | RangeError} for anything that `encodePage()` could not have written. */
+function checkPage(reader: ByteReader, model: PageRows): void {
+  const page = reader.bytes;
+  const count = reader.varint();
+  if (count > DIR_ENTRIES_MAX) throw new PageError(`${count} entries, over ${DIR_ENTRIES_MAX}`);
+  let next = 0;
+  let before = 0;
+  let wasKnown = false;
+  for (let i = 0; i < count; i++) {
+    const at = reader.offset;
+    const isKnown = next < model.count && model.isAt(next, page, at);
+    if (isKnown) {
+      reader.offset += model.starts[next + 1]! - model.starts[next]!;
+      next++;
+    } else {
+      decodeEntry(reader);
+      while (next < model.count && compareNamesAt(model.page, model.starts[next]!, page, at) <= 0) {
+        next++;
+      }
+    }
+    // Neighbours in the model are in order there.
+    if (i > 0 && !(isKnown && wasKnown) && compareNamesAt(page, before, page, at) >= 0) {
+      throw new PageError(`entry ${i} is out of order`);
+    }
+    before = at;
+    wasKnown = isKnown;
+  }
+  if (reader.remaining > 0) throw new PageError("bytes behind the last entry");
+}
+
+/** Orders the names of the entries that start at those offsets, by their bytes. */
+function compareNamesAt(a: Uint8Array, aStart: number, b: Uint8Array, bStart: number): number {
+  let inA = aStart + 1 + varintLengthAt(a, aStart + 1);
+  let inB = bStart + 1 + varintLengthAt(b, bStart + 1);
+  const aEnd = inA + varintAt(a, aStart + 1);
+  const bEnd = inB + varintAt(b, bStart + 1);
+  for (; inA < aEnd && inB < bEnd; inA++, inB++) {
+    if (a[inA] !== b[inB]) return a[inA]! - b[inB]!;
+  }
+  return aEnd - inA - (bEnd - inB);
+}
+
+const NO_ROWS = new PageRows(EMPTY_PAGE);

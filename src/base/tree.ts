@@ -2,7 +2,6 @@ import { type Bytes, decodeUtf8, utf8 } from "./bytes.ts";
 import { type Digest, DIGEST_BYTES, sha256Of } from "./digest.ts";
 import { LandropicError } from "./errors.ts";
 import { compareNames, LINK_TARGET_BYTES_MAX, NAME_BYTES_MAX, nameFault } from "./paths.ts";
-import type { PageRows } from "./page_rows.ts";
 import { ByteReader, ByteWriter } from "./varint.ts";
 
 /** A regular file in a directory page. */
@@ -116,21 +115,15 @@ export interface FileInBytes extends Pick<FileEntry, "mode" | "size" | "mtimeMs"
   readonly nameEnd: number;
 }
 
-/** A page that was decoded, as a model for others. */
-export interface DecodedPage {
-  readonly rows: PageRows;
-  readonly entries: readonly Entry[];
-}
-
 /**
  * Reads a page back, strictly: only what {@linkcode encodePage} could have written passes. About 1 µs an
- * entry; a tenth of that for those that lie in `model` with the same bytes, whose objects are taken.
+ * entry.
  *
  * @throws {PageError} on bad names, wrong order, values out of range, trailing bytes.
  */
-export function decodePage(page: Uint8Array, model?: DecodedPage): Entry[] {
+export function decodePage(page: Uint8Array): Entry[] {
   try {
-    return decodeEntries(new ByteReader(page), model);
+    return decodeEntries(new ByteReader(page));
   } catch (error) {
     if (error instanceof RangeError) throw new PageError(error.message, error);
     throw error;
@@ -158,53 +151,25 @@ export function unzigzag(value: number): number {
   return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
 }
 
-function decodeEntries(reader: ByteReader, model: DecodedPage | undefined): Entry[] {
+function decodeEntries(reader: ByteReader): Entry[] {
   const count = reader.varint();
   if (count > DIR_ENTRIES_MAX) throw new PageError(`${count} entries, over ${DIR_ENTRIES_MAX}`);
   const entries: Entry[] = [];
   let previous: string | undefined;
-  const like = model && new ModelWalk(model);
   for (let i = 0; i < count; i++) {
-    const entry = like?.take(reader) ?? decodeEntry(reader);
+    const entry = decodeEntry(reader);
     if (previous !== undefined && compareNames(previous, entry.name) >= 0) {
       throw new PageError(`${JSON.stringify(entry.name)} is out of order`);
     }
     previous = entry.name;
     entries.push(entry);
-    like?.pass(entry.name);
   }
   if (reader.remaining > 0) throw new PageError("bytes behind the last entry");
   return entries;
 }
 
-/** Goes through a model beside a page, both in order of names. */
-class ModelWalk {
-  readonly #model: DecodedPage;
-  #next = 0;
-
-  constructor(model: DecodedPage) {
-    this.#model = model;
-  }
-
-  /** The next entry of the model if the reader stands before the same bytes, which are then read. */
-  take(reader: ByteReader): Entry | undefined {
-    const { rows, entries } = this.#model;
-    const row = this.#next;
-    if (row >= rows.count || !rows.isAt(row, reader.bytes, reader.offset)) return undefined;
-    reader.offset += rows.starts[row + 1]! - rows.starts[row]!;
-    return entries[row];
-  }
-
-  /** Leaves behind what comes up to a name. */
-  pass(name: string): void {
-    const { entries } = this.#model;
-    while (this.#next < entries.length && compareNames(entries[this.#next]!.name, name) <= 0) {
-      this.#next++;
-    }
-  }
-}
-
-function decodeEntry(reader: ByteReader): Entry {
+/** Reads one entry of a page. @throws {PageError | RangeError} */
+export function decodeEntry(reader: ByteReader): Entry {
   const kind = reader.u8();
   const name = decodeName(reader.lv(NAME_BYTES_MAX));
   switch (kind) {

@@ -56,12 +56,11 @@ export function decodeDirHistory(bytes: Uint8Array, entries: number): DirHistory
 
 function readHistory(reader: ByteReader, entries: number): DirHistory {
   const vectors = readVectors(reader);
-  const versions: (VersionVector | undefined)[] = [];
-  while (versions.length < entries) {
+  const versions = new Array<VersionVector | undefined>(entries);
+  for (let from = 0; from < entries;) {
     const length = reader.varint();
-    if (length === 0 || length > entries - versions.length) throw new RangeError("bad run");
-    const vector = vectorAt(vectors, reader.varint());
-    for (let i = 0; i < length; i++) versions.push(vector);
+    if (length === 0 || length > entries - from) throw new RangeError("bad run");
+    versions.fill(vectorAt(vectors, reader.varint()), from, from += length);
   }
   const count = reader.varint();
   if (count > DIR_ENTRIES_MAX) throw new RangeError(`${count} deleted names`);

@@ -1,13 +1,13 @@
 import type { Digest } from "../../base/digest.ts";
 import type { DeviceId } from "../../base/ids.ts";
-import { type DirPath, joinPath, type RelPath, searchNames } from "../../base/paths.ts";
-import { type DecodedPage, decodePage, type Entry } from "../../base/tree.ts";
+import { PageRows } from "../../base/page_rows.ts";
+import { type DirPath, joinPath, type RelPath } from "../../base/paths.ts";
+import { decodePage } from "../../base/tree.ts";
 import { type VectorMember, vectorMember } from "../../base/version_vector.ts";
 import type { RootIndex } from "../../index/mod.ts";
 import {
   decodeDirHistory,
   type DirAnswer,
-  type DirHistory,
   ProtocolError,
   type SyncAccept,
 } from "../../protocol/mod.ts";
@@ -23,6 +23,7 @@ import {
   type DirView,
   EMPTY_VIEW,
   type Needs,
+  PageView,
   type Plan,
   Reconciler,
   type Side,
@@ -126,7 +127,7 @@ function localTree({ share, snapshot, shortIdOf, mode }: PlanOptions) {
     dir: (path: DirPath) => localView(path, snapshot, share.index),
     goneDir: (path: DirPath) => {
       const history = historyOfGone(share.index, path);
-      return history && { ...EMPTY_VIEW, ...byName(history, []) };
+      return history && { ...EMPTY_VIEW, tombstones: history.tombstones };
     },
   };
 }
@@ -153,6 +154,10 @@ function ancestorOf({ share, accept, peer }: PlanOptions): AncestorTree | undefi
       const page = share.index.getPage(shape);
       return page && decodePage(page);
     },
+    rows(shape: Digest) {
+      const page = share.index.getPage(shape);
+      return page && new PageRows(page);
+    },
   };
 }
 
@@ -168,42 +173,36 @@ function localView(path: DirPath, snapshot: Snapshot, index: RootIndex): DirView
     throw new Error(`directory ${JSON.stringify(path)} is not in the snapshot`);
   }
   const known = index.viewDir(path);
-  return {
-    entries: snapshot.list(path),
+  const rows = snapshot.rows(path)!;
+  const { page, nameStarts, nameEnds } = rows;
+  return new PageView({
+    rows,
+    list: () => snapshot.list(path),
     opaque: new Set(dir.opaque),
     isIncomplete: dir.isIncomplete,
     mtimeMs: dir.mtimeMs,
-    versions: {
-      get: (name) => {
-        const row = known === undefined ? -1 : known.rowOf(name);
-        return row < 0 ? undefined : known!.vector(row);
-      },
+    versionAt(row) {
+      const at = known === undefined
+        ? -1
+        : known.rowOfBytes(page, nameStarts[row]!, nameEnds[row]!);
+      return at < 0 ? undefined : known!.vector(at);
     },
     tombstones: tombstonesIn(known),
-  };
+  });
 }
 
 /** @param model Of this side, which is mostly much like it. */
-function remoteView(answer: DirAnswer, model: DecodedPage | undefined): DirView {
-  const entries = decodePage(answer.page, model);
-  return {
-    entries,
+function remoteView(answer: DirAnswer, model: PageRows | undefined): DirView {
+  const rows = PageRows.checked(answer.page, model);
+  const { versions, tombstones } = decodeDirHistory(answer.history, rows.count);
+  return new PageView({
+    rows,
     opaque: new Set(answer.opaque),
     isIncomplete: answer.isIncomplete,
     mtimeMs: answer.mtimeMs,
-    ...byName(decodeDirHistory(answer.history, entries.length), entries),
-  };
-}
-
-function byName(
-  { versions, tombstones }: DirHistory,
-  entries: readonly Entry[],
-): Required<Pick<DirView, "versions" | "tombstones">> {
-  const get = (name: string) => {
-    const i = searchNames(entries.length, (at) => entries[at]!.name, name);
-    return i < 0 ? undefined : versions[i];
-  };
-  return { versions: { get }, tombstones };
+    versionAt: (row) => versions[row],
+    tombstones,
+  });
 }
 
 async function fetchDirs(
@@ -215,7 +214,7 @@ async function fetchDirs(
     if (typeof answer === "number" && needs[i]!.isGone) return () => EMPTY_VIEW;
     // It serves what its snapshot holds, and that does not change during a session.
     if (typeof answer === "number") throw new ProtocolError("Peer lacks a directory that it named");
-    return () => remoteView(answer, snapshot.model(needs[i]!.path));
+    return () => remoteView(answer, snapshot.rows(needs[i]!.path));
   });
 }
 

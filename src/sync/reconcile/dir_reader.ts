@@ -1,13 +1,29 @@
 import type { RelPath } from "../../base/paths.ts";
 import type { Entry } from "../../base/tree.ts";
 import { WeightedCache } from "../../base/weighted_cache.ts";
-import { isIdentical, isLeaf, type Leaf } from "./agreement.ts";
 import { judge, type JudgeRules } from "./judge.ts";
-import { type DirContents, type DirNames, type DirNode, type DirReader, Item } from "./node.ts";
-import { type Paired, type PairingRules, pairNames } from "./pairing.ts";
+import { foldsNames } from "./name_rules.ts";
+import {
+  type DirContents,
+  type DirNames,
+  type DirNode,
+  type DirReader,
+  Item,
+  type JoinedNames,
+} from "./node.ts";
+import { PageView } from "./page_view.ts";
+import { type IndexedPair, type Paired, type PairingRules, pairNames } from "./pairing.ts";
 import { type Problem, refuseNames } from "./refusal.ts";
+import { joinRows } from "./row_pairs.ts";
+import { isSame, ListedSame, type SameEntry } from "./same_entries.ts";
 import { SIDES } from "./side.ts";
-import { type AncestorTree, type DirView, EMPTY_VIEW, type LocalTree } from "./tree_view.ts";
+import {
+  type AncestorTree,
+  type DirView,
+  EMPTY_VIEW,
+  type LocalTree,
+  type SideTraits,
+} from "./tree_view.ts";
 
 /**
  * Directories that stay at hand, as far as they have few entries: a plan for few changes in many of them
@@ -79,24 +95,40 @@ export class PageReader implements DirReader {
 
   #readNames(node: DirNode): DirNames {
     const local = this.#localView(node);
-    const remote = node.remote?.() ?? { ...EMPTY_VIEW, entries: local.entries };
-    const { pairing } = this.#options;
-    const pairs = pairNames(local.entries, remote.entries, this.ancestorEntries(node), pairing);
-    for (const [i, pair] of pairs.entries()) pairs[i] = withoutLosses(pair, pairing.traits);
-    return { views: { local, remote }, pairs };
+    const remote = node.remote?.() ?? twinOf(local);
+    const views = { local, remote };
+    return { views, ...this.#joinRows(node, views) ?? this.#joinEntries(node, views) };
   }
 
-  #read(
-    node: DirNode,
-    { views, pairs }: DirNames,
-  ): { contents: DirContents; problems: Problem[] } {
-    const same: DirContents["same"][number][] = [];
-    const items: Item[] = [];
-    for (const [index, pair] of pairs.entries()) {
+  /** Where the rows of all pages are at hand, and names are equal by their bytes alone. */
+  #joinRows(node: DirNode, { local, remote }: DirNames["views"]): JoinedNames | undefined {
+    const { pairing: { traits }, ancestor } = this.#options;
+    if (local.rows === undefined || remote.rows === undefined) return undefined;
+    if (SIDES.some((side) => altersEntries(traits[side]))) return undefined;
+    const pages = { local: local.rows.page, remote: remote.rows.page };
+    if (node.ancestorShape === undefined || ancestor === undefined) return joinRows(pages);
+    if (ancestor.rows === undefined) return undefined;
+    return joinRows(pages, ancestor.rows(node.ancestorShape));
+  }
+
+  #joinEntries(node: DirNode, { local, remote }: DirNames["views"]): JoinedNames {
+    const { pairing } = this.#options;
+    const pairs = pairNames(local.entries, remote.entries, this.ancestorEntries(node), pairing);
+    const same: SameEntry[] = [];
+    const others: IndexedPair[] = [];
+    for (const [index, found] of pairs.entries()) {
+      const pair = pairs[index] = withoutLosses(found, pairing.traits);
       if (isSame(pair)) same.push({ index, entry: pair.local });
-      else items.push(node.pinned.get(index) ?? this.#judged(node, index, { pair, views }));
+      else others.push({ index, pair });
     }
-    const contents = { views, pairs, same, items };
+    return { pairs, same: new ListedSame(same), others };
+  }
+
+  #read(node: DirNode, names: DirNames): { contents: DirContents; problems: Problem[] } {
+    const items = names.others.map(({ index, pair }) =>
+      node.pinned.get(index) ?? this.#judged(node, index, { pair, views: names.views })
+    );
+    const contents = { ...names, items };
     const { traits } = this.#options.pairing;
     const problems = SIDES.flatMap((side) => refuseNames(contents, side, traits[side]));
     return { contents, problems };
@@ -130,11 +162,18 @@ export class PageReader implements DirReader {
   }
 }
 
-/** True for a file or link without any difference between the sides. */
-export function isSame(pair: Paired): pair is Paired & { readonly local: Leaf } {
-  const { local, remote } = pair;
-  return isLeaf(local) && isLeaf(remote) && local.name === remote.name &&
-    isIdentical(local, remote);
+/** A directory of the peer with the same page as the local one, of which nothing else is known. */
+function twinOf(local: DirView): DirView {
+  const { opaque, isIncomplete } = EMPTY_VIEW;
+  if (local.rows !== undefined) {
+    return new PageView({ rows: local.rows.page, opaque, isIncomplete });
+  }
+  return { entries: local.entries, opaque, isIncomplete };
+}
+
+/** True where what a side has may not be taken as its page says. */
+function altersEntries(traits: SideTraits): boolean {
+  return foldsNames(traits) || traits.losesModes === true || traits.losesLinkTimes === true;
 }
 
 /**

@@ -5,7 +5,7 @@ import { ResultWriter } from "./results.ts";
 import { StampLog } from "./stamp_log.ts";
 import { type Side, SIDES } from "./side.ts";
 import type { Vectors } from "./vectors.ts";
-import { joined, type MaybeVector, sameVector, vectorIn } from "./versions.ts";
+import { joined, type MaybeVector, sameVector } from "./versions.ts";
 
 /** Notes while a plan is made what will be known of each path once its operations are done. */
 export class Ledger {
@@ -69,22 +69,10 @@ export class Ledger {
   /** As {@linkcode agreeOnVersion}, for all entries of a directory without any difference. */
   agreeOnVersions(node: DirNode): void {
     if (!this.#remembers) return;
-    const { same, views: { local, remote } } = node.read();
-    if (local.versions === undefined || remote.versions === undefined) return;
-    // Neighbours mostly share their vectors, which then are compared once.
-    const settled: { local: MaybeVector; remote: MaybeVector } = {
-      local: undefined,
-      remote: undefined,
-    };
-    for (const { entry: { name } } of same) {
-      const vectors = { local: vectorIn(local, name), remote: vectorIn(remote, name) };
-      if (vectors.local === settled.local && vectors.remote === settled.remote) continue;
+    const { same, views } = node.read();
+    if (SIDES.some((side) => views[side].versions === undefined)) return;
+    for (const { name, ...vectors } of same.unlike(views)) {
       const vector = joined(vectors.local, vectors.remote);
-      if (sameVector(vectors.local, vectors.remote)) {
-        settled.local = vectors.local;
-        settled.remote = vectors.remote;
-        continue;
-      }
       if (vector === undefined) continue;
       for (const side of SIDES) {
         if (sameVector(vector, vectors[side])) continue;

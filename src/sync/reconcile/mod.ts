@@ -8,6 +8,7 @@
 export * from "./conflict_name.ts";
 export * from "./content_digest.ts";
 export type { SkipReason } from "./node.ts";
+export { PageView } from "./page_view.ts";
 export * from "./plan.ts";
 export { type Phase, PHASES, type Position } from "./plan_builder.ts";
 export { type DigestQuestion, QUESTIONS_AT_ONCE } from "./questions.ts";

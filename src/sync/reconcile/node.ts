@@ -1,10 +1,11 @@
 import type { Digest } from "../../base/digest.ts";
 import { type DirPath, joinPath, type RelPath } from "../../base/paths.ts";
 import type { Entry, FileEntry } from "../../base/tree.ts";
-import type { Paired } from "./pairing.ts";
+import type { IndexedPair, Paired, Pairs } from "./pairing.ts";
 import { across, type BySide, bySide, type Side } from "./side.ts";
 import type { DirReplies } from "./questions.ts";
 import type { DirResults } from "./results.ts";
+import type { SameEntries } from "./same_entries.ts";
 import type { DirSource, DirView } from "./tree_view.ts";
 import { type MaybeVector, vectorIn } from "./versions.ts";
 
@@ -151,28 +152,26 @@ export interface DirFacts {
   readonly areLeavesGone: boolean;
 }
 
-/** The names of a directory on both sides and in the ancestor. */
-export interface DirNames {
+/** The names of a directory on both sides and in the ancestor, brought together. */
+export interface JoinedNames {
+  /** All of them, in the order in which items count them. */
+  readonly pairs: Pairs;
+  /** Entries without any difference between the sides. */
+  readonly same: SameEntries;
+  /** All others. */
+  readonly others: readonly IndexedPair[];
+}
+
+/** The names of a directory, and the directory itself. */
+export interface DirNames extends JoinedNames {
   readonly views: BySide<DirView>;
-  /** In the order in which items count them. */
-  readonly pairs: readonly Paired[];
 }
 
 /** What is in a directory, and what becomes of it. */
 export interface DirContents extends DirNames {
-  /** Entries without any difference between the sides. */
-  readonly same: readonly SameEntry[];
-  /** All others, in their order. */
+  /** One for each name that is not the same on both sides, in their order. */
   readonly items: readonly Item[];
 }
-
-/** A file or link that is the same on both sides. */
-export interface SameEntry {
-  readonly index: number;
-  readonly entry: FileOrLink;
-}
-
-type FileOrLink = Exclude<Entry, { kind: "dir" }>;
 
 /** Looks into directories, as often as somebody asks. */
 export interface DirReader {

@@ -13,6 +13,19 @@ export interface Paired {
   readonly respelled?: Side | undefined;
 }
 
+/** The names of a directory, by their places in their order; each is made when it is looked at. */
+export interface Pairs {
+  readonly length: number;
+  /** `undefined` behind the end. */
+  at(index: number): Paired | undefined;
+}
+
+/** A name, and its place among all of its directory. */
+export interface IndexedPair {
+  readonly index: number;
+  readonly pair: Paired;
+}
+
 /** How names that are not the same bytes may still be the same name. */
 export interface PairingRules {
   readonly traits: BySide<SideTraits>;

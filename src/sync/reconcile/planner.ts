@@ -56,7 +56,7 @@ class Planner {
   plan(node: DirNode): Remains {
     const { views, same, items } = node.hold();
     this.#draft.ledger.agreeOnVersions(node);
-    if (same.some(({ entry }) => entry.kind === "file")) this.#draft.hasUnchanged = true;
+    if (same.hasFiles) this.#draft.hasUnchanged = true;
     const stays = new Set<Side>();
     const gets = new Set<Side>();
     for (const side of SIDES) {

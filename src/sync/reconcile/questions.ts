@@ -133,7 +133,7 @@ export class Questions {
   #question(replies: Replies, index: number): DigestQuestion {
     const { node, about } = replies;
     const side = about.startsWith("local") ? "local" : "remote";
-    const pair = node.names().pairs[index]!;
+    const pair = node.names().pairs.at(index)!;
     const path = joinPath(node.scannedPath[side], pair[side]?.name ?? spelledOn(side, pair));
     const isEarlier = about !== side;
     const entry = (isEarlier ? pair.ancestor : pair[side]) as FileEntry | DirEntry;

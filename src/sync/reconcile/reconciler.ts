@@ -27,6 +27,7 @@ import { across, bySide, type Side, SIDES } from "./side.ts";
 import {
   type AncestorTree,
   type DirSource,
+  type DirView,
   EMPTY_VIEW,
   type LocalTree,
   type RemoteTree,
@@ -373,13 +374,17 @@ export class Reconciler {
 
 const NOTHING_THERE = () => EMPTY_VIEW;
 
+function hasFiles(view: DirView): boolean {
+  return view.rows?.page.hasFiles ?? view.entries.some(({ kind }) => kind === "file");
+}
+
 function factsOf(node: DirNode, { views, pairs, same, items }: DirContents): DirFacts {
   const side = node.onlyOn;
   const view = side && views[side];
   return {
     mtimeMs: bySide((side) => views[side].mtimeMs),
     names: pairs.length,
-    hasFiles: bySide((side) => views[side].entries.some(({ kind }) => kind === "file")),
+    hasFiles: bySide((side) => hasFiles(views[side])),
     putsFiles: bySide((side) => items.some((item) => putFile(item)?.to === side)),
     areLeavesGone: view !== undefined && !view.isIncomplete && view.opaque.size === 0 &&
       same.length === 0 && items.every((item) => isDirItem(item) || isGoing(item, side!)),

@@ -3,7 +3,7 @@ import type { Entry } from "../../base/tree.ts";
 import { ByteReader, ByteWriter } from "../../base/varint.ts";
 import { isIdentical, isLeaf } from "./agreement.ts";
 import type { Item } from "./node.ts";
-import { type Paired } from "./pairing.ts";
+import type { Paired, Pairs } from "./pairing.ts";
 
 /** What to remember of one name, depending on whether its operations are done. */
 export interface ItemResult {
@@ -28,7 +28,7 @@ export class DirResults {
   }
 
   /** @param pairs The names of the directory. */
-  *read(pairs: readonly Paired[]): Generator<ItemResult> {
+  *read(pairs: Pairs): Generator<ItemResult> {
     const from = new ByteReader(this.#bytes);
     let made = 0;
     while (from.remaining > 0) {
@@ -36,7 +36,7 @@ export class DirResults {
       const place = from.varint();
       const needs = Array.from({ length: flags >>> COUNT_SHIFT }, () => from.varint());
       const index = place === 0 ? undefined : place - 1;
-      const pair = index === undefined ? undefined : pairs[index];
+      const pair = index === undefined ? undefined : pairs.at(index);
       const source = SOURCES[flags & SOURCE_MASK]!;
       const next = source === "made" ? this.#made[made++] : source && pair?.[source];
       yield { index, next, needs, hasDir: (flags & HAS_DIR) !== 0 };

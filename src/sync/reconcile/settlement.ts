@@ -4,9 +4,8 @@ import { type RelPath, sortByName } from "../../base/paths.ts";
 import { EMPTY_SHAPE, encodePage, type Entry, shapeOf } from "../../base/tree.ts";
 import type { VersionVector } from "../../base/version_vector.ts";
 import { ByteWriter } from "../../base/varint.ts";
-import { isSame } from "./dir_reader.ts";
 import type { DirNode } from "./node.ts";
-import type { Paired } from "./pairing.ts";
+import type { Pairs } from "./pairing.ts";
 import type { ItemResult } from "./results.ts";
 import type { Side } from "./side.ts";
 
@@ -76,9 +75,9 @@ class Settler {
 
   /** The shape of a directory as both sides hold it. */
   shapeOf(node: DirNode): Digest {
-    const { pairs } = node.names();
+    const { pairs, same } = node.names();
     const entries: Entry[] = [];
-    for (const pair of pairs) if (isSame(pair)) entries.push(pair.local);
+    for (const { entry } of same) entries.push(entry);
     for (const result of node.results?.read(pairs) ?? []) {
       const entry = this.#entryOf(node, result, pairs);
       if (entry !== undefined) entries.push(entry);
@@ -102,9 +101,9 @@ class Settler {
   #entryOf(
     node: DirNode,
     { index, next, needs, hasDir }: ItemResult,
-    pairs: readonly Paired[],
+    pairs: Pairs,
   ): Entry | undefined {
-    const old = index === undefined ? undefined : pairs[index]!.ancestor;
+    const old = index === undefined ? undefined : pairs.at(index)!.ancestor;
     const entry = needs.every(this.#isDone) ? next : old;
     if (entry?.kind !== "dir") return entry;
     const dir = hasDir && index !== undefined ? node.pinned.get(index)?.dir : undefined;

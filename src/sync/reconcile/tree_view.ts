@@ -1,4 +1,5 @@
 import type { Digest } from "../../base/digest.ts";
+import type { PageRows } from "../../base/page_rows.ts";
 import type { DirPath } from "../../base/paths.ts";
 import type { Entry } from "../../base/tree.ts";
 import type { VectorMember, VersionVector } from "../../base/version_vector.ts";
@@ -20,6 +21,15 @@ export interface DirView {
   readonly versions?: Pick<ReadonlyMap<string, VersionVector>, "get"> | undefined;
   /** What the deletions of missing names have seen. */
   readonly tombstones?: ReadonlyMap<string, VersionVector> | undefined;
+  /** The same entries as they lie in the page, if that is at hand. */
+  readonly rows?: ViewRows | undefined;
+}
+
+/** The entries of a {@linkcode DirView} without objects. */
+export interface ViewRows {
+  readonly page: PageRows;
+  /** What the entry of a row has seen, as {@linkcode DirView.versions}. */
+  readonly versionAt?: ((row: number) => VersionVector | undefined) | undefined;
 }
 
 /** Makes the view of a directory, always the same, from something that takes less room. */
@@ -74,6 +84,8 @@ export interface AncestorTree {
   readonly root: Digest;
   /** The entries of a page, or `undefined` where it is lost: the subtree then has no ancestor. */
   entries(shape: Digest): readonly Entry[] | undefined;
+  /** The same as rows, from who has pages at hand. */
+  rows?(shape: Digest): PageRows | undefined;
 }
 
 /** What wins where both sides changed the same file since their common ancestor. */

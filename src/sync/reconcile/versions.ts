@@ -13,8 +13,18 @@ export type MaybeVector = VersionVector | undefined;
 
 /** What a view says of a name: its version, or the tombstone it left. */
 export function vectorIn(view: DirView, name: string): MaybeVector {
-  const vector = view.versions?.get(name) ?? view.tombstones?.get(name);
-  return vector === undefined || vector.length === 0 ? undefined : vector;
+  return unlessEmpty(view.versions?.get(name) ?? view.tombstones?.get(name));
+}
+
+/** The same for the entry of a row, of a view that has rows. */
+export function vectorOfRow({ rows, tombstones }: DirView, row: number): MaybeVector {
+  const version = rows?.versionAt?.(row);
+  if (version !== undefined || !tombstones?.size) return unlessEmpty(version);
+  return unlessEmpty(tombstones.get(rows!.page.name(row)));
+}
+
+function unlessEmpty(vector: MaybeVector): MaybeVector {
+  return vector?.length === 0 ? undefined : vector;
 }
 
 /**

@@ -2,7 +2,8 @@ import type { Bytes } from "../../base/bytes.ts";
 import type { Digest } from "../../base/digest.ts";
 import { type DirPath, findByName, nameOf, parentOf, type RelPath } from "../../base/paths.ts";
 import { PageRows } from "../../base/page_rows.ts";
-import { type DecodedPage, decodePage, EMPTY_SHAPE, type Entry } from "../../base/tree.ts";
+import { decodePage, EMPTY_SHAPE, type Entry } from "../../base/tree.ts";
+import { varintAt } from "../../base/varint.ts";
 import { WeightedCache } from "../../base/weighted_cache.ts";
 import type { DirMap } from "./dir_map.ts";
 
@@ -100,20 +101,25 @@ export class Snapshot {
 
   /** The entry at a path, or `undefined` where the snapshot has none. */
   entry(path: RelPath): Entry | undefined {
-    return findByName(this.list(parentOf(path)), nameOf(path));
+    const dir = this.#decode(parentOf(path));
+    if (dir === undefined) return undefined;
+    // Of a few entries out of many no others are made.
+    if (dir.entries !== undefined) return findByName(dir.entries, nameOf(path));
+    const rows = rowsOf(dir);
+    const row = rows.find(nameOf(path));
+    return row < 0 ? undefined : rows.entry(row);
   }
 
   /** The entries of a directory in the order of its page; none where the snapshot has no directory. */
   list(path: DirPath): readonly Entry[] {
-    return this.#decode(path)?.entries ?? [];
+    const dir = this.#decode(path);
+    return dir === undefined ? [] : dir.entries ??= decodePage(dir.page);
   }
 
-  /** A directory as a model for others that are much like it. */
-  model(path: DirPath): DecodedPage | undefined {
-    const decoded = this.#decode(path);
-    if (decoded === undefined) return undefined;
-    const rows = decoded.rows ??= new PageRows(this.dirs.get(path)!.page);
-    return { rows, entries: decoded.entries };
+  /** The same as rows of its page. */
+  rows(path: DirPath): PageRows | undefined {
+    const dir = this.#decode(path);
+    return dir && rowsOf(dir);
   }
 
   #opaqueIn(dir: SnapshotDir): ReadonlySet<string> {
@@ -128,13 +134,19 @@ export class Snapshot {
     if (known !== undefined) return known;
     const dir = this.dirs.get(path);
     if (dir === undefined) return undefined;
-    const decoded: DecodedDir = { entries: decodePage(dir.page), rows: undefined };
-    this.#decoded.put(path, decoded, decoded.entries.length);
+    const decoded = { page: dir.page, entries: undefined, rows: undefined };
+    this.#decoded.put(path, decoded, varintAt(dir.page, 0));
     return decoded;
   }
 }
 
+/** A page, and what was made of it so far. */
 interface DecodedDir {
-  readonly entries: readonly Entry[];
+  readonly page: Bytes;
+  entries: readonly Entry[] | undefined;
   rows: PageRows | undefined;
+}
+
+function rowsOf(dir: DecodedDir): PageRows {
+  return dir.rows ??= new PageRows(dir.page);
 }

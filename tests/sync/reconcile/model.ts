@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { equalBytes, utf8 } from "../../../src/base/bytes.ts";
 import { type Digest, digestKey, sha256 } from "../../../src/base/digest.ts";
+import { PageRows } from "../../../src/base/page_rows.ts";
 import { compareNames, type RelPath } from "../../../src/base/paths.ts";
 import {
   decodePage,
@@ -25,6 +26,7 @@ import {
   contentDigest,
   type ContentEntry,
   type DirView,
+  PageView,
   type Plan,
   type ReconcileOptions,
   Reconciler,
@@ -269,18 +271,23 @@ export interface UnfoldedPlan extends Omit<Plan, Side | "items"> {
 
 const TWO_WAY: SyncDirection = { kind: "two-way", conflicts: "keep-both" };
 
+/** Plans made so far. */
 let plans = 0;
 
 /** Only plans; nothing changes but the indexes. */
 export function planFor(local: Device, remote: Device, options: SessionOptions = {}) {
   const scans = { local: local.scan(), remote: remote.scan() };
   const root = options.ignoreAncestor ? undefined : local.ancestors.get(remote.id);
+  // Half of the plans are made from pages, as in a real session, and half from entries.
+  const plan = plans++;
+  const shown = plan % 4 < 2 ? (view: DirView) => view : viewByRows;
+  const pageOf = (shape: Digest) => local.pages.get(digestKey(shape));
   const reconciler = new Reconciler({
     local: {
       root: scans.local.root,
       device: local,
       traits: local.traits,
-      dir: (path) => scans.local.views.get(path)!,
+      dir: (path) => shown(scans.local.views.get(path)!),
       goneDir: (path) => local.goneView(path),
     },
     remote: { root: scans.remote.root, device: remote, traits: remote.traits },
@@ -288,9 +295,15 @@ export function planFor(local: Device, remote: Device, options: SessionOptions =
       ancestor: {
         root,
         entries: (shape: Digest) => {
-          const page = local.pages.get(digestKey(shape));
+          const page = pageOf(shape);
           return page && decodePage(page);
         },
+        ...(shown === viewByRows && {
+          rows: (shape: Digest) => {
+            const page = pageOf(shape);
+            return page && new PageRows(page);
+          },
+        }),
       },
     }),
     direction: options.direction ?? TWO_WAY,
@@ -299,7 +312,7 @@ export function planFor(local: Device, remote: Device, options: SessionOptions =
     checksum: local.checksum,
     shortIdOf: (member) => SHORT_IDS.get(member),
     // Every other plan is made as in a large tree, where nothing stays at hand.
-    dirsAtHand: plans++ % 2 === 0 ? 0 : undefined,
+    dirsAtHand: plan % 2 === 0 ? 0 : undefined,
   });
   let rounds = 0;
   let dirsFetched = 0;
@@ -309,7 +322,7 @@ export function planFor(local: Device, remote: Device, options: SessionOptions =
       const view = isGone ? remote.goneView(path) : scans.remote.views.get(path)!;
       assert.ok(!isGone || !remote.nodes.has(path), `${path} is there`);
       assert.ok(equalBytes(shapeOf(encodePage(view.entries)), shape), "the shape asked for");
-      reconciler.handleDir(path, () => view);
+      reconciler.handleDir(path, () => isGone ? view : shown(view));
       dirsFetched++;
     }
     for (const question of needs.digests) {
@@ -324,6 +337,14 @@ export function planFor(local: Device, remote: Device, options: SessionOptions =
     }
   }
   return { plan: unfolded(reconciler.finish()), scans, rounds, dirsFetched };
+}
+
+/** The same directory, as a session has it. */
+function viewByRows({ entries, versions, ...view }: DirView): DirView {
+  const rows = new PageRows(encodePage(entries));
+  const versionAt = versions && ((row: number) => versions.get(rows.name(row)));
+  const { opaque, isIncomplete, mtimeMs, tombstones } = view;
+  return new PageView({ rows, versionAt, opaque, isIncomplete, mtimeMs, tombstones });
 }
 
 function unfolded(plan: Plan): UnfoldedPlan {

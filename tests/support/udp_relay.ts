@@ -53,9 +53,9 @@ export class UdpRelay implements AsyncDisposable {
     return this.#routes.length;
   }
 
-  /** Lets a connection fall silent, by its position. */
-  silence(nth: number): void {
-    this.#routes[nth]!.isSilenced = true;
+  /** Lets a connection fall silent, by its position, or be heard again. */
+  silence(nth: number, isSilenced = true): void {
+    this.#routes[nth]!.isSilenced = isSilenced;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,7 +3,7 @@ import type { Message, Request } from "../../protocol/mod.ts";
 import { Lane } from "../lane/lane.ts";
 import { isBulk } from "./bulk.ts";
 import type { PeerLink } from "./peer_link.ts";
-import { type Answer, AnswerCut, type SessionLink } from "./requester.ts";
+import { type Answer, AnswerCut, type AskOptions, type SessionLink } from "./requester.ts";
 import { CLOSE_CODE, type DuplexStream, STREAM_CODE, URGENCY } from "./transport.ts";
 
 /** Connections of one group, those that are being replaced included. */
@@ -52,14 +52,14 @@ export class LinkGroup implements SessionLink, AsyncDisposable {
     return this.primary.request(request, urgency);
   }
 
-  async ask(request: Request, urgency: number): Promise<Answer> {
-    if (!isBulk(request)) return await this.primary.ask(request, urgency);
+  async ask(request: Request, urgency: number, options?: AskOptions): Promise<Answer> {
+    if (!isBulk(request)) return await this.primary.ask(request, urgency, options);
     const failed = new Set<Member>();
     for (;;) {
       const member = this.#leastBusy(failed);
       const answer = new GroupAnswer(member, { urgency, isLast: member.link === this.primary });
       try {
-        await answer.begin(request);
+        await answer.begin(request, options);
         return answer;
       } catch (error) {
         answer[Symbol.dispose]();
@@ -215,8 +215,8 @@ class GroupAnswer implements Answer {
     member.answers.add(this);
   }
 
-  async begin(request: Request): Promise<void> {
-    this.#answer = await this.#member.link.ask(request, this.urgency);
+  async begin(request: Request, options?: AskOptions): Promise<void> {
+    this.#answer = await this.#member.link.ask(request, this.urgency, options);
     if (this.isMoved) this.#answer.stop(STREAM_CODE.cancelled);
   }
 

@@ -14,8 +14,10 @@ import {
   type Request,
   type RotateKey,
 } from "../../protocol/mod.ts";
+import { isBulk } from "./bulk.ts";
 import { LinkAnswer } from "./link_answer.ts";
-import type { Answer, SessionLink } from "./requester.ts";
+import { PacedStreams, type PaceOptions } from "./paced_streams.ts";
+import type { Answer, AskOptions, SessionLink } from "./requester.ts";
 import {
   CLOSE_CODE,
   type DuplexStream,
@@ -59,6 +61,8 @@ export interface LinkOptions {
   readonly onRotateKey?: (message: RotateKey) => void;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** For tests. */
+  readonly pace?: PaceOptions;
 }
 
 /**
@@ -81,6 +85,7 @@ export class PeerLink implements SessionLink, AsyncDisposable {
   #features: readonly string[] = [];
   /** Answers under way: what ends each, by its stream. */
   readonly #serving = new Map<number, () => void>();
+  readonly #paced: PacedStreams;
   #windowStartMs = 0;
   #windowCount = 0;
 
@@ -115,6 +120,7 @@ export class PeerLink implements SessionLink, AsyncDisposable {
   private constructor(transport: Transport, options: LinkOptions) {
     this.#transport = transport;
     this.#options = options;
+    this.#paced = new PacedStreams(transport, options.clock, options.pace);
     // Both may fail with nobody waiting for them yet.
     this.#helloArrived.promise.catch(() => {});
     options.handler.attach?.(this);
@@ -167,11 +173,11 @@ export class PeerLink implements SessionLink, AsyncDisposable {
   }
 
   /** Asks a request that is complete in itself. */
-  async ask(request: Request, urgency: number): Promise<Answer> {
+  async ask(request: Request, urgency: number, options: AskOptions = {}): Promise<Answer> {
     const { id, send, recv } = await this.request(request, urgency);
     await send.finish();
     return new LinkAnswer(
-      recv,
+      this.#paced.receive(recv, { ...options, isBulk: isBulk(request) }),
       this.knows(FEATURE_GROUPS) ? () => this.send({ type: "enough", stream: id }) : undefined,
     );
   }
@@ -319,10 +325,14 @@ export class PeerLink implements SessionLink, AsyncDisposable {
 
   async #serve(stream: DuplexStream): Promise<void> {
     let isEnough = false;
+    let isPaced = false;
     this.#serving.set(stream.id, () => isEnough = true);
     const { id, send, recv } = stream;
     const answer: SendSide = {
-      write: (bytes) => isEnough ? Promise.reject(new Error("It is enough")) : send.write(bytes),
+      write: (bytes) => {
+        if (isEnough) return Promise.reject(new Error("It is enough"));
+        return isPaced ? this.#paced.write(send, bytes) : send.write(bytes);
+      },
       finish: () => send.finish(),
       reset: (code) => send.reset(code),
       setPriority: (urgency, incremental) => send.setPriority(urgency, incremental),
@@ -331,6 +341,7 @@ export class PeerLink implements SessionLink, AsyncDisposable {
       // A request can overtake Hello, which travels on another stream.
       await this.#helloArrived.promise;
       const request = await readRequest(recv);
+      isPaced = isBulk(request);
       await this.#options.handler.handleRequest(request, { id, send: answer, recv });
     } catch (error) {
       if (isEnough) return void await send.finish().catch(() => {});
@@ -357,6 +368,7 @@ export class PeerLink implements SessionLink, AsyncDisposable {
   #end(error: Error | undefined): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
+    this.#paced[Symbol.dispose]();
     this.#helloArrived.reject(error ?? new LandropicError("peer_unreachable", "Connection ended"));
     for (const resolve of this.#pongs.values()) resolve();
     this.#ended.resolve(error);

@@ -21,10 +21,16 @@ export class AnswerCut extends Error {
   }
 }
 
+/** What is known of an answer before it comes. */
+export interface AskOptions {
+  /** Bytes a second that the peer was asked to hold what it sends to; no limit if left out. */
+  readonly rateLimit?: number | undefined;
+}
+
 /** Asks a peer, over one connection or several. */
 export interface Requester {
   /** Asks a request that is complete in itself. */
-  ask(request: Request, urgency: number): Promise<Answer>;
+  ask(request: Request, urgency: number, options?: AskOptions): Promise<Answer>;
   /** True if the peer has named the feature in its Hello; false before that has come. */
   knows(feature: string): boolean;
 }

@@ -11,6 +11,10 @@ export interface Transport {
   readonly incomingUni: AsyncIterable<ReceiveSide>;
   /** Streams both ways that the peer opened. */
   readonly incomingBidi: AsyncIterable<DuplexStream>;
+  /** When the peer was last heard of, on some clock; left out where nobody can tell. */
+  readonly heardAtMs?: number;
+  /** Asks the peer for a sign of life that it gives whatever it is busy with. */
+  ping?(): void;
   /** Ends the connection with an application close code. */
   close(code: number, reason?: string): Promise<void>;
 }

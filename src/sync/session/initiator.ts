@@ -205,7 +205,9 @@ export class InitiatorSession implements RoutedSession {
       return summary;
     }
     const stop = new AbortController();
-    const remote = new RemoteShare(link, this.#session, AbortSignal.any([signal, stop.signal]));
+    const { rateLimit } = request;
+    const ended = AbortSignal.any([signal, stop.signal]);
+    const remote = new RemoteShare(link, this.#session, ended, { rateLimit });
     const planOptions = this.#planOptions(share, snapshot, accept, remote);
     const plan = await during(planSync(planOptions));
     this.#announce(plan, summary);

@@ -472,7 +472,10 @@ class ResponderSession implements AsyncDisposable {
       index: share.index,
       member: share.member,
       content: share.content,
-      remote: new RemoteShare(this.#link, this.#open.session, this.#signal),
+      // The peer holds itself to the limit that it asks for.
+      remote: new RemoteShare(this.#link, this.#open.session, this.#signal, {
+        rateLimit: this.#open.rateLimit,
+      }),
       lanes: this.#link,
       keep: keepFor(this.#open.mode, versionsMax),
       versionsMax,

@@ -25,7 +25,7 @@ import {
   type Status,
   type WantedFile,
 } from "../../protocol/mod.ts";
-import { type Answer, AnswerCut, type Requester } from "../link/requester.ts";
+import { type Answer, AnswerCut, type AskOptions, type Requester } from "../link/requester.ts";
 import { STREAM_CODE, URGENCY } from "../link/transport.ts";
 import { Incoming, rangesFrom } from "./incoming.ts";
 import { isVersion } from "./file_server.ts";
@@ -58,12 +58,17 @@ export class RemoteShare {
   readonly #peer: Requester;
   readonly #session: number;
   readonly #signal: AbortSignal | undefined;
+  readonly #options: AskOptions;
 
-  /** @param signal Ends all requests under way when it is aborted, and lets no new one begin. */
-  constructor(peer: Requester, session: number, signal?: AbortSignal) {
+  /**
+   * @param signal Ends all requests under way when it is aborted, and lets no new one begin.
+   * @param options What holds of all answers.
+   */
+  constructor(peer: Requester, session: number, signal?: AbortSignal, options: AskOptions = {}) {
     this.#peer = peer;
     this.#session = session;
     this.#signal = signal;
+    this.#options = options;
   }
 
   /** The session's number on its connection. */
@@ -236,7 +241,7 @@ export class RemoteShare {
   async #open(request: Request, urgency: number): Promise<Answer> {
     const signal = this.#signal;
     signal?.throwIfAborted();
-    const opening = this.#peer.ask(request, urgency);
+    const opening = this.#peer.ask(request, urgency, this.#options);
     if (signal === undefined) return await opening;
     const aborted = Promise.withResolvers<never>();
     const onAbort = () => aborted.reject(signal.reason);

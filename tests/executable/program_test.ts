@@ -126,6 +126,20 @@ exeTest(
   },
 );
 
+exeTest("landropic starts as quickly in a large environment", async () => {
+  using box = await Sandbox.warm();
+  const msFor = async (env: Record<string, string>) => {
+    const startMs = performance.now();
+    await box.works({ env });
+    return performance.now() - startMs;
+  };
+  const small = await msFor({});
+  const fill = "x=y z ".repeat(20_000);
+  const large = await msFor({ A: fill, B: fill, C: fill, NODE_OPTIONS: "--require=/no.js" });
+  // 0.6 s each; what grows with the square of the size takes 20.
+  assert.ok(large < 3 * small + 2000, `${large} ms instead of ${small}`);
+});
+
 exeTest("landropic obeys no file of the home or the current folder that Deno would", async () => {
   using box = await Sandbox.warm();
   Deno.writeFileSync(join(box.home, ".npmrc"), new Uint8Array([0xff, 0xfe]));

@@ -24,6 +24,9 @@ const PATCH_BYTES_MIN = 64 * 1024;
 /** Bytes of records kept as views: a sync of few changes looks into each of them several times. */
 const VIEW_BYTES_MAX = 4 * 1024 * 1024;
 
+/** What anything collected takes besides its bytes. */
+const PENDING_OBJECT_BYTES = 512;
+
 /** What one read of many directories aims at, in bytes. */
 const READ_BYTES = 1024 * 1024;
 const READ_ROWS_MAX = 512;
@@ -45,7 +48,7 @@ export class DirTable {
     this.#root = root;
   }
 
-  /** Bytes collected and not yet in the database. */
+  /** Bytes collected and not yet in the database, with what keeping them takes. */
   get pendingBytes(): number {
     return this.#pendingBytes;
   }
@@ -144,7 +147,7 @@ export class DirTable {
     const pending = this.#pending.get(path);
     if (pending === undefined) this.#pending.set(path, { record: undefined, patches: [bytes] });
     else pending.patches.push(bytes);
-    this.#pendingBytes += bytes.length;
+    this.#pendingBytes += weightOf(bytes);
     return bytes;
   }
 
@@ -267,7 +270,7 @@ export class DirTable {
     this.#unpend(path);
     this.#forget(path);
     this.#pending.set(path, { record: bytes, patches: [] });
-    this.#pendingBytes += bytes.length;
+    this.#pendingBytes += weightOf(bytes);
     return bytes;
   }
 
@@ -279,8 +282,10 @@ export class DirTable {
   #unpend(path: DirPath): void {
     const pending = this.#pending.get(path);
     if (pending === undefined) return;
-    this.#pendingBytes -= pending.record?.length ?? 0;
-    for (const patch of pending.patches) this.#pendingBytes -= patch.length;
+    const { record, patches } = pending;
+    for (const bytes of record === undefined ? patches : [record, ...patches]) {
+      this.#pendingBytes -= weightOf(bytes);
+    }
     this.#pending.delete(path);
   }
 
@@ -356,6 +361,10 @@ export class DirTable {
       throw this.#database.corrupt(`the record of directory ${JSON.stringify(path)}`, error);
     }
   }
+}
+
+function weightOf(bytes: Uint8Array): number {
+  return bytes.length + PENDING_OBJECT_BYTES;
 }
 
 const HAS_PATCHES =

@@ -12,7 +12,8 @@ export interface EarlierVersion {
 
 /** Age at which a version that nobody asked for is forgotten. */
 export const EARLIER_AGE_MS = 90 * 86_400_000;
-const PENDING_ROW_BYTES = 128;
+/** Of one version in memory, as key and objects. */
+const PENDING_ROW_BYTES = 512;
 
 /**
  * Digests of versions that were edited on this device: they tell later whether somebody else's copy of the

@@ -22,6 +22,7 @@ import type { DirView } from "./dir_view.ts";
 import { DirTable } from "./dir_table.ts";
 import { EarlierTable, type EarlierVersion } from "./earlier_table.ts";
 import { IndexError } from "./index_error.ts";
+import { OpenPatch } from "./open_patch.ts";
 import { type NamedPage, PageTable } from "./page_table.ts";
 import { RecipeTable, type StoredRecipe } from "./recipe_table.ts";
 import type { RootRow, VoidReason } from "./root_table.ts";
@@ -52,6 +53,7 @@ export class RootIndex {
   readonly #recipes: RecipeTable;
   readonly #earlier: EarlierTable;
   readonly #locator: DigestLocator;
+  readonly #open = new OpenPatch();
   #editCounter = 0;
   #editCounterReserved = 0;
   #inTransaction = false;
@@ -110,12 +112,18 @@ export class RootIndex {
     return this.#dirChanges;
   }
 
+  /** Bytes of writes that are collected and not yet committed. */
+  get pendingBytes(): number {
+    return this.#dirs.pendingBytes + this.#recipes.pendingBytes + this.#earlier.pendingBytes;
+  }
+
   /**
    * What is remembered of a directory. 10 µs and half a microsecond an entry.
    *
    * @throws {IndexError} `corrupt`
    */
   getDir(path: DirPath): DirRecord | undefined {
+    this.#closePatch(path);
     return this.#dirs.get(path);
   }
 
@@ -125,6 +133,7 @@ export class RootIndex {
    * @throws {IndexError} `corrupt`
    */
   viewDir(path: DirPath): DirView | undefined {
+    this.#closePatch(path);
     this.#glance(path);
     return this.#dirs.view(path);
   }
@@ -136,6 +145,7 @@ export class RootIndex {
    * @throws {IndexError} `corrupt`
    */
   foldDir(path: DirPath): DirView | undefined {
+    this.#closePatch(path);
     const view = this.#dirs.fold(path);
     this.#boundPending();
     return view;
@@ -164,6 +174,7 @@ export class RootIndex {
    */
   putDir(path: DirPath, record: DirRecord): void {
     this.#dirChanges++;
+    this.#closePatch(path);
     this.#locator.note(path, this.#dirs.put(path, record));
     this.#boundPending();
   }
@@ -174,6 +185,7 @@ export class RootIndex {
    */
   reviseDir(path: DirPath, patch: DirPatch): void {
     this.#dirChanges++;
+    this.#closePatch(path);
     this.#glance(path);
     this.#locator.note(path, this.#dirs.revise(path, patch));
     this.#boundPending();
@@ -182,8 +194,26 @@ export class RootIndex {
   /** As {@linkcode putDir} for a few names of a directory, at the cost of those alone. */
   patchDir(path: DirPath, patch: DirPatch): void {
     this.#dirChanges++;
+    this.#closePatch(path);
     this.#locator.note(path, this.#dirs.patch(path, patch));
     this.#boundPending();
+  }
+
+  /**
+   * As {@linkcode patchDir} for one of many entries that are learnt one after the other: those of one
+   * directory are written together.
+   */
+  patchEntry(
+    path: DirPath,
+    entry: EntryRecord,
+    of: Pick<DirPatch, "scannedAtMs" | "shape">,
+  ): void {
+    this.#dirChanges++;
+    if (!this.#open.takes(path)) {
+      this.#closePatch();
+      this.#boundPending();
+    }
+    this.#open.add(path, entry, of);
   }
 
   /**
@@ -234,6 +264,7 @@ export class RootIndex {
    * one {@linkcode getDir}, {@linkcode viewDir} or {@linkcode foldDir}. Only while no other process writes to this root.
    */
   preload(bytesMax = PRELOAD_BYTES_MAX): void {
+    this.#closePatch();
     this.#dirs.preload(bytesMax);
   }
 
@@ -286,7 +317,8 @@ export class RootIndex {
    */
   commit(options: { readonly durable?: boolean } = {}): void {
     const durable = options.durable ?? false;
-    if (!durable && this.#pendingBytes() === 0) return;
+    this.#closePatch();
+    if (!durable && this.pendingBytes === 0) return;
     this.#write(durable, () => {});
   }
 
@@ -412,12 +444,14 @@ export class RootIndex {
     this.#editCounter = this.#editCounterReserved - EDIT_COUNTER_BLOCK;
   }
 
-  #pendingBytes(): number {
-    return this.#dirs.pendingBytes + this.#recipes.pendingBytes + this.#earlier.pendingBytes;
+  /** Makes a patch of what is collected, for one directory or for whichever it is. */
+  #closePatch(path = this.#open.path): void {
+    if (path === undefined || path !== this.#open.path) return;
+    this.#locator.note(path, this.#dirs.patch(path, this.#open.take()));
   }
 
   #boundPending(): void {
-    if (this.#pendingBytes() > PENDING_BYTES_MAX) this.commit();
+    if (this.pendingBytes > PENDING_BYTES_MAX) this.commit();
   }
 
   /** Runs `body` after all collected writes, in the open transaction or in one of its own. */
@@ -480,12 +514,14 @@ export class RootIndex {
   }
 
   #flush(): void {
+    this.#closePatch();
     this.#dirs.flush();
     this.#recipes.flush(this.#clock.wallMs());
     this.#earlier.flush(this.#clock.wallMs());
   }
 
   #clear(): void {
+    this.#open.clear();
     this.#dirs.clear();
     this.#earlier.clear();
     this.#recipes.clear();

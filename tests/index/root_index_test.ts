@@ -34,6 +34,7 @@ const paths = fc.constantFrom(
 type Step =
   | { readonly do: "put"; readonly path: DirPath; readonly record: DirRecord }
   | { readonly do: "patch" | "revise"; readonly path: DirPath; readonly patch: DirPatch }
+  | { readonly do: "learn"; readonly path: DirPath; readonly patch: DirPatch }
   | { readonly do: "bury"; readonly path: DirPath }
   | { readonly do: "rename"; readonly from: DirPath; readonly to: DirPath }
   | { readonly do: "view" | "fold"; readonly path: DirPath }
@@ -50,6 +51,14 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constantFrom("patch" as const, "revise" as const),
       path: paths,
       patch: patches,
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("learn" as const),
+      path: fc.constantFrom("" as DirPath, "a" as DirPath, "a/b" as DirPath),
+      patch: patches.filter(({ entries }) => entries.length > 0),
     }),
   },
   fc.record({
@@ -79,6 +88,11 @@ class Model {
           applyPatches(this.dirs.get(step.path) ?? EMPTY_RECORD, [step.patch]),
         );
         break;
+      case "learn": {
+        const patch = { ...step.patch, tombstones: [], removed: [] };
+        this.dirs.set(step.path, applyPatches(this.dirs.get(step.path) ?? EMPTY_RECORD, [patch]));
+        break;
+      }
       case "bury":
         for (const [path, record] of this.dirs) {
           if (!isBeneath(path, step.path) || record.entries.length === 0) continue;
@@ -118,6 +132,9 @@ function apply(root: RootIndex, step: Step): void {
       return root.patchDir(step.path, step.patch);
     case "revise":
       return root.reviseDir(step.path, step.patch);
+    case "learn":
+      for (const entry of step.patch.entries) root.patchEntry(step.path, entry, step.patch);
+      return;
     case "bury":
       return root.buryDir(step.path, bury);
     case "rename":
@@ -302,6 +319,22 @@ Deno.test("patchDir() of one name in a large directory writes little", async () 
   root.commit();
   assert.ok(Deno.statSync(`${temp.path}-wal`).size - before < 50_000);
   assert.equal(root.getDir("")?.entries[1]?.size, 9);
+});
+
+Deno.test("patchEntry() writes the entries of a directory together, and those of another by themselves", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  const root = index.openRoot(ROOT);
+  const known = { scannedAtMs: 1, shape: undefined };
+  const bytes = Array.from({ length: 400 }, (_, i) => {
+    root.patchEntry(`d${Math.floor(i / 100)}` as DirPath, fileRecord(`${i}`), known);
+    return root.pendingBytes;
+  });
+  // Nothing of a directory is encoded before the next one's turn.
+  assert.deepEqual(new Set(bytes).size, 4);
+  assert.ok(bytes.at(-1)! < 300 * 200, `${bytes.at(-1)} bytes for 300 entries`);
+  assert.equal(root.viewDir("d1" as DirPath)!.length, 100);
+  assert.equal(root.viewDir("d3" as DirPath)!.find("399")?.name, "399");
 });
 
 Deno.test("what is put is seen at once and, uncommitted, gone with the process", async () => {

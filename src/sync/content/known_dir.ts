@@ -31,12 +31,9 @@ export class KnownDir {
 
   /** Replaces what is remembered of one name; to be called only while {@linkcode isOld} is false. */
   patch(entry: EntryRecord): void {
-    this.#index.patchDir(this.path, {
+    this.#index.patchEntry(this.path, entry, {
       scannedAtMs: this.#view?.scannedAtMs ?? 0,
       shape: this.#view?.shape,
-      entries: [entry],
-      tombstones: [],
-      removed: [],
     });
     this.#changes = this.#index.dirChanges;
     this.#patched.set(entry.name, entry);

@@ -127,6 +127,12 @@ export class PartialStore {
     return stat?.kind === "file" && stat.size > 0;
   }
 
+  /** Bytes that it takes on the disk, if there is one. */
+  diskBytes(target: PartialTarget): number {
+    if (!this.has(target)) return 0;
+    return (this.#root.lstat(partPath(keyOf(target)))?.blocks ?? 0) * 512;
+  }
+
   /** Opens the bytes of a partial file, to copy from them. */
   read(record: PartialRecord): ReadFile {
     return this.#root.openFile(partPath(record.key));
@@ -154,6 +160,12 @@ export class PartialStore {
   /** Removes a partial file; true if there was one. */
   discard(which: PartialTarget | PartialRecord): boolean {
     return this.#remove("key" in which ? which.key : keyOf(which));
+  }
+
+  /** Removes partial files that are not among these: of versions that nobody wants any more. */
+  discardOthers(wanted: Iterable<PartialTarget>): void {
+    const kept = new Set([...wanted].map(keyOf));
+    for (const key of this.#keys()) if (!kept.has(key)) this.#remove(key);
   }
 
   /**

@@ -30,11 +30,15 @@ import type { Lanes } from "../link/requester.ts";
 import type { RemoteShare } from "../transfer/remote_share.ts";
 import { IndexWriter } from "./index_writer.ts";
 import type { Before, CopyFile, Operation, Outcome, WriteFile } from "./operation.ts";
+import { Room } from "./room.ts";
+import { WaitingFiles } from "./waiting_files.ts";
 
 /** Requests for bytes under way at once. */
 const REQUESTS_MAX = 8;
 /** Bytes of small files in one request. */
 const REQUEST_BYTES_AIM = 4 * 1024 * 1024;
+/** Even the smallest file takes about so much. */
+const DISK_BLOCK_BYTES = 4096;
 
 /** What an {@linkcode Executor} works with. */
 export interface ExecutorOptions {
@@ -94,6 +98,8 @@ export class Executor {
   readonly #jobs = new Map<Change, Job>();
   readonly #dirsLast: Job[] = [];
   readonly #running = new Set<Promise<void>>();
+  readonly #room: Room;
+  readonly #waiting: WaitingFiles<Job<WriteFile>>;
   #batch: Job<WriteFile>[] = [];
   #batchBytes = 0;
   #phase: Operation["op"] | undefined;
@@ -105,7 +111,16 @@ export class Executor {
     this.#options = { ...options, signal };
     const { lanes, root, remote } = options;
     this.#lanes = lanes && new LaneFetcher({ lanes, root, session: remote.session, signal });
-    this.#getter = new ContentGetter({ ...this.#options, lanes: this.#lanes });
+    this.#room = new Room(() => root.space().freeBytes);
+    this.#getter = new ContentGetter({
+      ...this.#options,
+      lanes: this.#lanes,
+      onBytes: (bytes) => {
+        this.#room.handleBytes(bytes);
+        options.onBytes(bytes);
+      },
+    });
+    this.#waiting = new WaitingFiles(this.#room, this.#getter);
     this.#pipeline = new CommitPipeline(options.root, {
       fsync: options.fsync,
       versionsMax: options.versionsMax,
@@ -135,6 +150,7 @@ export class Executor {
         }
       }
       await this.#settle();
+      await this.#getWaiting();
       this.#finishDirs();
       await this.#pipeline.flush();
     } catch (error) {
@@ -165,7 +181,8 @@ export class Executor {
 
   #begin(job: Job): Promise<void> | undefined {
     const { operation } = job;
-    if (this.#stopped !== undefined) {
+    // What is to go needs no room, and may make some.
+    if (this.#stopped !== undefined && operation.op !== "remove") {
       this.#fail(job, this.#stopped.code, this.#stopped.message);
       return undefined;
     }
@@ -300,7 +317,8 @@ export class Executor {
 
   #enqueue(job: Job<WriteFile>): Promise<void> | undefined {
     const wanted = wantedOf(job.operation);
-    if (!this.#getter.isForBatch(wanted)) return this.#start(this.#get(job, wanted));
+    this.#getter.noteWanted(wanted);
+    if (!this.#getter.isForBatch(wanted)) return this.#start(this.#getIfRoom(job, wanted));
     this.#batch.push(job);
     this.#batchBytes += wanted.size;
     const isFull = this.#batch.length >= GET_FILES_MAX / 2 || this.#batchBytes >= REQUEST_BYTES_AIM;
@@ -340,6 +358,37 @@ export class Executor {
     await this.#pipeline.ready();
   }
 
+  async #getIfRoom(job: Job<WriteFile>, wanted: WantedContent): Promise<void> {
+    using room = await this.#room.take(this.#getter.diskBytesFor(wanted));
+    if (room === undefined) return this.#wait(job);
+    await this.#get(job, wanted);
+  }
+
+  /** Puts a file off until all others are through. */
+  #wait(job: Job<WriteFile>): void {
+    const { size } = job.operation;
+    if (!this.#waiting.add(job, wantedOf(job.operation))) this.#failForRoom(job, size);
+  }
+
+  /** Gets what there is room for by now. */
+  async #getWaiting(): Promise<void> {
+    for await (const { item: job, wanted, bytes, hasRoom } of this.#waiting.inTurn()) {
+      this.#options.signal.throwIfAborted();
+      if (this.#stopped?.code === "read_only") this.#fail(job, "read_only", this.#stopped.message);
+      else if (!hasRoom || this.#stopped !== undefined) this.#failForRoom(job, bytes);
+      else await this.#get(job, wanted);
+    }
+    await this.#settle();
+  }
+
+  #failForRoom(job: Job<WriteFile>, bytes: number): void {
+    const free = Math.max(0, this.#room.freeBytes);
+    const message = `It takes ${megabytes(bytes)} more, and ${
+      megabytes(free)
+    } are free on the disk`;
+    this.#fail(job, "no_space", message);
+  }
+
   /** Gets a file that is worth a look at what is at hand, or requests of its own. */
   async #get(job: Job<WriteFile>, wanted: WantedContent): Promise<void> {
     try {
@@ -356,6 +405,8 @@ export class Executor {
 
   /** Gets small files: those at hand by a copy, the others in one request. */
   async #getBatch(jobs: readonly Job<WriteFile>[]): Promise<void> {
+    using room = await this.#room.take(diskBytesOf(jobs));
+    if (room === undefined) return jobs.forEach((job) => this.#wait(job));
     const missing = await this.#getByLane(await this.#copyAtHand(jobs));
     if (missing.length === 0) return;
     using sink = new StagingSink(missing.map(({ operation }) => operation.size), {
@@ -506,7 +557,9 @@ export class Executor {
   #failBy(job: Job, error: unknown): void {
     const reason = error instanceof ContentError ? error.reason : reasonOf(error);
     if (reason === undefined) throw error;
-    const message = messageOf(error);
+    const message = reason === "no_space"
+      ? "No space is left on the disk for it"
+      : messageOf(error);
     if (reason === "no_space" || reason === "read_only") {
       this.#stopped ??= { code: reason, message };
     }
@@ -532,6 +585,18 @@ function outcomeOf(job: Job, result: Outcome["result"], code: string, message: s
 function wantedOf({ path, source, size, mtimeMs, digest, before }: WriteFile): WantedContent {
   const old = before.kind === "file" ? before : undefined;
   return { path, source, size, mtimeMs, digest, old };
+}
+
+function diskBytesOf(jobs: readonly Job<WriteFile>[]): number {
+  let bytes = 0;
+  for (const { operation: { size } } of jobs) {
+    bytes += Math.ceil(size / DISK_BLOCK_BYTES) * DISK_BLOCK_BYTES;
+  }
+  return bytes;
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 /** The operation with what was learned about the contents while they were got. */

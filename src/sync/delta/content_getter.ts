@@ -1,5 +1,10 @@
 import { type Digest, type DigestKey, digestKey } from "../../base/digest.ts";
-import { chunkerFor, FILE_BYTES_MAX, type StagedFile } from "../../store/mod.ts";
+import {
+  chunkerFor,
+  FILE_BYTES_MAX,
+  type PartialTarget,
+  type StagedFile,
+} from "../../store/mod.ts";
 import { AtHand } from "./at_hand.ts";
 import { Budget } from "./budget.ts";
 import { ContentError } from "./content_error.ts";
@@ -35,6 +40,8 @@ export class ContentGetter implements Disposable {
   readonly #budget = new Budget(CHUNKS_AT_ONCE_MAX);
   /** At the beginning: what comes in the course of a first sync is no reason to change the way. */
   readonly #knowsContents: boolean;
+  /** Files of this run that earlier ones have left something of. */
+  readonly #resumed: PartialTarget[] = [];
   /** Contents on their way, by digest; each ends when it is in place or has failed. */
   readonly #underWay = new Map<DigestKey, PromiseWithResolvers<void>>();
 
@@ -42,6 +49,29 @@ export class ContentGetter implements Disposable {
     this.#context = new DeltaContext(options);
     this.atHand = new AtHand(options.root, options.index, options.signal);
     this.#knowsContents = !options.index.recipes().next().done;
+  }
+
+  /** A file will be got in this run: what is left of it from earlier ones is not in the way. */
+  noteWanted(wanted: WantedContent): void {
+    if (wanted.size <= PARTIAL_BYTES_MIN) return;
+    const target = targetOf(wanted);
+    if (this.#context.partials.has(target)) this.#resumed.push(target);
+  }
+
+  /** Bytes that a file will take on the disk beyond what is there of it. Holes count as if they were none. */
+  diskBytesFor(wanted: WantedContent): number {
+    if (wanted.size <= PARTIAL_BYTES_MIN) return wanted.size;
+    return Math.max(0, wanted.size - this.#context.partials.diskBytes(targetOf(wanted)));
+  }
+
+  /** Makes room on the disk: drops what earlier runs have left of files that this one does not want. */
+  dropUnwanted(): void {
+    this.#context.partials.discardOthers(this.#resumed);
+  }
+
+  /** Makes room on the disk by what is left of one file. @returns False if there was nothing. */
+  dropPartial(wanted: WantedContent): boolean {
+    return wanted.size > PARTIAL_BYTES_MIN && this.#context.partials.discard(targetOf(wanted));
   }
 
   /** True for a file that is best got with others in one request, false for {@linkcode get}. */

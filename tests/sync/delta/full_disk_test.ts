@@ -82,3 +82,95 @@ Deno.test({
     }
   },
 });
+
+/** Runs with a small disk where the files go. */
+async function onSmallDisk(
+  size: string,
+  files: Record<string, Uint8Array | string>,
+  work: (
+    sync: (options?: Parameters<typeof runSession>[4]) => ReturnType<typeof runSession>,
+    at: { readonly left: string; readonly right: string },
+  ) => Promise<void>,
+): Promise<void> {
+  using temporary = temporaryFolder();
+  const { path } = temporary;
+  const [left, right] = [`${path}/left`, `${path}/right`];
+  const a = testDevice(`${path}/home-a`, "A");
+  const b = testDevice(`${path}/home-b`, "B");
+  writeTree(left, files);
+  fs.mkdirSync(right);
+  assert.ok(await run("mount", "-t", "tmpfs", "-o", `size=${size}`, "none", right));
+  try {
+    await work((options) => runSession(a, left, b, right, options), { left, right });
+  } finally {
+    assert.ok(await run("umount", right), "a descriptor is still open");
+  }
+}
+
+const manyOf = (count: number, mib: number) =>
+  Object.fromEntries(
+    Array.from({ length: count }, (_, i) => [`f${i}`, noise(mib * MIB, `f${i}`)]),
+  );
+const synced = (folder: string) =>
+  fs.readdirSync(folder).filter((name) => !name.startsWith(".")).sort();
+
+Deno.test({
+  name: "files that fill the disk together come as far as they fit one after the other",
+  ignore: !mountable,
+  fn: async () => {
+    await onSmallDisk("42m", { ...manyOf(8, 10), z: "small" }, async (sync, { left, right }) => {
+      const first = await sync();
+      assert.equal(synced(right).length, 5);
+      assert.ok(fs.existsSync(`${right}/z`));
+      assert.ok(first.errors.every(({ code }) => code === "no_space"));
+      assert.equal(first.errors.length, 4);
+      // The same again costs next to nothing, and is no worse.
+      const second = await sync();
+      assert.deepEqual([synced(right).length, second.errors.length], [5, 4]);
+      // What is left there of others is not in the way of what fits now.
+      for (const name of synced(left)) {
+        if (!fs.existsSync(`${right}/${name}`)) fs.rmSync(`${left}/${name}`);
+      }
+      for (const name of synced(right).slice(0, 2)) fs.rmSync(`${left}/${name}`);
+      writeTree(left, { new: noise(11 * MIB, "new") });
+      const third = await sync({ deleteExtra: true });
+      assert.deepEqual(third.errors.map(({ path, message }) => `${path}: ${message}`), []);
+      assertSameTree(right, left);
+    });
+  },
+});
+
+Deno.test({
+  name: "what is left of a file that was too large makes room for one that is not",
+  ignore: !mountable,
+  fn: async () => {
+    await onSmallDisk("30m", { large: noise(60 * MIB, "large") }, async (sync, { left, right }) => {
+      const { errors } = await sync();
+      assert.deepEqual(errors.map(({ path, code }) => [path, code]), [["large", "no_space"]]);
+      assert.ok(partialNames(right).length > 0, "kept, to go on where there is room");
+      // Both are wanted: the one that fits gets the room of the one that does not.
+      writeTree(left, { fits: noise(20 * MIB, "fits") });
+      const both = await sync();
+      assert.deepEqual(synced(right), ["fits"]);
+      assert.match(both.errors[0]!.message, /It takes 62\.\d MB more, and \d+\.\d MB are free/);
+      fs.rmSync(`${left}/large`);
+      assert.deepEqual((await sync()).errors, []);
+      assertSameTree(right, left);
+    });
+  },
+});
+
+Deno.test({
+  name: "a file that is mostly holes is no larger on the disk than what is in it",
+  ignore: !mountable,
+  fn: async () => {
+    await onSmallDisk("8m", {}, async (sync, { left, right }) => {
+      const file = fs.openSync(`${left}/sparse`, "w");
+      fs.writeSync(file, noise(MIB, "front"));
+      fs.ftruncateSync(file, 24 * MIB);
+      fs.closeSync(file);
+      assert.deepEqual((await sync()).errors, []);
+      assertSameTree(right, left);
+    });
+  },
+});

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { decodeUtf8 } from "../../base/bytes.ts";
 import type { DirListing, FileStat, KnownEntries, ListedEntry } from "../file_stat.ts";
 import { AT, E, failure, type Libc, nameOfErrno } from "./libc.ts";
-import { EMPTY, scratch } from "./scratch.ts";
+import { addressOf, EMPTY, scratch } from "./scratch.ts";
 import { readListedStatx, readStatx, STATX_MASK, statxBuffer, statxView } from "./statx.ts";
 
 /** Bytes of directory entries read at once: some 1500 names. */
@@ -13,6 +13,7 @@ const NAME_OFFSET = 19;
 // One buffer for all: listing is synchronous, and a name is copied out before anything else runs.
 const dirents = scratch(DIRENTS_BYTES);
 const direntsText = Buffer.from(dirents.buffer);
+let direntsAddress: number | undefined;
 const direntsU16 = new Uint16Array(dirents.buffer);
 
 /**
@@ -31,6 +32,7 @@ export function listDirectory(
 ): DirListing {
   const { call } = libc;
   const { path, known } = dir;
+  const address = direntsAddress ??= addressOf(dirents);
   const stat = statDescriptor(libc, fd, path);
   const entries: ListedEntry[] = [];
   const faults: DirListing["faults"] = [];
@@ -43,9 +45,9 @@ export function listDirectory(
       const start = at + NAME_OFFSET;
       at += length;
       if (isDots(start)) continue;
-      const result = call.statx(
+      const result = call.statxAt(
         fd,
-        dirents.subarray(start, at),
+        address + start,
         AT.SYMLINK_NOFOLLOW | AT.NO_AUTOMOUNT,
         STATX_MASK,
         statxBuffer,

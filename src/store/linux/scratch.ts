@@ -6,6 +6,11 @@ export function scratch(bytes: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new ArrayBuffer(bytes));
 }
 
+/** Where the bytes of a {@linkcode scratch} buffer are, which the caller keeps alive. */
+export function addressOf(bytes: Uint8Array<ArrayBuffer>): number {
+  return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
+}
+
 const encoder = new TextEncoder();
 
 /** Longest name or path the kernel takes in one call, without the closing NUL. */

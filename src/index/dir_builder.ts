@@ -72,7 +72,7 @@ export class DirBuilder {
     this.#vectors.add(entry.vector);
     let extra = 0;
     if (entry.kind === "file" && entry.digest !== undefined) {
-      extra = this.#digest(entry.digest, 0);
+      extra = this.#digests.raw(entry.digest).length / DIGEST_BYTES;
     } else if (entry.kind === "link" && entry.target !== undefined) {
       extra = this.#targets.push(entry.target);
     }
@@ -94,32 +94,66 @@ export class DirBuilder {
   /** Appends the rows from `from` to before `to` of another record. @throws {RangeError} if malformed. */
   copy(from: DirView, start: number, end: number): void {
     if (start >= end) return;
-    const { bytes, entriesFrom, digestsFrom, digests, joinedNames, names, vectors, targets } =
-      from.encoded;
+    const { bytes, entriesFrom, joinedNames, names } = from.encoded;
     this.#separate();
     this.#names.raw(joinedNames.subarray(names.startOf(start), names.endOf(end - 1)));
-    const firstAt = entriesFrom + start * ENTRY_ROW_BYTES;
-    const count = end - start;
-    this.#entries += count;
-    this.#rows.raw(bytes.subarray(firstAt, firstAt + count * ENTRY_ROW_BYTES));
+    const [firstAt, behind] = [start, end].map((row) => entriesFrom + row * ENTRY_ROW_BYTES);
+    const at = this.#rows.length;
+    this.#rows.raw(bytes.subarray(firstAt, behind));
+    this.#entries += end - start;
+    this.#renumberVectors(from, at);
+    this.#renumberExtras(from, at);
+  }
+
+  /** Gives the rows from an offset on, which are another record's, the places of their vectors here. */
+  #renumberVectors(from: DirView, rowsAt: number): void {
+    const { vectors } = from.encoded;
     const view = this.#rows.dataView;
-    const behind = this.#rows.length;
-    for (let at = behind - count * ENTRY_ROW_BYTES; at < behind; at += ENTRY_ROW_BYTES) {
-      const vector = vectorAt(vectors, view.getUint32(at + VECTOR_AT));
-      this.#vectors.add(vector);
-      view.setUint32(at + VECTOR_AT, this.#vectors.placeOf(vector));
+    // Neighbours mostly share one.
+    let was = 0;
+    let is = 0;
+    for (let at = rowsAt; at < this.#rows.length; at += ENTRY_ROW_BYTES) {
+      const place = view.getUint32(at + VECTOR_AT);
+      if (place !== was) {
+        const vector = vectorAt(vectors, place);
+        this.#vectors.add(vector);
+        was = place;
+        is = this.#vectors.placeOf(vector);
+      }
+      view.setUint32(at + VECTOR_AT, is);
+    }
+  }
+
+  /** The same for digests and targets, which are copied. */
+  #renumberExtras(from: DirView, rowsAt: number): void {
+    const { bytes, digestsFrom, digests, targets } = from.encoded;
+    const view = this.#rows.dataView;
+    // Digests mostly follow one another as their rows do, and are copied at once.
+    let first = 0;
+    let count = 0;
+    const copyDigests = () => {
+      const at = digestsFrom + first * DIGEST_BYTES;
+      this.#digests.raw(bytes.subarray(at, at + count * DIGEST_BYTES));
+      count = 0;
+    };
+    for (let at = rowsAt; at < this.#rows.length; at += ENTRY_ROW_BYTES) {
       const place = view.getUint32(at + EXTRA_AT);
       if (place === 0) continue;
       if (kindOf(view.getUint8(at) & KIND_MASK) === "file") {
         if (place > digests) throw new RangeError(`no digest ${place}`);
-        const digestAt = digestsFrom + (place - 1) * DIGEST_BYTES;
-        view.setUint32(at + EXTRA_AT, this.#digest(bytes, digestAt));
+        if (place - 1 !== first + count) {
+          copyDigests();
+          first = place - 1;
+        }
+        count++;
+        view.setUint32(at + EXTRA_AT, this.#digests.length / DIGEST_BYTES + count);
       } else {
         const target = targets[place - 1];
         if (target === undefined) throw new RangeError(`no link target ${place}`);
         view.setUint32(at + EXTRA_AT, this.#targets.push(target));
       }
     }
+    copyDigests();
   }
 
   /** Appends a tombstone, behind all entries. */
@@ -161,15 +195,6 @@ export class DirBuilder {
 
   #separate(): void {
     if (this.#names.length > 0) this.#names.u8(SLASH);
-  }
-
-  /** @returns Its place, counted from 1. */
-  #digest(from: Uint8Array, start: number): number {
-    const into = this.#digests;
-    const at = into.reserve(DIGEST_BYTES);
-    const bytes = into.buffer;
-    for (let i = 0; i < DIGEST_BYTES; i++) bytes[at + i] = from[start + i]!;
-    return into.length / DIGEST_BYTES;
   }
 }
 

@@ -39,7 +39,7 @@ export class DirTable {
   readonly #database: Database;
   readonly #root: number;
   readonly #pending = new Map<DirPath, { record: Uint8Array | undefined; patches: Uint8Array[] }>();
-  readonly #preloaded = new Map<DirPath, Uint8Array>();
+  readonly #preloaded = new Map<DirPath, StoredDir>();
   readonly #views = new WeightedCache<DirPath, DirView>({ weightMax: VIEW_BYTES_MAX });
   #pendingBytes = 0;
 
@@ -201,10 +201,11 @@ export class DirTable {
   preload(bytesMax: number): void {
     this.#preloaded.clear();
     let bytes = 0;
-    for (const { path, record, patches } of this.list("")) {
-      bytes += record.length;
+    for (const stored of this.list("")) {
+      bytes += stored.record.length;
+      for (const patch of stored.patches) bytes += patch.length;
       if (bytes > bytesMax) return;
-      if (patches.length === 0 && !this.#pending.has(path)) this.#preloaded.set(path, record);
+      if (!this.#pending.has(stored.path)) this.#preloaded.set(stored.path, stored);
     }
   }
 
@@ -293,7 +294,7 @@ export class DirTable {
     const ahead = this.#preloaded.get(path);
     if (ahead !== undefined) {
       this.#preloaded.delete(path);
-      return { path, record: ahead, patches: [] };
+      return ahead;
     }
     const row = this.#database.get<[Uint8Array, number]>(
       `SELECT record, ${HAS_PATCHES} FROM dirs WHERE root = ? AND path = ?`,

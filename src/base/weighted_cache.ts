@@ -13,6 +13,8 @@ export class WeightedCache<K, V> {
   readonly #kept = new Map<K, { readonly value: V; readonly weight: number }>();
   readonly #limits: CacheLimits;
   #weight = 0;
+  /** Who looks for something often looks for it again, and moving it costs more than finding it. */
+  #last: { readonly key: K; readonly value: V } | undefined;
 
   constructor(limits: CacheLimits) {
     this.#limits = limits;
@@ -30,10 +32,12 @@ export class WeightedCache<K, V> {
 
   /** Finds something, which then stays longest. */
   get(key: K): V | undefined {
+    if (this.#last !== undefined && this.#last.key === key) return this.#last.value;
     const found = this.#kept.get(key);
     if (found === undefined) return undefined;
     this.#kept.delete(key);
     this.#kept.set(key, found);
+    this.#last = { key, value: found.value };
     return found.value;
   }
 
@@ -41,12 +45,14 @@ export class WeightedCache<K, V> {
   put(key: K, value: V, weight: number): void {
     this.delete(key);
     this.#kept.set(key, { value, weight });
+    this.#last = { key, value };
     this.#weight += weight;
     while (this.#isFull) this.delete(this.#kept.keys().next().value!);
   }
 
   /** Forgets one thing. */
   delete(key: K): void {
+    if (this.#last?.key === key) this.#last = undefined;
     this.#weight -= this.#kept.get(key)?.weight ?? 0;
     this.#kept.delete(key);
   }
@@ -54,6 +60,7 @@ export class WeightedCache<K, V> {
   /** Forgets all. */
   clear(): void {
     this.#kept.clear();
+    this.#last = undefined;
     this.#weight = 0;
   }
 

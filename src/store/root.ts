@@ -158,8 +158,8 @@ export interface ReadFile extends Disposable {
 export interface SmallRead {
   /** Bytes read; equal to the buffer's length where the file has as many or more. */
   readonly length: number;
-  /** State after the last byte was read. */
-  readonly stat: FileStat;
+  /** After the last byte was read. */
+  readonly stat: Pick<FileStat, "size" | "mtimeMs">;
   /** False if size or time changed while it was read: the bytes may be a mixture. */
   readonly settled: boolean;
 }

@@ -18,11 +18,11 @@ import { Dirs } from "./dirs.ts";
 import { LinuxReadFile, LinuxStagedFile, readFully } from "./files.ts";
 import { Flusher } from "./flusher.ts";
 import { AT, E, failure, type Libc, O, RENAME, SYS } from "./libc.ts";
-import { listDirectory, statDescriptor } from "./listing.ts";
+import { listDirectory, lookAtDescriptor, statDescriptor } from "./listing.ts";
 import { RootDescriptor } from "./root_descriptor.ts";
 import { CString, scratch } from "./scratch.ts";
 import { Staging } from "./staging.ts";
-import { readStatx, STATX_MASK, statxBuffer, TimeBuffer } from "./statx.ts";
+import { readStatx, STATX_MASK, statxBuffer, statxView, TimeBuffer } from "./statx.ts";
 
 /** Longest target `readlink` can return. */
 const LINK_BYTES_MAX = 4096;
@@ -111,15 +111,19 @@ export class LinuxRoot implements Root {
   readSmall(path: RelPath, into: Uint8Array<ArrayBuffer>): SmallRead {
     const fd = this.#open(path, OPEN_FILE, "read");
     try {
-      const before = this.#statRegular(fd, path);
+      // Thousands are read one after the other, and nobody keeps what they look like: no objects.
+      this.#lookAtRegular(fd, path);
+      const { size: sizeBefore, mtimeMs, mtimeNs, ctimeMs, ctimeNs } = statxView;
       // No further than its end is known to be, which saves the call that finds nothing there; if it
       // has grown meanwhile, the state shows that.
-      const wanted = into.length <= before.size ? into : into.subarray(0, before.size);
+      const wanted = into.length <= sizeBefore ? into : into.subarray(0, sizeBefore);
       const length = readFully(this.#libc, fd, wanted, 0, path);
-      const stat = statDescriptor(this.#libc, fd, path);
-      const settled = before.size === stat.size && before.mtimeMs === stat.mtimeMs &&
-        before.mtimeNs === stat.mtimeNs && before.ctimeMs === stat.ctimeMs &&
-        before.ctimeNs === stat.ctimeNs && length === Math.min(stat.size, into.length);
+      lookAtDescriptor(this.#libc, fd, path);
+      const { size } = statxView;
+      const settled = size === sizeBefore && mtimeMs === statxView.mtimeMs &&
+        mtimeNs === statxView.mtimeNs && ctimeMs === statxView.ctimeMs &&
+        ctimeNs === statxView.ctimeNs && length === Math.min(size, into.length);
+      const stat = { size, mtimeMs: statxView.mtimeMs };
       return { length, stat, settled };
     } finally {
       this.#libc.call.close(fd);
@@ -319,10 +323,16 @@ export class LinuxRoot implements Root {
   }
 
   #statRegular(fd: number, path: string): FileStat {
-    const stat = statDescriptor(this.#libc, fd, path);
-    if (stat.kind === "file") return stat;
+    this.#lookAtRegular(fd, path);
+    return readStatx();
+  }
+
+  #lookAtRegular(fd: number, path: string): void {
+    lookAtDescriptor(this.#libc, fd, path);
+    const { kind } = statxView;
+    if (kind === "file") return;
     throw new StoreError(
-      stat.kind === "dir" ? "is_a_directory" : "not_regular",
+      kind === "dir" ? "is_a_directory" : "not_regular",
       actionOn("read", path),
     );
   }

@@ -76,10 +76,15 @@ function textOf(start: number, end: number): string {
 
 /** The state of an open descriptor, of any kind. */
 export function statDescriptor(libc: Libc, fd: number, path: string): FileStat {
+  lookAtDescriptor(libc, fd, path);
+  return readStatx();
+}
+
+/** The same for who looks at {@linkcode statxView} before the next call and keeps nothing. */
+export function lookAtDescriptor(libc: Libc, fd: number, path: string): void {
   if (libc.call.statx(fd, EMPTY, AT.EMPTY_PATH, STATX_MASK, statxBuffer) !== 0) {
     throw failure(libc, "examine", path);
   }
-  return readStatx();
 }
 
 /** A name with U+FFFD in it: really, or because its bytes are no UTF-8. */

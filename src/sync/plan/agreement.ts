@@ -2,11 +2,26 @@ import { type Bytes, decodeUtf8, toHex, utf8 } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import { type Digest, DIGEST_BYTES, type DigestKey, digestKey } from "../../base/digest.ts";
 import type { DeviceId } from "../../base/ids.ts";
-import { nameOf, parentOf, parseRelPath, PATH_BYTES_MAX, type RelPath } from "../../base/paths.ts";
+import {
+  type DirPath,
+  nameOf,
+  parentOf,
+  parseRelPath,
+  PATH_BYTES_MAX,
+  type RelPath,
+  sortByName,
+} from "../../base/paths.ts";
+import { RecordLog } from "../../base/record_log.ts";
 import { decodePage, EMPTY_PAGE, EMPTY_SHAPE, shapeOf } from "../../base/tree.ts";
 import { ByteReader, ByteWriter } from "../../base/varint.ts";
 import { readVector, type VersionVector, writeVector } from "../../base/version_vector.ts";
-import { findEntry, type PeerFolder, type RootIndex } from "../../index/mod.ts";
+import {
+  type EntryRecord,
+  findEntry,
+  type PeerFolder,
+  type RootIndex,
+  type Tombstone,
+} from "../../index/mod.ts";
 import {
   type BlockWriter,
   PAGE_BYTES_MAX,
@@ -14,6 +29,7 @@ import {
   type RecordReader,
 } from "../../protocol/mod.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
+import type { LongList } from "./sync_plan.ts";
 
 /** Pages, digests or stamps in one agreement. */
 const PARTS_MAX = 2_000_000;
@@ -41,7 +57,7 @@ export interface Agreement {
   /** Shapes whose pages, and all beneath, are those of the snapshot. */
   readonly adopted: readonly Digest[];
   /** For the side that this is told to. */
-  readonly stamps: readonly VersionStamp[];
+  readonly stamps: LongList<VersionStamp>;
 }
 
 /** Names the peer's folder in the index: by its mark and its memory, whatever the peer calls the share. */
@@ -74,7 +90,9 @@ export function storeAgreement(
     pages.set(digestKey(EMPTY_SHAPE), { shape: EMPTY_SHAPE, page: EMPTY_PAGE });
   }
   index.transaction(() => {
-    for (const stamp of agreement.stamps) noteStamp(index, stamp, from.clock);
+    for (const [dir, stamps] of byDir(agreement.stamps)) {
+      noteStamps(index, dir, { stamps, clock: from.clock });
+    }
     index.putPages(pages.values());
     index.setAncestor(folder, { shape: agreement.root });
   });
@@ -112,7 +130,7 @@ export async function readAgreement(from: RecordReader): Promise<Agreement> {
     return page;
   });
   const adopted = await many(from, async () => (await from.take(DIGEST_BYTES)).slice());
-  const stamps = await many(from, async () => decodeStamp(await from.lv(STAMP_BYTES_MAX)));
+  const stamps = await StampList.read(from);
   return { rootId, root, pages, adopted, stamps };
 }
 
@@ -134,20 +152,75 @@ function adopt(
   }
 }
 
-function noteStamp(index: RootIndex, stamp: VersionStamp, clock: Clock): void {
-  const dir = parentOf(stamp.path);
-  const name = nameOf(stamp.path);
+/** Those that follow one another in a directory, together. */
+function* byDir(stamps: Iterable<VersionStamp>): Generator<[DirPath, VersionStamp[]]> {
+  let dir: DirPath | undefined;
+  let inDir: VersionStamp[] = [];
+  for (const stamp of stamps) {
+    const parent = parentOf(stamp.path);
+    if (dir !== parent) {
+      if (dir !== undefined) yield [dir, inDir];
+      dir = parent;
+      inDir = [];
+    }
+    inDir.push(stamp);
+  }
+  if (dir !== undefined) yield [dir, inDir];
+}
+
+function noteStamps(
+  index: RootIndex,
+  dir: DirPath,
+  { stamps, clock }: { readonly stamps: readonly VersionStamp[]; readonly clock: Clock },
+): void {
   const record = index.getDir(dir);
-  const entry = record && findEntry(record, name);
-  if (stamp.isDeleted === (entry !== undefined)) return;
   const now = Math.floor(clock.wallMs());
+  const entries = new Map<string, EntryRecord>();
+  const tombstones = new Map<string, Tombstone>();
+  for (const { path, vector, isDeleted } of stamps) {
+    const name = nameOf(path);
+    const entry = record && findEntry(record, name);
+    if (isDeleted === (entry !== undefined)) continue;
+    if (entry !== undefined) entries.set(name, { ...entry, vector });
+    else tombstones.set(name, { name, kind: "file", vector, deletedAtMs: now });
+  }
+  if (entries.size + tombstones.size === 0) return;
   index.patchDir(dir, {
     scannedAtMs: record?.scannedAtMs ?? now,
     shape: record?.shape,
-    entries: entry ? [{ ...entry, vector: stamp.vector }] : [],
-    tombstones: entry ? [] : [{ name, kind: "file", vector: stamp.vector, deletedAtMs: now }],
+    entries: sortByName([...entries.values()]),
+    tombstones: sortByName([...tombstones.values()]),
     removed: [],
   });
+}
+
+/** Stamps as they came, each made when it is looked at: a peer may send millions. */
+class StampList implements LongList<VersionStamp> {
+  readonly #records = new RecordLog();
+
+  /** Takes in counted stamps, each checked. @throws {ProtocolError} */
+  static async read(from: RecordReader): Promise<StampList> {
+    const list = new StampList();
+    const length = await countOf(from);
+    for (let i = 0; i < length; i++) {
+      const bytes = await from.lv(STAMP_BYTES_MAX);
+      decodeStamp(bytes);
+      list.#records.append(bytes);
+    }
+    return list;
+  }
+
+  get length(): number {
+    return this.#records.length;
+  }
+
+  at(index: number): VersionStamp | undefined {
+    return index < this.length ? decodeStamp(this.#records.at(index)) : undefined;
+  }
+
+  *[Symbol.iterator](): Generator<VersionStamp> {
+    for (let i = 0; i < this.length; i++) yield this.at(i)!;
+  }
 }
 
 function decodeStamp(bytes: Uint8Array): VersionStamp {
@@ -164,11 +237,16 @@ function decodeStamp(bytes: Uint8Array): VersionStamp {
 }
 
 async function many<T>(from: RecordReader, read: () => Promise<T>): Promise<T[]> {
-  const length = await from.varint();
-  if (length > PARTS_MAX) throw new ProtocolError(`Agreement of ${length} parts`);
+  const length = await countOf(from);
   const parts: T[] = [];
   for (let i = 0; i < length; i++) parts.push(await read());
   return parts;
+}
+
+async function countOf(from: RecordReader): Promise<number> {
+  const length = await from.varint();
+  if (length > PARTS_MAX) throw new ProtocolError(`Agreement of ${length} parts`);
+  return length;
 }
 
 function count(value: number): Uint8Array {

@@ -4,10 +4,12 @@ import { type RelPath, sortByName } from "../../base/paths.ts";
 import { EMPTY_SHAPE, encodePage, type Entry, shapeOf } from "../../base/tree.ts";
 import type { VersionVector } from "../../base/version_vector.ts";
 import { ByteWriter } from "../../base/varint.ts";
+import type { LongList } from "../plan/sync_plan.ts";
 import type { DirNode } from "./node.ts";
 import type { Pairs } from "./pairing.ts";
 import type { ItemResult } from "./results.ts";
-import type { Side } from "./side.ts";
+import { type BySide, bySide, type Side } from "./side.ts";
+import type { StampLog } from "./stamp_log.ts";
 
 /** A version or deletion that a side is to note, though no operation of its own tells it. */
 export interface Stamp {
@@ -34,8 +36,8 @@ export interface Settlement {
    * that those name, are among the pages of the local scan.
    */
   readonly adopted: readonly Digest[];
-  /** To be noted before the ancestor is stored. */
-  readonly stamps: readonly Stamp[];
+  /** To be noted before the ancestor is stored, by each side. */
+  readonly stamps: BySide<LongList<Stamp>>;
 }
 
 /** What a settlement is made from. */
@@ -43,7 +45,7 @@ export interface SettlementInput {
   /** `undefined` where the trees were equal and nothing had to be looked into. */
   readonly root: DirNode;
   readonly ancestorRoot: Digest | undefined;
-  readonly stamps: Iterable<PendingStamp>;
+  readonly stamps: StampLog;
   readonly isDone: (operation: number) => boolean;
 }
 
@@ -58,8 +60,7 @@ export function settle(input: SettlementInput): Settlement {
   const shape = root.isExpanded
     ? settler.shapeOf(root)
     : settler.adopt(root.shape.local ?? EMPTY_SHAPE, ancestorRoot);
-  const stamps: Stamp[] = [];
-  for (const { needs, ...stamp } of input.stamps) if (needs.every(input.isDone)) stamps.push(stamp);
+  const stamps = bySide((side) => input.stamps.settled(side, input.isDone));
   return { root: shape, pages: settler.pages, adopted: settler.adopted, stamps };
 }
 

@@ -413,13 +413,16 @@ export class InitiatorSession implements RoutedSession {
     const settlement = plan.settle(isDone);
     const folder = peerFolder(this.#options.peer.id, accept.rootId);
     const known = share.index.ancestor(folder);
-    if (known && equalBytes(known.shape, settlement.root) && settlement.stamps.length === 0) return;
+    const { stamps } = settlement;
+    const isNew = stamps.local.length + stamps.remote.length > 0 || !known ||
+      !equalBytes(known.shape, settlement.root);
+    if (!isNew) return;
     const agreementFor = (side: Side): Agreement => ({
       rootId: share.rootId,
       root: settlement.root,
       pages: [...settlement.pages.values()],
       adopted: settlement.adopted,
-      stamps: settlement.stamps.filter((stamp) => stamp.side === side),
+      stamps: stamps[side],
     });
     const stream = await link.request({ kind: "remember", session: this.#session }, URGENCY.plan);
     const out = new BlockWriter((bytes) => stream.send.write(bytes), { compress: true });

@@ -381,8 +381,8 @@ export function sync(local: Device, remote: Device, options: SessionOptions = {}
   for (const side of ["local", "remote"] as const) {
     if (!(options.settled?.(side) ?? true)) continue;
     const [own, peer] = side === "local" ? [local, remote] : [remote, local];
-    for (const stamp of settlement.stamps) {
-      if (stamp.side === side) own.note(stamp.path, stamp.vector, stamp.isDeleted);
+    for (const stamp of settlement.stamps[side]) {
+      own.note(stamp.path, stamp.vector, stamp.isDeleted);
     }
     for (const [key, page] of settlement.pages) own.pages.set(key, page);
     for (const shape of settlement.adopted) {

@@ -20,6 +20,12 @@ export class Uint32List {
     return at;
   }
 
+  /** Puts another number at a position. @throws {RangeError} where there is none. */
+  set(index: number, value: number): void {
+    this.#check(index);
+    this.#blocks[index >>> BLOCK_BITS]![index & BLOCK_MASK] = value;
+  }
+
   /** The number at a position. @throws {RangeError} where there is none. */
   at(index: number): number {
     this.#check(index);

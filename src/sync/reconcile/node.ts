@@ -51,12 +51,10 @@ export class Item {
   verdict: Verdict = { type: "same" };
   /** The directory beneath, where the walk descends. */
   dir: DirNode | undefined;
-  /** For a put: what the side already has under another path, and gives up. */
+  /** For a put of a directory: what the side already has under another path, and gives up. */
   movedFrom: Item | undefined;
-  /** For a removed item: the put that takes it over. */
+  /** For a removed directory: the put that takes it over. */
   movedTo: Item | undefined;
-  /** For a put of a file: what the side already has under another path, and keeps. */
-  copiedFrom: OwnCopy | undefined;
   /** What each side's version or deletion has seen. */
   readonly seen: BySide<MaybeVector>;
 
@@ -110,10 +108,11 @@ export class Item {
   }
 }
 
-/** A file that a side has twice once the plan is carried out. */
-export interface OwnCopy {
-  readonly path: RelPath;
-  readonly digest: Digest;
+/** A name in a directory that the walk has looked into. */
+export interface Place {
+  readonly parent: DirNode;
+  /** Among all names of the directory. */
+  readonly index: number;
 }
 
 /** How the entries of a directory are judged. */
@@ -202,6 +201,8 @@ export class DirNode implements DirNodeInit {
   isAllGone: boolean | undefined;
   /** Digests of files in it that were asked for. */
   replies: DirReplies | undefined;
+  /** What of it moves or is copied file by file, by index; see `FileMoves`. */
+  fates: Uint32Array | undefined;
   /** Filled when operations are planned: what to remember of each item. */
   results: DirResults | undefined;
   readonly #reader: DirReader;

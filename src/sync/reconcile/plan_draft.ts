@@ -6,6 +6,7 @@ import type { PlanConflict } from "../plan/sync_plan.ts";
 import type { Leaf } from "./agreement.ts";
 import { CopyNames } from "./copy_names.ts";
 import { beforeOf } from "./entry_facts.ts";
+import type { FileMoves } from "./file_moves.ts";
 import type { JudgeRules } from "./judge.ts";
 import { Ledger } from "./ledger.ts";
 import type { DirNode, Item } from "./node.ts";
@@ -31,6 +32,7 @@ export interface WalkedTrees {
   /** False where nobody will ask what to remember. */
   readonly remembers: boolean;
   readonly questions: Questions;
+  readonly moves: FileMoves;
   /** Found on the way. */
   readonly problems: readonly Problem[];
 }

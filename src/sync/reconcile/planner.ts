@@ -1,6 +1,6 @@
 import { joinPath } from "../../base/paths.ts";
 import { equalBytes } from "../../base/bytes.ts";
-import { type DirEntry, EMPTY_SHAPE } from "../../base/tree.ts";
+import { type DirEntry, EMPTY_SHAPE, type FileEntry } from "../../base/tree.ts";
 import type { Before } from "../apply/operation.ts";
 import type { LongList, PlanItem } from "../plan/sync_plan.ts";
 import { type Leaf, modeOf } from "./agreement.ts";
@@ -70,6 +70,7 @@ class Planner {
     }
     node.release();
     node.replies = undefined;
+    node.fates = undefined;
     this.#draft.ledger.close(node);
     return { stays, gets };
   }
@@ -173,8 +174,11 @@ class Planner {
     const { builder, ledger, vectors } = this.#draft;
     const source = across(to);
     const entry = item.on(source)!;
-    if (item.movedFrom !== undefined) {
-      ledger.remember(item, entry, this.#move(item, to));
+    const { moves } = this.#draft.trees;
+    const move = moves.moveTo(item);
+    if (item.movedFrom !== undefined || move !== undefined) {
+      const ids = move === undefined ? this.#move(item, to) : this.#moveFile(item, to, move);
+      ledger.remember(item, entry, ids);
       return GETS[to];
     }
     if (entry.kind === "dir") {
@@ -186,7 +190,7 @@ class Planner {
     if (this.#draft.refusesLink(item, to, entry)) return this.#leave(item, undefined);
     const vector = vectors.taken(item, source);
     const shown = shownAs(entry, "+");
-    const { copiedFrom } = item;
+    const copiedFrom = moves.copyOf(item);
     const draft = copiedFrom !== undefined && entry.kind === "file"
       ? builder.add(to, "copies", {
         op: "copy-file",
@@ -206,7 +210,44 @@ class Planner {
     return GETS[to];
   }
 
-  /** Moves what a side has to where it is wanted: once for the item and for what it was. */
+  /** Moves a file that a side has to where it is wanted. Its old place sees to itself. */
+  #moveFile(item: Item, side: Side, move: number): number[] {
+    const { builder, ledger, trees, vectors } = this.#draft;
+    const source = across(side);
+    const wanted = item.on(source) as FileEntry;
+    const gone = trees.moves.sourceOf(move);
+    const vector = vectors.taken(item, source);
+    // It was found by its size and time, which are those of the file wanted.
+    const before = beforeOf(wanted);
+    const draft = builder.add(side, "moves", {
+      op: "move",
+      from: gone.path,
+      path: item.path(side),
+      before,
+      vector: carried(vector),
+    }, shownAs(wanted, "R"));
+    const ids = [draft.id];
+    if (wanted.mode !== gone.mode) {
+      ids.push(this.#draft.setMode(item, side, { mode: wanted.mode, vector, before }).id);
+    }
+    trees.moves.setOperations(move, draft.id, ids.length > 1);
+    this.#draft.touch(item.parent, side);
+    ledger.stamp(item, source, vector, ids);
+    return ids;
+  }
+
+  /** What becomes of the place of a file that moves. */
+  #fileMovedAway(item: Item, from: Side, move: number): Remains {
+    const { ledger, trees, vectors } = this.#draft;
+    const needs = [trees.moves.needOf(move)];
+    this.#draft.touch(item.parent, from);
+    const tombstone = vectors.removed(item, from);
+    for (const on of SIDES) ledger.stampTombstone(item, on, tombstone, needs);
+    ledger.remember(item, undefined, needs);
+    return NOTHING;
+  }
+
+  /** Moves a directory that a side has to where it is wanted: once for the item and for what it was. */
   #move(item: Item, side: Side): number[] {
     const known = this.#moves.get(item);
     if (known !== undefined) return known;
@@ -263,6 +304,8 @@ class Planner {
   #remove(item: Item, from: Side): Remains {
     const { deletions, ledger } = this.#draft;
     if (item.movedTo !== undefined) return this.#movedAway(item, from);
+    const move = this.#draft.trees.moves.moveFrom(item);
+    if (move !== undefined) return this.#fileMovedAway(item, from, move);
     if (item.dir === undefined) {
       deletions[from]++;
       ledger.remember(item, undefined, [this.#removal(item, from).id]);
@@ -374,6 +417,8 @@ class Planner {
 
 function finished(draft: PlanDraft): Plan {
   const { builder, conflicts, ledger, problems, skipped, trees } = draft;
+  const { moves, root, ancestor, remembers } = trees;
+  moves.endPlanning();
   const { lists, positionOf, phaseOf } = builder.ordered();
   const { bytes, ...sums } = builder.sums;
   const untouched = untouchedItems(draft);
@@ -391,15 +436,16 @@ function finished(draft: PlanDraft): Plan {
     bytesToSend: bytes.remote,
     bytesToReceive: bytes.local,
     settle: (isDone) => {
-      if (!trees.remembers) throw new Error("nothing was noted to be remembered");
+      if (!remembers) throw new Error("nothing was noted to be remembered");
       return settle({
-        root: trees.root,
-        ancestorRoot: trees.ancestor?.root,
+        root,
+        ancestorRoot: ancestor?.root,
         stamps: ledger.stamps,
-        isDone: (id) => {
-          const { side, index } = positionOf(id);
-          return isDone(side, index);
-        },
+        isDone: (need) =>
+          moves.isDone(need, (id) => {
+            const { side, index } = positionOf(id);
+            return isDone(side, index);
+          }),
       });
     },
   };

@@ -1,7 +1,7 @@
 import { type Digest, DIGEST_BYTES } from "../../base/digest.ts";
 import { joinPath, type RelPath } from "../../base/paths.ts";
 import type { DirEntry, Entry, FileEntry } from "../../base/tree.ts";
-import { type DirNode, spelledOn } from "./node.ts";
+import { type DirNode, type Place, spelledOn } from "./node.ts";
 import type { Side } from "./side.ts";
 
 /** Questions handed out at once. */
@@ -23,13 +23,6 @@ export interface DigestQuestion {
 
 /** What came back: `undefined` where a side can't tell, or the version is gone. */
 export type DigestReply = { readonly digest: Digest | undefined };
-
-/** A name in a directory that the walk has looked into. */
-export interface Place {
-  readonly parent: DirNode;
-  /** Among all names of the directory. */
-  readonly index: number;
-}
 
 /** The replies for one directory, by what was asked. */
 export type DirReplies = { [about in About]?: Replies };
@@ -53,6 +46,21 @@ export class Questions {
   ask(side: Side, place: Place, entry: FileEntry | DirEntry): DigestReply | undefined {
     if (entry.kind === "file" && entry.digest !== undefined) return { digest: entry.digest };
     return this.#ask(side, place);
+  }
+
+  /**
+   * As {@linkcode Questions.ask}, for who does not have the entry at hand, and has passed it to
+   * {@linkcode Questions.note} before.
+   */
+  askNoted(side: Side, place: Place): DigestReply | undefined {
+    return this.#ask(side, place);
+  }
+
+  /** Takes in the digest that an entry carries, so that it is known without the entry. */
+  note(side: Side, place: Place, entry: FileEntry): void {
+    if (entry.digest === undefined) return;
+    const replies = this.#repliesOf(side, place);
+    if (replies.at(place.index) === undefined) replies.set(place.index, entry.digest);
   }
 
   /** Asks for the digest that the side knows of what was in common. */
@@ -118,9 +126,14 @@ export class Questions {
     return this.#open > 0;
   }
 
-  #ask(about: About, { parent, index }: Place): DigestReply | undefined {
+  #repliesOf(about: About, { parent }: Place): Replies {
     parent.replies ??= {};
-    const replies = parent.replies[about] ??= new Replies(parent, about);
+    return parent.replies[about] ??= new Replies(parent, about);
+  }
+
+  #ask(about: About, place: Place): DigestReply | undefined {
+    const { index } = place;
+    const replies = this.#repliesOf(about, place);
     const known = replies.at(index);
     if (known === "open") return undefined;
     if (known !== undefined) return known;
@@ -161,7 +174,7 @@ class Replies {
   constructor(node: DirNode, about: About) {
     this.node = node;
     this.about = about;
-    this.#states = new Uint32Array(node.names().pairs.length);
+    this.#states = new Uint32Array(node.facts!.names);
   }
 
   get hasUnsent(): boolean {

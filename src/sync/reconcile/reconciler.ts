@@ -6,6 +6,7 @@ import type { VectorMember } from "../../base/version_vector.ts";
 import { changeOf, likeness } from "./agreement.ts";
 import { DIRS_AT_HAND, PageReader } from "./dir_reader.ts";
 import { type JudgeRules, sourceOf } from "./judge.ts";
+import { FileMoves } from "./file_moves.ts";
 import { MoveFinder } from "./move_finder.ts";
 import {
   type DirContents,
@@ -117,6 +118,7 @@ export class Reconciler {
   readonly #awaited = new Map<DirPath, DirNode>();
   readonly #unsent: DirNeed[] = [];
   #moves: MoveFinder | undefined;
+  readonly #fileMoves = new FileMoves();
   #areFilesLookedFor = false;
   #isDone = false;
   #entriesLeft: number;
@@ -187,6 +189,7 @@ export class Reconciler {
   /** The plan. Only after {@linkcode Needs.isDone}. */
   finish(): Plan {
     if (!this.#isDone) throw new Error("the plan is not complete");
+    this.#moves = undefined;
     return makePlan({
       root: this.#root,
       ancestor: this.#options.ancestor,
@@ -197,6 +200,7 @@ export class Reconciler {
       isIgnored: this.#isIgnored,
       remembers: this.#options.remembers ?? true,
       questions: this.#questions,
+      moves: this.#fileMoves,
       problems: this.#problems,
     });
   }
@@ -212,6 +216,7 @@ export class Reconciler {
       this.#moves ??= new MoveFinder(this.#root, this.#questions, {
         isIgnored: this.#isIgnored,
         mayConflict: this.#rules.direction.kind === "two-way",
+        fileMoves: this.#fileMoves,
       });
       if (this.#later.length > 0) {
         if (this.#placeDirs(this.#moves)) continue;

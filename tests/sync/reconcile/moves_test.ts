@@ -125,6 +125,48 @@ Deno.test("Reconciler copies a renamed directory where one way nothing is delete
   assert.deepEqual(b.paths("file"), ["d/e/x", "d/y", "new/e/x", "new/y"]);
 });
 
+Deno.test("Reconciler tells very many files of one size and time apart by their contents", () => {
+  const { users, a, b } = pair("d/", "e/");
+  const names = Array.from({ length: 150 }, (_, i) => `f${String(i).padStart(3, "0")}`);
+  for (const device of [a, b]) {
+    for (const [i, name] of names.entries()) {
+      const content = String(100 + i % 50);
+      device.nodes.set(`d/${name}`, { kind: "file", content, size: 3, mtimeMs: 5, mode: 0o644 });
+    }
+  }
+  sync(a, b);
+  // Of each content one keeps its name, and one more file appears.
+  for (const [i, name] of names.entries()) {
+    users.move(a, `d/${name}`, i < 50 ? `e/${name}` : `e/new-${name}`);
+    if (i < 50) users.copy(a, `e/${name}`, `e/other-${name}`);
+  }
+  const { plan, failed } = sync(a, b);
+  assert.deepEqual(failed, []);
+  assert.deepEqual([plan.bytesToSend, plan.renames, plan.deletions.remote], [0, 150, 0]);
+  assert.equal(plan.remote.filter(({ op }) => op === "copy-file").length, 50);
+  const kept = names.slice(0, 50).map((name) => `R>f d/${name} -> e/${name}`);
+  assert.deepEqual(lines(plan).filter((line) => / -> e\/f/.test(line)), kept);
+  assert.deepEqual(picture(a), picture(b));
+  assert.deepEqual(lines(planFor(b, a).plan), [], "and remembers it");
+});
+
+Deno.test("Reconciler takes a move for undone whose new mode could not be set", () => {
+  const { users, a, b } = pair("x", "y");
+  users.move(a, "x", "z");
+  const z = a.nodes.get("z")!;
+  assert.ok(z.kind === "file");
+  a.nodes.set("z", { ...z, mode: 0o600 });
+  const { plan } = planFor(a, b);
+  assert.deepEqual(plan.remote.map(({ op }) => op), ["move", "set-attributes"]);
+  const old = a.ancestors.get("b")!;
+  for (const done of [0, 1]) {
+    const { root, stamps } = plan.settle((_, index) => index === done);
+    assert.deepEqual(root, old);
+    assert.equal(stamps.remote.length, 0);
+  }
+  assert.notDeepEqual(plan.settle(() => true).root, old);
+});
+
 Deno.test("Reconciler renames empty files only by their names", () => {
   const { users, a, b } = pair("d/", "d/x", "d/y", "e/");
   for (const device of [a, b]) {

@@ -1,5 +1,6 @@
 /** Runs whose connection breaks, over QUIC on loopback. */
 import assert from "node:assert/strict";
+import * as fs from "node:fs";
 import { delay } from "../../src/base/clock.ts";
 import { PROGRESS_BYTES } from "../../src/orchestrator/outage.ts";
 import type { SyncRunSummary } from "../../src/orchestrator/mod.ts";
@@ -89,3 +90,23 @@ Deno.test("runSync() goes on where it was when the server is stopped and started
   assert.ok(bytesSent >= 30 * MIB, "what the session that broke off had sent counts");
   assertSameTree(scene.left, scene.right);
 });
+
+for (const mode of ["push", "pull"] as const) {
+  Deno.test(`runSync() ends at once when the folder to ${mode} to is gone, with one failure`, async () => {
+    const files = { one: noise(20 * MIB, 1), two: noise(20 * MIB, 2), three: noise(20 * MIB, 3) };
+    await using scene = mode === "push"
+      ? await SyncScene.make(files, {})
+      : await SyncScene.make({}, files);
+    const target = mode === "push" ? scene.right : scene.left;
+    const errors: string[] = [];
+    const observer = {
+      ...whenMoved(MIB, () => fs.rmSync(target, { recursive: true, force: true })),
+      fileError: ({ path }: { path: string }) => void errors.push(path),
+    };
+    await assert.rejects(scene.sync({ mode, rateLimit: RATE }, { observer }), {
+      code: "storage",
+      message: /Folder ".*" is gone: it was removed/,
+    });
+    assert.deepEqual(errors, []);
+  });
+}

@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers";
 import { equalBytes } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
-import type { RelPath } from "../../base/paths.ts";
+import { OWN_FOLDER, type RelPath } from "../../base/paths.ts";
 import { type Digest, digestKey } from "../../base/digest.ts";
 import type { VectorMember } from "../../base/version_vector.ts";
 import { URGENCY } from "../link/transport.ts";
@@ -20,6 +20,7 @@ import {
   type Recipe,
   type Root,
   type StagedFile,
+  StoreError,
 } from "../../store/mod.ts";
 import type { DigestLocation, RootIndex } from "../../index/mod.ts";
 import type { ShareContent } from "../content/share_content.ts";
@@ -557,6 +558,7 @@ export class Executor {
   #failBy(job: Job, error: unknown): void {
     const reason = error instanceof ContentError ? error.reason : reasonOf(error);
     if (reason === undefined) throw error;
+    if (error instanceof StoreError) this.#checkFolder();
     const message = reason === "no_space"
       ? "No space is left on the disk for it"
       : messageOf(error);
@@ -564,6 +566,16 @@ export class Executor {
       this.#stopped ??= { code: reason, message };
     }
     this.#fail(job, reason, message);
+  }
+
+  /** @throws {StoreError} if the folder itself is gone: no file will do better. */
+  #checkFolder(): void {
+    const { root } = this.#options;
+    if (root.lstat(OWN_FOLDER as RelPath) !== undefined) return;
+    throw new StoreError("not_found", `Folder ${JSON.stringify(root.path)} is gone`, {
+      detail: "it was removed, or its disk taken away, while it was synced",
+      hint: "Bring it back, or make it anew, then sync again.",
+    });
   }
 
   #fail(job: Job, code: string, message: string): void {

@@ -135,7 +135,7 @@ export class Responder implements LinkHandler, Providers, AsyncDisposable {
       case "sync-result":
         return this.#finish(message);
       case "shares-query":
-        return this.#send({ type: "shares", shares: this.#options.shares.map(infoOf) });
+        return void this.#send({ type: "shares", shares: this.#options.shares.map(infoOf) });
       case "error":
         this.#options.logger.log("warn", `Peer reports: ${message.message}`);
         return this.#end(message.session, undefined);
@@ -150,7 +150,16 @@ export class Responder implements LinkHandler, Providers, AsyncDisposable {
     if (request.kind === "bench") return await this.#measure(request, stream);
     const session = this.#sessions.get(request.session);
     if (session === undefined) throw new ProtocolError("Request for a session that is not open");
-    await session.handleRequest(request, stream);
+    try {
+      await session.handleRequest(request, stream);
+    } catch (error) {
+      // The end of the stream says nothing of why.
+      if (isOfStorage(error) && this.#sessions.get(request.session) === session) {
+        await this.#fail(request.session, session.running.share, error);
+        this.#end(request.session, undefined);
+      }
+      throw error;
+    }
   }
 
   async providerOf(session: number): Promise<Provider | undefined> {
@@ -206,7 +215,7 @@ export class Responder implements LinkHandler, Providers, AsyncDisposable {
     this.#options.events.sessionStart(session.running);
     session.start().catch((error) => {
       if (!this.#sessions.has(open.session)) return;
-      this.#fail(open.session, session.running.share, error);
+      void this.#fail(open.session, session.running.share, error);
       this.#end(open.session, undefined);
     });
   }
@@ -222,7 +231,7 @@ export class Responder implements LinkHandler, Providers, AsyncDisposable {
       filters: [],
       clock,
       logger,
-      onChange: () => this.#send({ type: "changed", share: share.name }),
+      onChange: () => void this.#send({ type: "changed", share: share.name }),
     });
     this.#watches.set(share.name, watch);
     return watch;
@@ -233,9 +242,9 @@ export class Responder implements LinkHandler, Providers, AsyncDisposable {
     if (session === undefined) throw new ProtocolError("Result of a session that is not open");
     session.settle().then(() => {
       this.#end(result.session, result);
-      this.#send({ type: "sync-ack", session: result.session });
+      void this.#send({ type: "sync-ack", session: result.session });
     }, (error) => {
-      this.#fail(result.session, session.running.share, error);
+      void this.#fail(result.session, session.running.share, error);
       this.#end(result.session, undefined);
     });
   }
@@ -255,7 +264,7 @@ export class Responder implements LinkHandler, Providers, AsyncDisposable {
   }
 
   /** Tells both the peer and whoever serves why a session ends early. */
-  #fail(session: number, share: string, error: unknown): void {
+  #fail(session: number, share: string, error: unknown): Promise<void> {
     const [code, message] = wireErrorOf(error);
     // Only what somebody has to see to: a folder in use will be free again.
     const level = code === "storage" || code === "safety_limit" || code === "failed"
@@ -263,17 +272,17 @@ export class Responder implements LinkHandler, Providers, AsyncDisposable {
       : "info";
     const hint = error instanceof LandropicError ? error.hint : undefined;
     this.#options.logger.log(level, `share "${share}": ${message}`, { hint });
-    this.#send({ type: "error", session, code, message });
+    return this.#send({ type: "error", session, code, message });
   }
 
   #refuse(session: number, code: WireError, message: string): void {
     this.#options.logger.log("info", `Session refused: ${message}`);
-    this.#send({ type: "error", session, code, message });
+    void this.#send({ type: "error", session, code, message });
   }
 
-  #send(message: Message): void {
+  #send(message: Message): Promise<void> {
     // If it can't be sent the connection has ended, and with it every session.
-    this.#group!.send(message).catch(() => {});
+    return this.#group!.send(message).catch(() => {});
   }
 }
 
@@ -541,6 +550,11 @@ function findShare(shares: readonly ServedShare[], name: string): ServedShare | 
 
 function infoOf({ name, writable }: ServedShare): ShareInfo {
   return { name, writable };
+}
+
+/** True for what the user of this device's folder has to see to. */
+function isOfStorage(error: unknown): boolean {
+  return error instanceof LandropicError && error.code === "storage";
 }
 
 function wireErrorOf(error: unknown): [WireError, string] {

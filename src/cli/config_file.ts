@@ -81,7 +81,9 @@ function readText(path: string): string | undefined {
     throw new LandropicError(
       "storage",
       `Cannot read ${path}: ${messageOf(error)}`,
-      undefined,
+      error instanceof Deno.errors.NotADirectory
+        ? "set LANDROPIC_HOME to a folder, or to one that can be made"
+        : undefined,
       error,
     );
   }

@@ -1,6 +1,7 @@
 import { toHex } from "../base/bytes.ts";
 import { LandropicError } from "../base/errors.ts";
-import { runCompare, runVerify as verifyFolder } from "../orchestrator/mod.ts";
+import { IdentityError, type TrustEntry } from "../identity/mod.ts";
+import { type Orchestrator, runCompare, runVerify as verifyFolder } from "../orchestrator/mod.ts";
 import type { Difference } from "../sync/mod.ts";
 import type { VerifyCommand } from "./commands/verify.ts";
 import type { CliContext } from "./handlers.ts";
@@ -48,7 +49,7 @@ async function compare(
   const { reporter, signal, clock, run } = context;
   const startMs = clock.nowMs();
   const [entry, found] = await withOrchestrator(context, async (orchestrator) => {
-    const entry = orchestrator.trust.resolve(peer);
+    const entry = resolvePeer(orchestrator, peer);
     const options = { address: address && hostOf(address), timeoutMs, retries: 0, waitMs: 0 };
     const asked = { ...options, signal, dir, share: share ?? "", run };
     return [entry, await runCompare(orchestrator, entry, asked)] as const;
@@ -81,6 +82,17 @@ async function compare(
     ? `${formatCount(found.remoteProblems, "path")} can't be read on "${entry.alias}"`
     : undefined;
   throw new LandropicError("partial", "The two folders are not proven equal", hint);
+}
+
+/** A name that stands alone may have been meant for a folder. */
+function resolvePeer({ trust }: Orchestrator, name: string): TrustEntry {
+  try {
+    return trust.resolve(name);
+  } catch (error) {
+    if (!(error instanceof IdentityError) || error.reason !== "peer_unknown") throw error;
+    const message = `${error.message}, and there is no such folder`;
+    throw new LandropicError(error.code, message, error.hint, error);
+  }
 }
 
 function wordsOf(difference: Difference, peer: string): string {

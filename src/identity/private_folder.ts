@@ -283,5 +283,24 @@ function unusableFile(
   why: string,
   details: { readonly hint?: string; readonly cause?: unknown } = {},
 ): IdentityError {
-  return new IdentityError("file_unusable", `Cannot use the file ${path}: ${why}`, details);
+  const hint = details.hint ?? hintFor(details.cause);
+  return new IdentityError("file_unusable", `Cannot use the file ${path}: ${why}`, {
+    ...details,
+    ...(hint !== undefined && { hint }),
+  });
+}
+
+/** What helps against failures that say nothing of landropic. */
+function hintFor(cause: unknown): string | undefined {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  switch (code) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return "free space on the disk that holds landropic's state";
+    case "EROFS":
+    case "EACCES":
+      return "set LANDROPIC_HOME to a folder this user can write to";
+    default:
+      return undefined;
+  }
 }

@@ -1,8 +1,8 @@
 import { type Clock, delay, systemClock } from "../base/clock.ts";
-import { messageOf } from "../base/errors.ts";
+import { LandropicError, messageOf } from "../base/errors.ts";
 import { type Logger, silentLogger } from "../base/log.ts";
 import { damageMarkerOf, Database } from "./database.ts";
-import { IndexError } from "./index_error.ts";
+import { IndexError, type IndexReason } from "./index_error.ts";
 import { migrate } from "./schema.ts";
 
 /** How to open the database file. */
@@ -60,11 +60,18 @@ export async function openDatabase(
       return open();
     }
   } catch (error) {
-    if (error instanceof Error && error.name in Deno.errors) {
-      throw new IndexError("unusable", `Cannot open index ${path}: ${error.message}`, error);
-    }
-    throw error;
+    const reason = reasonOfSystem(error);
+    if (reason === undefined) throw error;
+    throw new IndexError(reason, `Cannot open index ${path}: ${messageOf(error)}`, error);
   }
+}
+
+/** What a failure of the file system means; those without a class of their own have a code alone. */
+function reasonOfSystem(error: unknown): IndexReason | undefined {
+  if (!(error instanceof Error) || error instanceof LandropicError) return undefined;
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (code === "ENOSPC" || code === "EDQUOT") return "full";
+  return error.name in Deno.errors || /^E[A-Z]+$/.test(code) ? "unusable" : undefined;
 }
 
 /** Renames the damaged database with its log, and keeps only the latest few of such files. */

@@ -301,6 +301,11 @@ Deno.test("openIndex() names the folder that is missing or may not be written", 
     temp.open({ path: `${temp.folder}/not there/index.db` }),
     (error) => error instanceof IndexError && error.reason === "unusable",
   );
+  // A failure of the system that has no class of its own.
+  await assert.rejects(
+    temp.open({ path: `${temp.folder}/${"long".repeat(70)}` }),
+    (error) => error instanceof IndexError && error.reason === "unusable",
+  );
   Deno.mkdirSync(temp.path);
   await assert.rejects(
     temp.open(),

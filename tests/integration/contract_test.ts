@@ -113,3 +113,70 @@ Deno.test("the summary of a sync that was refused tells what went over the netwo
     assert.ok(wireSent as number > 0 && wireReceived as number > 0);
   }
 });
+
+Deno.test("what a peer can't or may not do comes with a hint at what helps", async () => {
+  using temporary = temporaryFolder();
+  const { path } = temporary;
+  const [a, b] = await trustingPair(path);
+  const [left, right] = [`${path}/left`, `${path}/right`];
+  writeTree(left, { f: "f" });
+  fs.mkdirSync(right);
+  fs.mkdirSync(`${path}/gone`);
+  const shares = ["--share", `ro=${right}:ro`, "--share", `gone=${path}/gone`];
+  await using server = await b.serve(...shares);
+  fs.rmdirSync(`${path}/gone`);
+  const sync = (share: string) =>
+    a.run("sync", `b:${share}`, left, "--push", "--address", server.address);
+  const refused = await sync("ro");
+  assert.equal(refused.code, 13);
+  assert.match(refused.stderr, /read-only for you\nhint: take its files with --pull/);
+  const gone = await sync("gone");
+  assert.equal(gone.code, 14);
+  assert.match(gone.stderr, /does not exist .*\nhint: see to that folder on "b"/);
+});
+
+Deno.test("verify of a name that is neither a peer's nor a folder's says so", async () => {
+  using temporary = temporaryFolder();
+  const [a] = await trustingPair(temporary.path);
+  const { code, stderr } = await a.run("verify", "photos");
+  assert.equal(code, 11);
+  assert.match(stderr, /No trusted peer is called "photos", and there is no such folder\nhint: /);
+});
+
+Deno.test({
+  name: "a disk that is full, or read-only, beneath landropic's own files comes with a hint",
+  ignore: Deno.build.os !== "linux" || Deno.uid() !== 0,
+  fn: async () => {
+    using temporary = temporaryFolder();
+    const home = `${temporary.path}/home-a`;
+    const [a] = await trustingPair(temporary.path);
+    const mount = (...args: string[]) =>
+      new Deno.Command("mount", { args: [...args, home], stderr: "null" }).output();
+    const kept = `${temporary.path}/kept`;
+    fs.cpSync(home, kept, { recursive: true });
+    if (!(await mount("-t", "tmpfs", "-o", "size=400k,mode=700", "none")).success) return;
+    try {
+      fs.cpSync(kept, home, { recursive: true });
+      for (const name of fs.readdirSync(home)) fs.chmodSync(`${home}/${name}`, 0o600);
+      await mount("-o", "remount,ro");
+      const args = ["sync", "b", temporary.path, "--address", "127.0.0.1:9"];
+      const left = await a.run(...args, "--timeout", "1s");
+      assert.ok([10, 14, 15].includes(left.code), left.stderr);
+      const renamed = await a.run("peers", "rename", "b", "c");
+      assert.equal(renamed.code, 14, renamed.stderr);
+      assert.match(renamed.stderr, /[Rr]ead-only file system.*\nhint: set LANDROPIC_HOME to/);
+      await mount("-o", "remount,rw");
+      const fill = fs.openSync(`${home}/fill`, "w");
+      try {
+        for (;;) fs.writeSync(fill, new Uint8Array(4096));
+      } catch {
+        fs.closeSync(fill);
+      }
+      const full = await a.run("peers", "rename", "b", "c");
+      assert.equal(full.code, 14, full.stderr);
+      assert.match(full.stderr, /No space left .*\nhint: free space/);
+    } finally {
+      await new Deno.Command("umount", { args: [home] }).output();
+    }
+  },
+});

@@ -37,6 +37,10 @@ function hintFor(code: WireError, peer: string): string | undefined {
     case "root_missing":
     case "safety_limit":
       return `nothing was changed; look at that folder there: its disk may not be mounted`;
+    case "not_allowed":
+      return `take its files with --pull, or have it served there without ":ro"`;
+    case "storage":
+      return `see to that folder on "${peer}": its disk, who owns it, its permissions`;
     default:
       return undefined;
   }

@@ -62,7 +62,7 @@ Deno.test("runSync() gives up a peer that breaks off again and again before anyt
 });
 
 Deno.test("runSync() gives up a peer that never comes back, though much had moved before", async () => {
-  await using scene = await SyncScene.make({ big: noise(30 * MIB), a: "small" }, {});
+  await using scene = await SyncScene.make({ big: noise(30 * MIB) }, {});
   const observer = whenMoved(CUT_AT_BYTES, () => void scene.server[Symbol.asyncDispose]());
   let done: SyncRunSummary | undefined;
   const syncing = scene.sync(
@@ -70,11 +70,11 @@ Deno.test("runSync() gives up a peer that never comes back, though much had move
     { retries: 1_000, timeoutMs: 700, observer, onFailure: (summary) => done = summary },
   );
   await assert.rejects(syncing, { code: "timed_out" });
-  const { ok, sent, bytesSent, wireSent, wireReceived, files, connections } = done!;
-  assert.deepEqual([ok, sent, files], [false, 1, 2]);
+  const { ok, bytesSent, wireSent, wireReceived, files, connections } = done!;
+  assert.deepEqual([ok, files], [false, 1]);
   assert.ok(connections >= 1);
-  assert.ok(bytesSent >= CUT_AT_BYTES && bytesSent < 31 * MIB);
-  assert.ok(wireSent > CUT_AT_BYTES && wireReceived > 0);
+  assert.ok(bytesSent >= CUT_AT_BYTES, `${bytesSent} bytes`);
+  assert.ok(wireSent > MIB && wireReceived > 0);
 });
 
 Deno.test("runSync() goes on where it was when the server is stopped and started again", async () => {

@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers";
 import type { Digest } from "../../base/digest.ts";
 import { nameOf, parentOf, type RelPath } from "../../base/paths.ts";
 import type { FileEntry } from "../../base/tree.ts";
@@ -17,6 +16,7 @@ import {
   RecipeError,
   type Root,
 } from "../../store/mod.ts";
+import { untilSent } from "../link/sent.ts";
 import { KnownDir } from "./known_dir.ts";
 
 /**
@@ -193,10 +193,7 @@ export class ShareContent {
     this.#turnBytes += FILE_COST_BYTES + bytes;
     if (this.#turnBytes < TURN_BYTES) return;
     this.#turnBytes = 0;
-    // In the first turn the question is handed to the transport, in the second it is sent.
-    for (let turn = 0; turn < 2; turn++) {
-      await new Promise<void>((resolve) => setImmediate(resolve));
-    }
+    await untilSent();
   }
 
   /** @param stat Of the file that was read. */

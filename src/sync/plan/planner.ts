@@ -30,6 +30,7 @@ import {
   type SideTraits,
   type SyncDirection,
 } from "../reconcile/mod.ts";
+import { untilSent } from "../link/sent.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
 import type { OpenShare } from "../share/open_share.ts";
 import type { RemoteShare } from "../transfer/remote_share.ts";
@@ -234,6 +235,7 @@ async function askDigests(
       remote.getEarlier(earlier.map(({ path, entry }) => ({ path, ...versionOf(entry) }))),
     ]));
   const known = new Map<DigestQuestion, Digest | undefined>();
+  if (toRemote.length > 0) await untilSent();
   await inTurn(turns, "local", async () => {
     for (const question of questions) {
       if (question.side === "local") {

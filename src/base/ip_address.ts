@@ -19,8 +19,8 @@ export function parseIpAddress(text: string): IpAddress | undefined {
   if (isIpv4(text)) return { family: 4, bytes: new Uint8Array(text.split(".").map(Number)) };
   const percent = text.indexOf("%");
   const address = percent < 0 ? text : text.slice(0, percent);
-  if (!isIpv6(address)) return undefined;
   const bytes = parseIpv6(address);
+  if (bytes === undefined) return undefined;
   if (percent < 0) return { family: 6, bytes };
   const zone = text.slice(percent + 1);
   return /^[\w.:-]{1,32}$/.test(zone) ? { family: 6, bytes, zone } : undefined;
@@ -58,38 +58,35 @@ export function hostLimitKey(text: string): string {
   return `${formatIpAddress({ family: 6, bytes: network })}/64`;
 }
 
-/** Without a zone. Not `isIPv6()` of node:net, which loads that module: 5 ms of a short run. */
-function isIpv6(text: string): boolean {
+/** Without a zone. Not by `isIPv6()` of node:net, which loads that module: 5 ms of a short run. */
+function parseIpv6(text: string): Bytes | undefined {
   const [head = "", tail, ...more] = text.split("::");
-  if (more.length > 0 || !text.includes(":")) return false;
-  const length = (part: string | undefined, mayEndInIpv4: boolean) => {
-    if (part === undefined || part === "") return 0;
-    const groups = part.split(":");
-    const dotted = mayEndInIpv4 && isIpv4(groups.at(-1)!) ? [groups.pop()] : [];
-    return groups.every((group) => GROUP.test(group)) ? groups.length + 2 * dotted.length : NaN;
-  };
-  const sum = length(head, tail === undefined) + length(tail, true);
-  return tail === undefined ? sum === 8 : sum < 8;
-}
-
-function parseIpv6(text: string): Bytes {
-  const [head = "", tail] = text.split("::");
-  const front = groupsOf(head);
-  const back = tail === undefined ? [] : groupsOf(tail);
+  if (more.length > 0 || !text.includes(":")) return undefined;
+  const front = bytesOf(head, tail === undefined);
+  const back = tail === undefined ? [] : bytesOf(tail, true);
+  if (front === undefined || back === undefined) return undefined;
+  const count = front.length + back.length;
+  if (tail === undefined ? count !== 16 : count > 14) return undefined;
   const bytes = new Uint8Array(16);
   bytes.set(front);
   bytes.set(back, 16 - back.length);
   return bytes;
 }
 
-/** The bytes of colon-separated groups; the last may be dotted decimal. */
-function groupsOf(text: string): number[] {
+/** The bytes of colon-separated groups, of which the last may be dotted decimal. */
+function bytesOf(text: string, mayEndInIpv4: boolean): number[] | undefined {
   if (text === "") return [];
-  return text.split(":").flatMap((group) => {
-    if (group.includes(".")) return group.split(".").map(Number);
-    const value = parseInt(group, 16);
-    return [value >>> 8, value & 0xff];
-  });
+  const groups = text.split(":");
+  const bytes: number[] = [];
+  for (const [i, group] of groups.entries()) {
+    if (GROUP.test(group)) {
+      const value = parseInt(group, 16);
+      bytes.push(value >>> 8, value & 0xff);
+    } else if (mayEndInIpv4 && i === groups.length - 1 && isIpv4(group)) {
+      bytes.push(...group.split(".").map(Number));
+    } else return undefined;
+  }
+  return bytes;
 }
 
 /** Replaces the longest run of two or more zero groups, the first of equals, by `::`. */

@@ -260,6 +260,8 @@ export class CommitBatch implements Disposable {
         pruneVersions(this.#root, change.path, this.#options.versionsMax ?? 5);
       }
       const stat = this.#finalStat(change);
+      // What is new, as most is.
+      if (keptAt === undefined && stat !== undefined) return { outcome: "done", change, stat };
       return {
         outcome: "done",
         change,

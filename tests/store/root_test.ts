@@ -319,6 +319,28 @@ testEach(
   },
 );
 
+testEach(
+  "a run of changes goes back and forth between more directories than it keeps open",
+  (root) => {
+    const dirs = Array.from({ length: 150 }, (_, i) => `d${i}`);
+    for (const dir of dirs) root.makeDir(at(dir), 0o755);
+    root.beginChanges();
+    for (const name of ["a", "b"]) {
+      for (const dir of [...dirs, "d0", "d149", "d0"]) {
+        const path = at(`${dir}/${name}`);
+        if (root.lstat(path) === undefined) root.symlink(`${dir}-${name}`, path, 0);
+        assert.equal(root.readLink(path), `${dir}-${name}`);
+      }
+    }
+    root.rename(at("d0"), at("gone"), { replace: false });
+    assert.equal(root.lstat(at("d0/a")), undefined);
+    root.makeDir(at("d0"), 0o755);
+    assert.equal(root.lstat(at("d0/a")), undefined, "another directory has its path now");
+    assert.equal(root.readLink(at("gone/a")), "d0-a");
+    root.endChanges()[Symbol.dispose]();
+  },
+);
+
 testEach("a root keeps no descriptor open", (root) => {
   const open = () => [...Deno.readDirSync("/proc/self/fd")].length;
   root.publish(staged(root, "x"), at("warm"));

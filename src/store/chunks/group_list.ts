@@ -50,7 +50,8 @@ export class GroupList {
 
   /** Chunks in the file. */
   get chunkCount(): number {
-    return this.firstChunk(this.groupCount);
+    // Of small files there are many, and they need no table.
+    return this.groupCount === 1 ? this.groupChunks(0) : this.firstChunk(this.groupCount);
   }
 
   /** A view of the group's hash. */
@@ -107,8 +108,13 @@ export function writeGroup(
   group: { hash: Uint8Array; chunks: number; bytes: number },
 ): void {
   into.set(group.hash, at);
-  into[at + DIGEST_BYTES] = group.chunks;
-  writeU32(into, at + DIGEST_BYTES + 1, group.bytes);
+  writeGroupSizes(into, at, group.chunks, group.bytes);
+}
+
+/** Writes what stands behind a group's hash: its chunks, and its bytes. */
+export function writeGroupSizes(into: Uint8Array, at: number, chunks: number, bytes: number): void {
+  into[at + DIGEST_BYTES] = chunks;
+  writeU32(into, at + DIGEST_BYTES + 1, bytes);
 }
 
 /**

@@ -2,7 +2,7 @@ import { DIGEST_BYTES } from "../../base/digest.ts";
 import { Chunker } from "./chunker.ts";
 import { fileChanged } from "./errors.ts";
 import { groupHashInto, isGroupEnd } from "./group.ts";
-import { GroupList, writeGroup, writeGroupListHead } from "./group_list.ts";
+import { GroupList, writeGroup, writeGroupListHead, writeGroupSizes } from "./group_list.ts";
 import { CHUNK_ENTRY_BYTES, GROUP_ENTRY_BYTES, HEAD_BYTES, readU32, writeU32 } from "./layout.ts";
 import { chunkerFor, type ChunkerParameters } from "./parameters.ts";
 import { Recipe } from "./recipe.ts";
@@ -157,8 +157,9 @@ function recipeOfOneChunk(contents: Uint8Array): Recipe {
   sha256Into(bytes, chunkAt, contents);
   writeU32(bytes, chunkAt + DIGEST_BYTES, contents.length);
   writeGroupListHead(bytes, contents.length, 1);
-  const hash = bytes.subarray(chunkAt, chunkAt + DIGEST_BYTES);
-  writeGroup(bytes, HEAD_BYTES, { hash, chunks: 1, bytes: contents.length });
+  // A group of one chunk has its hash.
+  bytes.copyWithin(HEAD_BYTES, chunkAt, chunkAt + DIGEST_BYTES);
+  writeGroupSizes(bytes, HEAD_BYTES, 1, contents.length);
   return new Recipe(new GroupList(bytes.subarray(0, chunkAt)), bytes);
 }
 

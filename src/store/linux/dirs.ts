@@ -26,6 +26,8 @@ export class Dirs {
   /** Parents of the current call outside a run of changes. */
   readonly #loose: number[] = [];
   #held: Map<string, number> | undefined;
+  /** The one of them that was used last: changes come in the order of the tree. */
+  #last: { readonly dir: string; readonly fd: number } | undefined;
   #touched = new Set<string>();
 
   /** @param openat2 False to go component by component, as before Linux 5.6. */
@@ -56,8 +58,10 @@ export class Dirs {
     const slash = path.lastIndexOf("/");
     if (slash < 0) return this.#root.fd;
     const dir = path.slice(0, slash);
+    if (this.#last?.dir === dir) return this.#last.fd;
     const known = this.#held?.get(dir);
     if (known !== undefined) {
+      this.#last = { dir, fd: known };
       // Moved to the end: the one used last is never the one that is closed next.
       this.#held!.delete(dir);
       this.#held!.set(dir, known);
@@ -103,6 +107,7 @@ export class Dirs {
   endHolding(): Set<string> {
     for (const fd of this.#held?.values() ?? []) this.#libc.call.close(fd);
     this.#held = undefined;
+    this.#last = undefined;
     const touched = this.#touched;
     this.#touched = new Set();
     return touched;
@@ -111,6 +116,7 @@ export class Dirs {
   /** Forgets a path that no longer leads where it led, and everything beneath it. */
   forget(path: string): void {
     if (this.#held === undefined) return;
+    this.#last = undefined;
     const prefix = path + "/";
     for (const [dir, fd] of this.#held) {
       if (dir === path || dir.startsWith(prefix)) {
@@ -128,6 +134,7 @@ export class Dirs {
       this.#libc.call.close(oldFd);
     }
     held.set(dir, fd);
+    this.#last = { dir, fd };
   }
 
   #openForChanges(dir: string): number {

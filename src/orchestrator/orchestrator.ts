@@ -22,9 +22,17 @@ import {
   type Hello,
   MINOR_VERSION,
 } from "../protocol/mod.ts";
-import type { HandshakePeer, HostPort, QuicConnection, QuicEndpoint } from "../quic/mod.ts";
+import type {
+  HandshakePeer,
+  HostPort,
+  PathEvidence,
+  PathMemory,
+  QuicConnection,
+  QuicEndpoint,
+} from "../quic/mod.ts";
 import { AppearedPeers } from "./appeared_peers.ts";
 import { LaneThreads } from "./lanes/lane_threads.ts";
+import { readPaths, writePaths } from "./path_file.ts";
 import { type DiscoveredPeer, PeerWatch } from "./peer_watch.ts";
 import { ConnectionPool } from "./pool/connection_pool.ts";
 import { DEFAULT_POOL_LIMITS, type PoolLimits } from "./pool/pool_limits.ts";
@@ -65,6 +73,7 @@ export class Orchestrator implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack();
   #index: Promise<Index> | undefined;
   #endpoint: Promise<QuicEndpoint> | undefined;
+  #paths: PathMemory | undefined;
   #discovery: Promise<Discovery> | undefined;
   #peerDiscovered: (peer: DiscoveredPeer) => void = () => {};
   readonly #background = new Set<Promise<void>>();
@@ -139,6 +148,11 @@ export class Orchestrator implements AsyncDisposable {
       this.#endpoint = undefined;
       throw error;
     });
+  }
+
+  /** What is known of the path to a numeric address, for a connection that another thread makes. */
+  pathTo(host: string): PathEvidence | undefined {
+    return this.#paths?.get(host);
   }
 
   /** True once {@linkcode initializeQuicTransport} was called and did not fail. */
@@ -241,17 +255,19 @@ export class Orchestrator implements AsyncDisposable {
   }
 
   async #openEndpoint(listen: HostPort | undefined): Promise<QuicEndpoint> {
-    const { clock, logger } = this.options;
-    const { QuicEndpoint } = await import("../quic/mod.ts");
+    const { clock, logger, stateDir } = this.options;
+    const { PathMemory, QuicEndpoint } = await import("../quic/mod.ts");
     const { keyPem, certPem } = this.identity;
-    return this.#stack.use(
-      await QuicEndpoint.bind({
-        identity: { keyPem, certPem },
-        clock,
-        logger,
-        ...(listen && { listen }),
-      }),
-    );
+    const paths = this.#paths ??= new PathMemory(readPaths(stateDir, logger));
+    const endpoint = await QuicEndpoint.bind({
+      identity: { keyPem, certPem },
+      clock,
+      logger,
+      paths,
+      ...(listen && { listen }),
+    });
+    this.#stack.defer(() => writePaths(stateDir, paths, logger));
+    return this.#stack.use(endpoint);
   }
 }
 

@@ -13,6 +13,7 @@ import {
   type Role,
   type VerifyPeer,
 } from "./handshake.ts";
+import type { Pacer } from "./pacer.ts";
 import { type PathCounters, PathWatch } from "./path_watch.ts";
 import { DATAGRAM_BYTES_MIN } from "./profile.ts";
 import { StreamTable } from "./stream_table.ts";
@@ -41,6 +42,7 @@ export interface ConnectionCoreOptions {
   readonly alpns: readonly string[];
   readonly verify: VerifyPeer;
   readonly datagramBytes: number;
+  readonly pacer: Pacer;
   /** On the endpoint's clock. */
   readonly nowMs: number;
   readonly handshakeDeadlineMs: number;
@@ -62,6 +64,10 @@ export class ConnectionCore implements DatagramSource {
   isQueued = false;
   /** True if the last attempt to send left something unsent. */
   hasUnsent = false;
+  /** True if that waits for the pacer. */
+  isHeld = false;
+  /** Says when to send, and what is known of the path. */
+  readonly pacer: Pacer;
   /** UDP payloads. The native core's own counters leave padding out, which a handshake has 2 KB of. */
   readonly payload = { sentBytes: 0, receivedBytes: 0 };
   /** When the peer was last heard of, on the endpoint's clock; told at each turn. */
@@ -98,6 +104,7 @@ export class ConnectionCore implements DatagramSource {
     this.role = options.role;
     this.remote = options.remote;
     this.#pathBytes = options.datagramBytes;
+    this.pacer = options.pacer;
     this.heardAtMs = options.nowMs;
     this.#pathWatch = new PathWatch(options.datagramBytes);
     this.#host = options.host;
@@ -188,7 +195,7 @@ export class ConnectionCore implements DatagramSource {
       : this.peer
       ? this.streams.searchDeadlineMs
       : this.#handshakeDeadlineMs;
-    this.deadlineMs = Math.min(this.#nativeDeadlineMs, ownDeadlineMs);
+    this.deadlineMs = Math.min(this.#nativeDeadlineMs, ownDeadlineMs, this.pacer.deadlineMs);
   }
 
   /** Runs what is due. */
@@ -201,6 +208,13 @@ export class ConnectionCore implements DatagramSource {
     if (!this.peer && !this.lost && nowMs >= this.#handshakeDeadlineMs) {
       this.close(CLOSE_CODE.handshakeTimeout);
     }
+  }
+
+  /** How many bytes may be sent now; Infinity for all. */
+  allowance(nowMs: number): number {
+    if (!this.peer || this.lost) return Infinity;
+    if (this.pacer.wantsSample(nowMs)) this.#samplePath(nowMs);
+    return this.pacer.allowance(nowMs);
   }
 
   noteSent(byteLength: number, largeBytes: number): void {
@@ -260,6 +274,16 @@ export class ConnectionCore implements DatagramSource {
     this.#pathCheckAtMs = nowMs;
     const isBlackHole = this.#pathWatch.check(this.#pathCounters(), hasTimedOut, nowMs);
     if (isBlackHole) this.#shrinkTo(DATAGRAM_BYTES_MIN);
+  }
+
+  #samplePath(nowMs: number): void {
+    const path = this.native.pathStats().find(({ active }) => active);
+    if (!path) return;
+    const { sent: sentPackets, lost: lostPackets } = this.native.stats();
+    const { rtt: rttMs, cwnd: windowBytes, deliveryRate } = path;
+    const quantumBytes = this.native.sendQuantum();
+    const sample = { rttMs, windowBytes, deliveryRate, sentPackets, lostPackets, quantumBytes };
+    this.pacer.handleSample(sample, this.hasUnsent, nowMs);
   }
 
   /** A timeout in silence: perhaps the path has come to carry less. A small datagram finds out. */

@@ -33,6 +33,9 @@ import {
   parseLongHeader,
   QUIC_VERSION,
 } from "./packet.ts";
+import { Pacer } from "./pacer.ts";
+import { classifyPath, PATH_RULES } from "./path_class.ts";
+import { PathMemory } from "./path_memory.ts";
 import { datagramBytesFor, isIpv6Host } from "./path_size.ts";
 import {
   DATAGRAM_BYTES_MAX,
@@ -74,6 +77,7 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
   readonly #peerKeys = new Map<ConnectionCore, string>();
   readonly #tokens = new RetryTokens(randomBytes(32));
   readonly #ledger = new TrafficLedger();
+  readonly #paths: PathMemory;
   readonly #counters: EndpointCounters = {
     verifiedPeers: 0,
     failedHandshakes: 0,
@@ -118,6 +122,7 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     this.#socket = socket;
     this.#logger = logger;
     this.#identity = options.identity;
+    this.#paths = options.paths ?? new PathMemory();
     this.#profile = { ...DEFAULT_PROFILE, ...options.profile };
     this.#clock = options.clock ?? systemClock;
     this.#sender = new DatagramSender(socket, new GarbageMeter());
@@ -212,7 +217,10 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return;
     this.stopListening();
-    for (const core of [...this.#cores]) core.abandon();
+    for (const core of [...this.#cores]) {
+      this.#learn(core);
+      core.abandon();
+    }
     this.#isClosed = true;
     this.#timer.stop();
     this.#cores.clear();
@@ -310,7 +318,7 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
       core.isQueued = false;
       const wantsTurn = core.serve(nowMs, !this.#socket.isBlocked);
       this.#send(core);
-      if (wantsTurn || core.hasUnsent) this.#enqueue(core);
+      if (wantsTurn || (core.hasUnsent && !core.isHeld)) this.#enqueue(core);
     }
     this.#isInTurn = false;
     this.#armTimer();
@@ -322,13 +330,23 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
   #send(core: ConnectionCore, datagramsMax?: number): void {
     try {
       if (datagramsMax !== undefined) this.#sender.drain(core, datagramsMax * core.datagramBytes);
-      else core.hasUnsent = this.#sender.drain(core, SEND_BYTES_PER_TURN);
+      else this.#sendPaced(core);
     } catch (error) {
       core.hasUnsent = false;
       this.#logger.log("debug", "QUIC failed to send", { error: messageOf(error) });
     }
     core.afterSend(this.#clock.nowMs());
     if (core.isDrained) this.#remove(core);
+  }
+
+  #sendPaced(core: ConnectionCore): void {
+    const nowMs = this.#clock.nowMs();
+    const allowed = core.allowance(nowMs);
+    const before = core.payload.sentBytes;
+    core.hasUnsent = allowed === 0 ||
+      this.#sender.drain(core, Math.min(allowed, SEND_BYTES_PER_TURN));
+    core.pacer.noteSent(core.payload.sentBytes - before, core.hasUnsent, nowMs);
+    core.isHeld = core.hasUnsent && core.pacer.isHeld(nowMs);
   }
 
   #wait(): void {
@@ -505,9 +523,13 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     if (!(size >= DATAGRAM_BYTES_MIN && size <= DATAGRAM_BYTES_MAX)) {
       throw new QuicError("usage", `No such datagram size: ${size}`);
     }
+    const path = this.#paths.get(remote.host);
+    const rule = PATH_RULES[classifyPath(path)];
+    const { congestionControl = rule.congestionControl, isPaced } = this.#profile;
     const config = this.#configFor(alpns);
     // Copied by the connection that is made next.
     config.setMaxSendUdpPayloadSize(size);
+    config.setCcAlgorithmName(congestionControl);
     const id = afterRetry?.id ?? sourceId ?? randomBytes(CONNECTION_ID_BYTES);
     const local = this.#localFor(remote);
     const nativeRemote = withoutZone(remote);
@@ -525,6 +547,7 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
       alpns,
       verify: (peer) => this.#verify(verify, peer),
       datagramBytes: size,
+      pacer: new Pacer(path, congestionControl, isPaced),
       nowMs,
       handshakeDeadlineMs: nowMs + timeoutMs,
       logger: this.#logger,
@@ -556,11 +579,17 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
   #remove(core: ConnectionCore): void {
     for (const id of core.ids) this.#table.delete(id);
     if (!this.#cores.delete(core)) return;
+    this.#learn(core);
     this.#ledger.retire(core);
     if (!core.peer && core.lost?.info.by !== "local") this.#counters.failedHandshakes++;
     this.#peerKeys.delete(core);
     this.#endHandshake(core);
     if (core.role === "server") this.#doorkeeper.leave();
+  }
+
+  /** Only from who proved to be trusted. */
+  #learn({ peer, remote, pacer }: ConnectionCore): void {
+    if (peer) this.#paths.note(remote.host, pacer.judge.evidence);
   }
 
   #configFor(alpns: readonly string[]): NativeConfig {

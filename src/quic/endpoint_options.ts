@@ -5,6 +5,7 @@ import type { QuicBinding } from "./binding.ts";
 import type { QuicConnection } from "./connection.ts";
 import type { ListenLimits } from "./doorkeeper.ts";
 import type { HandshakePeer, VerifyPeer } from "./handshake.ts";
+import type { PathMemory } from "./path_memory.ts";
 import type { TlsIdentity, TransportProfile } from "./profile.ts";
 import type { Timers } from "./timers.ts";
 import type { UdpKind, UdpSocket } from "./udp.ts";
@@ -19,6 +20,8 @@ export interface EndpointOptions {
   readonly timers?: Timers;
   readonly logger?: Logger;
   readonly udp?: UdpKind;
+  /** What is known of paths, and what is learnt of them; forgotten with the endpoint if left out. */
+  readonly paths?: PathMemory;
   /** A socket that another endpoint of this process has branched off, to use instead of a new one. */
   readonly branch?: number;
   /** The QUIC core to use, in a thread that must have its own, or in tests. */

@@ -37,6 +37,8 @@ export {
   StreamStopped,
 } from "./errors.ts";
 export type { HandshakePeer, Role, VerifyPeer } from "./handshake.ts";
+export { classifyPath, type PathClass, type PathEvidence } from "./path_class.ts";
+export { PathMemory } from "./path_memory.ts";
 export {
   type CongestionControl,
   DEFAULT_PROFILE,

@@ -21,19 +21,16 @@ export interface TransportProfile {
   /** Streams that the peer may have open at once. */
   readonly bidiStreamsMax: number;
   readonly uniStreamsMax: number;
-  /** See `DEFAULT_PROFILE`. */
-  readonly congestionControl: CongestionControl;
+  /** Undefined: by what is known of the path; see `PATH_RULES`. */
+  readonly congestionControl: CongestionControl | undefined;
+  /** False sends whatever the congestion window allows at once; see `Pacer`. */
+  readonly isPaced: boolean;
   /** UDP payload of outgoing datagrams, 1200 to 16383; undefined: what the path carries. */
   readonly datagramBytes: number | undefined;
 }
 
 /**
  * Values for syncing.
- *
- * BBR on every path, unpaced. It is as fast as any other on a cable and on a long link with few losses, and
- * six times as fast on one that loses packets by chance; what it sees of a path does not tell the latter
- * two apart. It also leaves deep queues empty, which CUBIC fills; a TCP that backs off at losses gets more
- * beside CUBIC. Pacing made it no faster anywhere, and slower there (docs/performance.md, "Networks").
  *
  * The windows keep a connection's unread bytes at 64 MiB; a stream of up to 18 MiB
  * (a full data request and its framing) never waits for a window update. That matters on long links:
@@ -49,7 +46,8 @@ export const DEFAULT_PROFILE: TransportProfile = {
   connectionWindowBytesMax: 64 << 20,
   bidiStreamsMax: 1024,
   uniStreamsMax: 128,
-  congestionControl: "bbr",
+  congestionControl: undefined,
+  isPaced: true,
   datagramBytes: undefined,
 };
 
@@ -95,8 +93,7 @@ export function makeConfig(
   config.setMaxStreamWindow(profile.streamWindowBytesMax);
   config.setActiveConnectionIdLimit(2);
   config.setDisableActiveMigration(true);
-  config.setCcAlgorithmName(profile.congestionControl);
-  // The native core's pacing times cannot be read from JavaScript.
+  // The native core's pacing times cannot be read from JavaScript; `Pacer` does it.
   config.enablePacing(false);
   return config;
 }

@@ -50,14 +50,21 @@ if (import.meta.main) {
       "sync-mib": { type: "string" },
       lanes: { type: "string", default: "1,2,4" },
       udp: { type: "string", default: "auto" },
-      cc: { type: "string", default: "bbr" },
+      cc: { type: "string", default: "auto" },
+      known: { type: "string" },
+      unpaced: { type: "boolean", default: false },
       link: { type: "string" },
       tcp: { type: "string", default: "cubic,reno,bbr" },
       beside: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
     },
   });
-  const common = [`--udp=${values.udp}`, `--cc=${values.cc}`];
+  const common = [
+    `--udp=${values.udp}`,
+    `--cc=${values.cc}`,
+    ...(values.known === undefined ? [] : [`--known=${values.known}`]),
+    ...(values.unpaced ? ["--unpaced"] : []),
+  ];
   const say = (what: string, text: string, report: Measured<object>) =>
     console.log(
       values.json

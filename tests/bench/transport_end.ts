@@ -6,10 +6,13 @@ import { parseArgs } from "node:util";
 import process from "node:process";
 import {
   type BidiStream,
+  classifyPath,
+  type CongestionControl,
+  type PathEvidence,
+  PathMemory,
   type QuicConnection,
   QuicEndpoint,
   type RecvStream,
-  type TransportProfile,
   type UdpKind,
 } from "../../src/quic/mod.ts";
 import { makeIdentity } from "../support/quic_identity.ts";
@@ -43,6 +46,13 @@ export interface ConnectionsReport extends Usage {
   readonly seconds: number;
 }
 
+/** What may be known of a path before. */
+const KNOWN: Readonly<Record<string, PathEvidence>> = {
+  lan: { rttMs: 0, packets: 5000, lost: 0 },
+  wan: { rttMs: 50, packets: 5000, lost: 5 },
+  lossy: { rttMs: 50, packets: 5000, lost: 50 },
+};
+
 const ALPN = "landropic-bench/1";
 const BLOCK_BYTES = 1 << 20;
 /** First byte of a stream: what its opener wants. */
@@ -58,26 +68,31 @@ if (import.meta.main) {
       remote: { type: "string", default: "" },
       datagrams: { type: "string" },
       udp: { type: "string", default: "auto" },
-      cc: { type: "string", default: "bbr" },
+      cc: { type: "string", default: "auto" },
+      known: { type: "string" },
+      unpaced: { type: "boolean", default: false },
       seconds: { type: "string", default: "3" },
       mib: { type: "string" },
       count: { type: "string", default: "100" },
       load: { type: "boolean", default: false },
     },
   });
+  const host = values.remote.slice(0, values.remote.lastIndexOf(":"));
+  const paths = new PathMemory(values.known === undefined ? [] : [[host, KNOWN[values.known]!]]);
   const endpoint = await QuicEndpoint.bind({
     listen: { host: values.listen, port: 0 },
     identity: await makeIdentity(),
     udp: values.udp as UdpKind,
     profile: {
       datagramBytes: values.datagrams === undefined ? undefined : Number(values.datagrams),
-      congestionControl: values.cc as TransportProfile["congestionControl"],
+      congestionControl: values.cc === "auto" ? undefined : values.cc as CongestionControl,
+      isPaced: !values.unpaced,
     },
+    paths,
   });
-  const at = values.remote.lastIndexOf(":");
   const dial = () =>
     endpoint.connect(
-      { host: values.remote.slice(0, at), port: Number(values.remote.slice(at + 1)) },
+      { host, port: Number(values.remote.slice(host.length + 1)) },
       { alpn: ALPN, verify: () => {} },
     );
   const seconds = Number(values.seconds);
@@ -103,6 +118,10 @@ if (import.meta.main) {
       throw new RangeError(`no such role: ${values.role}`);
   }
   await endpoint[Symbol.asyncDispose]();
+  if (values.role === "push") {
+    const path = paths.get(host);
+    console.error(`path ${classifyPath(path)} ${JSON.stringify(path)}`);
+  }
 }
 
 async function serve(endpoint: QuicEndpoint): Promise<void> {

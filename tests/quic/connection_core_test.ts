@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { Pacer } from "../../src/quic/pacer.ts";
+import { NO_EVIDENCE } from "../../src/quic/path_class.ts";
 import { silentLogger } from "../../src/base/log.ts";
 import { ConnectionCore } from "../../src/quic/connection_core.ts";
 import { ConnectionLost, HandshakeRefused } from "../../src/quic/errors.ts";
@@ -24,6 +26,7 @@ function makeCore(verify: VerifyPeer = () => {}, role: "client" | "server" = "se
     alpns: ["landropic-test/1"],
     verify,
     datagramBytes: 1200,
+    pacer: new Pacer(NO_EVIDENCE, "bbr"),
     nowMs: 0,
     handshakeDeadlineMs: 10_000,
     logger: silentLogger,

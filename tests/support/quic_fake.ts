@@ -254,7 +254,12 @@ export class FakeConnection implements NativeConnection {
 /** A binding whose connections are fakes; they are kept in the order they were made. */
 export class FakeBinding implements QuicBinding {
   readonly connections: FakeConnection[] = [];
-  readonly Config = { withBoringSslCtx: () => fakeConfig() };
+  /** Congestion control of each connection, in that order. */
+  readonly controls: string[] = [];
+  #control = "";
+  readonly Config = {
+    withBoringSslCtx: () => fakeConfig((name) => void (this.#control = name)),
+  };
   readonly Connection = { connect: () => this.#make(), accept: () => this.#make() };
   /** Tokens handed out, in order. */
   readonly retryTokens: { readonly token: Uint8Array; readonly id: Uint8Array }[] = [];
@@ -275,10 +280,13 @@ export class FakeBinding implements QuicBinding {
   #make(): FakeConnection {
     const connection = new FakeConnection();
     this.connections.push(connection);
+    this.controls.push(this.#control);
     return connection;
   }
 }
 
-function fakeConfig(): NativeConfig {
-  return new Proxy({} as NativeConfig, { get: () => () => {} });
+function fakeConfig(setCcAlgorithmName: (name: string) => void): NativeConfig {
+  return new Proxy({ setCcAlgorithmName } as NativeConfig, {
+    get: (config, name) => Reflect.get(config, name) ?? (() => {}),
+  });
 }

@@ -1,7 +1,7 @@
 import type { TrustEntry } from "../../identity/mod.ts";
 import type { Hello } from "../../protocol/mod.ts";
 import type { Orchestrator } from "../orchestrator.ts";
-import type { LaneStart, LaneWay } from "./thread_messages.ts";
+import { type LaneStart, type LaneWay, remoteOf } from "./thread_messages.ts";
 
 /**
  * What a thread is told to become a lane with a peer.
@@ -22,5 +22,6 @@ export function laneStart(
     peerKeys: orchestrator.keysOf(entry),
     hello: { ...hello, ...membership },
     way,
+    path: orchestrator.pathTo(remoteOf(way).host),
   };
 }

@@ -12,12 +12,19 @@ import {
   CLOSE_CODE,
   type HandshakePeer,
   loadOwnInstance,
+  PathMemory,
   type QuicBinding,
   type QuicConnection,
   QuicEndpoint,
 } from "../../quic/mod.ts";
 import { LaneHost, type LaneStats, PeerLink } from "../../sync/lane/mod.ts";
-import type { FromThread, LaneStart, PlainError, ToThread } from "./thread_messages.ts";
+import {
+  type FromThread,
+  type LaneStart,
+  type PlainError,
+  remoteOf,
+  type ToThread,
+} from "./thread_messages.ts";
 
 /** How often the counters are told while nothing else is. */
 const STATS_MS = 1000;
@@ -62,12 +69,13 @@ scope.onmessage = ({ data }) => {
 
 /** Opens the connection, and serves until it ends; gives back why, if that was not wanted. */
 async function runLane(start: LaneStart, signal: AbortSignal): Promise<Error | undefined> {
-  const { way, identity } = start;
+  const { way, identity, path } = start;
   await using endpoint = await QuicEndpoint.bind({
     identity,
     clock: systemClock,
     logger,
     binding: core ??= loadOwnInstance(),
+    paths: new PathMemory(path && [[remoteOf(way).host, path]]),
     ...(way.kind === "accept" && { branch: way.branch.socket }),
   });
   const connection = await connect(endpoint, start, signal);

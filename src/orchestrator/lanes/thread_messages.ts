@@ -1,7 +1,7 @@
 import type { ErrorCode } from "../../base/errors.ts";
 import type { LogFields, LogLevel } from "../../base/log.ts";
 import type { Hello } from "../../protocol/mod.ts";
-import type { Branch, HostPort, TlsIdentity } from "../../quic/mod.ts";
+import type { Branch, HostPort, PathEvidence, TlsIdentity } from "../../quic/mod.ts";
 import type { FromLane, ToLane } from "../../sync/lane/mod.ts";
 
 /** How a lane gets its connection. */
@@ -29,6 +29,13 @@ export interface LaneStart {
   readonly peerKeys: readonly Uint8Array[];
   readonly hello: Omit<Hello, "type">;
   readonly way: LaneWay;
+  /** What is known of the network path to the peer. */
+  readonly path: PathEvidence | undefined;
+}
+
+/** Where the other end of a lane's connection is. */
+export function remoteOf(way: LaneWay): HostPort {
+  return way.kind === "dial" ? way.remote : way.branch.remote;
 }
 
 /** An error as it travels between threads. */

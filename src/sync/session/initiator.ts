@@ -175,8 +175,7 @@ export class InitiatorSession implements RoutedSession {
     const summary = this.#summary;
     return summary && {
       ...summary,
-      // Of files under way, too.
-      bytesSent: Math.max(summary.bytesSent, this.#provider?.fileBytes ?? 0),
+      bytesSent: summary.bytesSent,
       bytesReceived: Math.max(summary.bytesReceived, this.#tally?.bytesReceived ?? 0),
     };
   }

@@ -133,6 +133,8 @@ export class InitiatorSession implements RoutedSession {
   readonly #failed = Promise.withResolvers<never>();
   #provider: Provider | undefined;
   #summary: SyncSummary | undefined;
+  /** True once the summary is final. */
+  #isOver = false;
   #tally: Tally | undefined;
   #providerReady = Promise.withResolvers<Provider>();
 
@@ -173,9 +175,11 @@ export class InitiatorSession implements RoutedSession {
   /** What it has done so far, for when it breaks off; `undefined` before its folder was read. */
   get summary(): SyncSummary | undefined {
     const summary = this.#summary;
-    return summary && {
+    if (summary === undefined || this.#isOver) return summary;
+    return {
       ...summary,
-      bytesSent: summary.bytesSent,
+      // Of files under way, too. What another connection had to send again is in it twice.
+      bytesSent: Math.max(summary.bytesSent, this.#provider?.fileBytes ?? 0),
       bytesReceived: Math.max(summary.bytesReceived, this.#tally?.bytesReceived ?? 0),
     };
   }
@@ -186,6 +190,12 @@ export class InitiatorSession implements RoutedSession {
    * @throws {LandropicError} what keeps the whole session from going on; single files are in the summary.
    */
   async run(link: SessionLink, own: OwnFolder): Promise<SyncSummary> {
+    const summary = await this.#run(link, own);
+    this.#isOver = true;
+    return summary;
+  }
+
+  async #run(link: SessionLink, own: OwnFolder): Promise<SyncSummary> {
     const { request, signal } = this.#options;
     const failure = Promise.race([this.#failed.promise, endOf(link), abortOf(signal)]);
     failure.catch(() => {});

@@ -1,5 +1,6 @@
 import { type ErrorCode, LandropicError, messageOf } from "../base/errors.ts";
 import { forEachPeer, runSync, type SyncRunSummary } from "../orchestrator/mod.ts";
+import { NOTHING_DONE } from "../sync/mod.ts";
 import type { SyncCommand } from "./commands/sync.ts";
 import { describeFailure } from "./failure.ts";
 import type { CliContext } from "./handlers.ts";
@@ -46,7 +47,7 @@ export async function runSyncAll(command: SyncCommand, context: CliContext): Pro
     const failure = summary ? shortfallOf(summary) : asFailure(error);
     if (failure) failures.push(failure);
     if (failure && !summary) own.fail(describeFailure(error));
-    const { changed: _, ...fields } = summary ?? unfinished.get(entry.id) ?? NOTHING_DONE;
+    const { changed: _, ...fields } = summary ?? unfinished.get(entry.id) ?? NOT_REACHED;
     own.emit({ event: "summary", ...fields });
   }
   throwWorst(failures, outcomes.filter(({ isReached }) => isReached).length, outcomes);
@@ -104,21 +105,11 @@ const BADNESS: readonly ErrorCode[] = [
   "interrupted",
 ];
 
-const NOTHING_DONE: SyncRunSummary = {
+const NOT_REACHED: SyncRunSummary = {
   ok: false,
-  sent: 0,
-  received: 0,
-  deleted: 0,
-  renamed: 0,
-  conflicts: 0,
-  errors: 0,
-  bytesSent: 0,
-  bytesReceived: 0,
-  bytesReused: 0,
+  ...NOTHING_DONE,
   wireSent: 0,
   wireReceived: 0,
-  files: 0,
-  changed: 0,
   seconds: 0,
   connections: 0,
 };

@@ -3,6 +3,7 @@ import { LandropicError, messageOf } from "../base/errors.ts";
 import { shortId, type TrustEntry } from "../identity/mod.ts";
 import {
   InitiatorSession,
+  NOTHING_DONE,
   roleOfInitiator,
   type SyncObserver,
   type SyncRequest,
@@ -61,21 +62,6 @@ export async function runSync(
 interface Before extends WireCounters {
   readonly connections: number;
 }
-
-/** What a run has done that got no further than to reach its peer. */
-export const NOTHING_DONE: SyncSummary = {
-  sent: 0,
-  received: 0,
-  deleted: 0,
-  renamed: 0,
-  conflicts: 0,
-  errors: 0,
-  bytesSent: 0,
-  bytesReceived: 0,
-  bytesReused: 0,
-  files: 0,
-  changed: 0,
-};
 
 const NOTHING_BEFORE: Before = { sentBytes: 0, receivedBytes: 0, connections: 0 };
 
@@ -212,8 +198,9 @@ class SyncRun {
       peer,
       reach: this.#options,
     });
+    let summary: SyncSummary | undefined;
     try {
-      await session.run(peer.group, {
+      summary = await session.run(peer.group, {
         isNew: !request.dryRun && !isMarked(dir),
         open: () =>
           openOwnFolder(this.#orchestrator, {
@@ -235,7 +222,7 @@ class SyncRun {
       }
       throw error;
     } finally {
-      this.#total = addUp(this.#total, session.summary);
+      this.#total = addUp(this.#total, summary ?? session.summarySoFar);
       stop.abort();
       peer.endTransfer();
       peer.router.end(id);

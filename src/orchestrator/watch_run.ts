@@ -5,6 +5,7 @@ import { CLOSE_CODE, ConnectionLost, type QuicConnection } from "../quic/mod.ts"
 import {
   FolderWatches,
   InitiatorSession,
+  NOTHING_DONE,
   type OpenShare,
   roleOfInitiator,
   ShareWatch,
@@ -23,7 +24,7 @@ import type { PooledPeer } from "./pool/pooled_peer.ts";
 import { explainRefusal } from "./refusal.ts";
 import { RoundReport } from "./round_report.ts";
 import { SessionWire } from "./session_wire.ts";
-import { NOTHING_DONE, type SyncRunSummary } from "./sync_run.ts";
+import type { SyncRunSummary } from "./sync_run.ts";
 
 /** How often both sides are compared though nobody has told of a change. */
 export const FULL_CHECK_MS = 60_000;
@@ -240,7 +241,7 @@ class WatchRun implements Disposable {
       return true;
     } catch (error) {
       this.#broken = {
-        ...session.summary ?? NOTHING_DONE,
+        ...session.summarySoFar ?? NOTHING_DONE,
         ok: false,
         ...on.wire.sessionEnd(),
         seconds: (clock.nowMs() - startMs) / 1000,

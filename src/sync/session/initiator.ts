@@ -94,6 +94,21 @@ export interface SyncSummary {
   changed: number;
 }
 
+/** What a session has done that got no further than to reach its peer. */
+export const NOTHING_DONE: SyncSummary = {
+  sent: 0,
+  received: 0,
+  deleted: 0,
+  renamed: 0,
+  conflicts: 0,
+  errors: 0,
+  bytesSent: 0,
+  bytesReceived: 0,
+  bytesReused: 0,
+  files: 0,
+  changed: 0,
+};
+
 /** The initiator's own folder, not opened yet. */
 export interface OwnFolder {
   /** Opening it creates something in it, which waits until the peer has accepted the session. */
@@ -133,8 +148,6 @@ export class InitiatorSession implements RoutedSession {
   readonly #failed = Promise.withResolvers<never>();
   #provider: Provider | undefined;
   #summary: SyncSummary | undefined;
-  /** True once the summary is final. */
-  #isOver = false;
   #tally: Tally | undefined;
   #providerReady = Promise.withResolvers<Provider>();
 
@@ -173,10 +186,9 @@ export class InitiatorSession implements RoutedSession {
   }
 
   /** What it has done so far, for when it breaks off; `undefined` before its folder was read. */
-  get summary(): SyncSummary | undefined {
+  get summarySoFar(): SyncSummary | undefined {
     const summary = this.#summary;
-    if (summary === undefined || this.#isOver) return summary;
-    return {
+    return summary && {
       ...summary,
       // Of files under way, too. What another connection had to send again is in it twice.
       bytesSent: Math.max(summary.bytesSent, this.#provider?.fileBytes ?? 0),
@@ -190,12 +202,6 @@ export class InitiatorSession implements RoutedSession {
    * @throws {LandropicError} what keeps the whole session from going on; single files are in the summary.
    */
   async run(link: SessionLink, own: OwnFolder): Promise<SyncSummary> {
-    const summary = await this.#run(link, own);
-    this.#isOver = true;
-    return summary;
-  }
-
-  async #run(link: SessionLink, own: OwnFolder): Promise<SyncSummary> {
     const { request, signal } = this.#options;
     const failure = Promise.race([this.#failed.promise, endOf(link), abortOf(signal)]);
     failure.catch(() => {});
@@ -289,19 +295,7 @@ export class InitiatorSession implements RoutedSession {
         reason: message,
       });
     }
-    return {
-      sent: 0,
-      received: 0,
-      deleted: 0,
-      renamed: 0,
-      conflicts: 0,
-      errors,
-      bytesSent: 0,
-      bytesReceived: 0,
-      bytesReused: 0,
-      files: snapshot.files,
-      changed: 0,
-    };
+    return { ...NOTHING_DONE, errors, files: snapshot.files };
   }
 
   /** Equal trees need no plan; both ways there may still be a first agreement to remember. */

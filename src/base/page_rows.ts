@@ -167,4 +167,5 @@ function compareNamesAt(a: Uint8Array, aStart: number, b: Uint8Array, bStart: nu
   return aEnd - inA - (bEnd - inB);
 }
 
-const NO_ROWS = new PageRows(EMPTY_PAGE);
+/** Those of an empty directory. */
+export const NO_ROWS = new PageRows(EMPTY_PAGE);

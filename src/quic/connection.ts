@@ -112,7 +112,7 @@ export class QuicConnection implements AsyncDisposable {
   /** Costs about 25 microseconds. */
   stats(): ConnectionStats {
     const total = this.#core.native.stats();
-    const path = this.#core.native.pathStats().find(({ active }) => active);
+    const path = this.#core.activePath;
     return {
       rttMs: path?.rtt ?? 0,
       congestionWindowBytes: path?.cwnd ?? 0,

@@ -2,7 +2,7 @@ import { utf8 } from "../base/bytes.ts";
 import type { Logger } from "../base/log.ts";
 import { messageOf } from "../base/errors.ts";
 import { formatHostPort, type HostPort, withoutZone } from "./address.ts";
-import type { NativeConnection, NativeRecvInfo } from "./binding.ts";
+import type { NativeConnection, NativePathStats, NativeRecvInfo } from "./binding.ts";
 import { CLOSE_CODE, type ClosedBy, type CloseInfo, closeWords } from "./close_codes.ts";
 import type { DatagramSource } from "./datagram_sender.ts";
 import { ConnectionLost, HandshakeRefused } from "./errors.ts";
@@ -64,8 +64,6 @@ export class ConnectionCore implements DatagramSource {
   isQueued = false;
   /** True if the last attempt to send left something unsent. */
   hasUnsent = false;
-  /** True if that waits for the pacer. */
-  isHeld = false;
   /** Says when to send, and what is known of the path. */
   readonly pacer: Pacer;
   /** UDP payloads. The native core's own counters leave padding out, which a handshake has 2 KB of. */
@@ -129,6 +127,11 @@ export class ConnectionCore implements DatagramSource {
   /** No datagram is to be larger than this. */
   get datagramBytes(): number {
     return this.#isProbing ? DATAGRAM_BYTES_MIN : this.#pathBytes;
+  }
+
+  /** The state of the network path in use. */
+  get activePath(): NativePathStats | undefined {
+    return this.native.pathStats().find(({ active }) => active);
   }
 
   /** True once nothing more can come of it, not even an answer to late datagrams. */
@@ -277,7 +280,7 @@ export class ConnectionCore implements DatagramSource {
   }
 
   #samplePath(nowMs: number): void {
-    const path = this.native.pathStats().find(({ active }) => active);
+    const path = this.activePath;
     if (!path) return;
     const { sent: sentPackets, lost: lostPackets } = this.native.stats();
     const { rtt: rttMs, cwnd: windowBytes, deliveryRate } = path;
@@ -294,7 +297,7 @@ export class ConnectionCore implements DatagramSource {
 
   #pathCounters(): PathCounters {
     const { lost: lostPackets, lostBytes } = this.native.stats();
-    const congestionWindowBytes = this.native.pathStats().find(({ active }) => active)?.cwnd ?? 0;
+    const congestionWindowBytes = this.activePath?.cwnd ?? 0;
     return { lostPackets, lostBytes, congestionWindowBytes };
   }
 

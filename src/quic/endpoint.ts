@@ -318,7 +318,9 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
       core.isQueued = false;
       const wantsTurn = core.serve(nowMs, !this.#socket.isBlocked);
       this.#send(core);
-      if (wantsTurn || (core.hasUnsent && !core.isHeld)) this.#enqueue(core);
+      if (wantsTurn || (core.hasUnsent && !core.pacer.isHeld(this.#clock.nowMs()))) {
+        this.#enqueue(core);
+      }
     }
     this.#isInTurn = false;
     this.#armTimer();
@@ -346,7 +348,6 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     core.hasUnsent = allowed === 0 ||
       this.#sender.drain(core, Math.min(allowed, SEND_BYTES_PER_TURN));
     core.pacer.noteSent(core.payload.sentBytes - before, core.hasUnsent, nowMs);
-    core.isHeld = core.hasUnsent && core.pacer.isHeld(nowMs);
   }
 
   #wait(): void {

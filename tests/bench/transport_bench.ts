@@ -10,7 +10,8 @@
  * Options: `--sizes 1472,8900,16368` UDP payloads, `--seconds 3` of each throughput, `--requests 300`,
  * `--handshakes 100`, `--connections 1000`, `--sync-mib 1024` (0 leaves syncs out), `--lanes 1,2,4`,
  * `--udp linux|dgram`,
- * `--cc bbr|cubic|reno`, `--json`, and `--link loopback|lan1g|wan|lossy|home` for two hosts in network
+ * `--cc auto|bbr|cubic|reno`, `--known lan|wan|lossy` as if earlier connections had seen that, `--unpaced`,
+ * `--json`, and `--link loopback|lan1g|wan|lossy|home` for two hosts in network
  * namespaces (root), where throughput is measured, then that of TCP with each of `--tcp cubic,reno,bbr`;
  * with `--beside` both at once, to see what one leaves of the link to the other. Syncs only if they are
  * asked for.

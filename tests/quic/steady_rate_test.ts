@@ -6,7 +6,7 @@ class Path {
   readonly rate = new SteadyRate();
   nowMs = 0;
   #queueBytes = 0;
-  #sentBytes = 0;
+  #window = 14_720;
   droppedBytes = 0;
   readonly rtts: number[] = [];
 
@@ -23,8 +23,7 @@ class Path {
     for (const endMs = this.nowMs + ms; this.nowMs < endMs; this.nowMs += stepMs) {
       const sent = (isBusy ? Math.min(this.rate.bytesPerSecond, 1e9) : 1000) * stepMs / 1000;
       this.rate.noteSent(sent);
-      this.#sentBytes = sent;
-      const delivered = Math.min(deliveredMax, this.#queueBytes + this.#sentBytes);
+      const delivered = Math.min(deliveredMax, this.#queueBytes + sent);
       this.#queueBytes += sent - delivered;
       const dropped = Math.max(0, this.#queueBytes - this.queueMax);
       this.droppedBytes += dropped;
@@ -38,7 +37,6 @@ class Path {
     return this;
   }
 
-  #window = 14_720;
   #windowBytes(delivered: number): number {
     return this.#window = Math.min(this.#window + delivered, 2 * this.holds);
   }

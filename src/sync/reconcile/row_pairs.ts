@@ -1,5 +1,4 @@
-import { PageRows } from "../../base/page_rows.ts";
-import { EMPTY_PAGE } from "../../base/tree.ts";
+import { NO_ROWS, type PageRows } from "../../base/page_rows.ts";
 import type { Leaf } from "./agreement.ts";
 import type { JoinedNames } from "./node.ts";
 import type { IndexedPair, Paired, Pairs } from "./pairing.ts";
@@ -185,5 +184,3 @@ function lastUpTo<T extends { readonly index: number }>(
   }
   return sorted[low - 1];
 }
-
-const NO_ROWS = new PageRows(EMPTY_PAGE);

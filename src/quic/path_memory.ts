@@ -3,10 +3,14 @@ import { aged, NO_EVIDENCE, type PathEvidence } from "./path_class.ts";
 
 /** Hosts to remember. */
 const HOSTS_MAX = 64;
-/** No network is kinder: what is lost on it, a socket had no room for. */
-const LOOPBACK: PathEvidence = { rttMs: 0, packets: 1000, lost: 0 };
 
-/** What was seen of the paths to hosts, for the next connection with each: those of latest use. */
+/**
+ * What was seen of the paths to hosts, for the next connection with each: those of latest use.
+ *
+ * Loopback is no path to learn of: what is lost on it, a socket had no room for. CUBIC would fill its
+ * buffers of megabytes, and control messages would wait behind them for nothing: figures in
+ * docs/performance.md, "Networks".
+ */
 export class PathMemory {
   readonly #paths = new Map<string, PathEvidence>();
   #isChanged = false;
@@ -24,7 +28,7 @@ export class PathMemory {
 
   /** @param host A numeric address. */
   get(host: string): PathEvidence {
-    return isLoopback(host) ? LOOPBACK : this.#paths.get(host) ?? NO_EVIDENCE;
+    return this.#paths.get(host) ?? NO_EVIDENCE;
   }
 
   /** Takes all that is known of a path now. */

@@ -1,5 +1,5 @@
-import { setImmediate } from "node:timers";
 import type { Bytes } from "../../base/bytes.ts";
+import { nextTurn } from "../../base/turn.ts";
 import { fileChanged } from "./errors.ts";
 import type { Recipe } from "./recipe.ts";
 import { RecipeBuilder, recipeOf } from "./recipe_builder.ts";
@@ -82,7 +82,7 @@ async function hashInTurns(
       [current, next] = [next, current];
       if ((turn += count) >= TURN_BYTES) {
         turn = 0;
-        await new Promise<void>((resolve) => setImmediate(resolve));
+        await nextTurn();
       }
     }
   } finally {

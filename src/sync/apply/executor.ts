@@ -1,9 +1,9 @@
-import { setImmediate } from "node:timers";
 import { equalBytes } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import { OWN_FOLDER, type RelPath } from "../../base/paths.ts";
 import { type Digest, digestKey } from "../../base/digest.ts";
+import { nextTurn } from "../../base/turn.ts";
 import type { VectorMember } from "../../base/version_vector.ts";
 import { URGENCY } from "../link/transport.ts";
 import { GET_FILES_MAX } from "../../protocol/mod.ts";
@@ -333,7 +333,7 @@ export class Executor {
     this.#batchBytes = 0;
     await this.#start(this.#getBatch(jobs));
     // What was asked for is on its way while the next operations are understood.
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
 
   /** Lets work run beside the rest, unless too much does already. */

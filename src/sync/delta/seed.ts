@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers";
+import { nextTurn } from "../../base/turn.ts";
 import { type ReadFile, reasonOf, type StagedFile } from "../../store/mod.ts";
 
 /** Bytes copied between two looks at whether there is still time. */
@@ -58,7 +58,7 @@ export class Seed {
       });
       this.#bytes += length;
       // Where the copy is made on this thread, the answer that ends it must get in.
-      await new Promise<void>((resolve) => setImmediate(resolve));
+      await nextTurn();
     }
   }
 }

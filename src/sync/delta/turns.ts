@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers";
+import { nextTurn } from "../../base/turn.ts";
 
 /** Bytes copied or hashed before other work gets a turn: 2 to 4 ms. */
 const TURN_BYTES = 4 * 1024 * 1024;
@@ -21,7 +21,7 @@ export class Turns {
   /** Lets everything else run once. @throws The signal's reason when it is aborted. */
   async pass(): Promise<void> {
     this.#spent = 0;
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await nextTurn();
     this.#signal.throwIfAborted();
   }
 }

@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers";
+import { nextTurn } from "../../base/turn.ts";
 
 /**
  * Gives other work two turns: in the first, what was asked for just now is handed to the transport, in the
@@ -6,6 +6,6 @@ import { setImmediate } from "node:timers";
  */
 export async function untilSent(): Promise<void> {
   for (let turn = 0; turn < 2; turn++) {
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
 }

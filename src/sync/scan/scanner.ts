@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers";
 import { concat, equalBytes, utf8 } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../base/digest.ts";
@@ -20,6 +19,7 @@ import {
   type FileEntry,
   shapeOf,
 } from "../../base/tree.ts";
+import { nextTurn } from "../../base/turn.ts";
 import { ByteWriter } from "../../base/varint.ts";
 import type { VectorMember } from "../../base/version_vector.ts";
 import {
@@ -580,7 +580,7 @@ class Scanner {
 
   async #breathe(): Promise<void> {
     if (this.#options.clock.nowMs() - this.#sliceStartMs < SLICE_MS) return;
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await nextTurn();
     this.#options.signal.throwIfAborted();
     this.#sliceStartMs = this.#options.clock.nowMs();
   }

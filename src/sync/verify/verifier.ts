@@ -1,9 +1,9 @@
-import { setImmediate } from "node:timers";
 import { equalBytes } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../base/digest.ts";
 import { messageOf } from "../../base/errors.ts";
 import { nameOf, parentOf, type RelPath } from "../../base/paths.ts";
+import { nextTurn } from "../../base/turn.ts";
 import { type EntryRecord, findEntry, type RootIndex } from "../../index/mod.ts";
 import {
   type FileStat,
@@ -173,7 +173,7 @@ class Verifier {
   async #breathe(): Promise<void> {
     if (this.#options.clock.nowMs() - this.#sliceStartMs < SLICE_MS) return;
     this.#report();
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await nextTurn();
     this.#options.signal.throwIfAborted();
     this.#sliceStartMs = this.#options.clock.nowMs();
   }

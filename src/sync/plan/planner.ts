@@ -3,6 +3,7 @@ import type { DeviceId } from "../../base/ids.ts";
 import { PageRows } from "../../base/page_rows.ts";
 import { type DirPath, joinPath, type RelPath } from "../../base/paths.ts";
 import { decodePage } from "../../base/tree.ts";
+import { nextTurn } from "../../base/turn.ts";
 import { type VectorMember, vectorMember } from "../../base/version_vector.ts";
 import type { RootIndex } from "../../index/mod.ts";
 import {
@@ -84,6 +85,7 @@ export async function planSync(options: PlanOptions): Promise<Plan> {
     }
     await Promise.race(underWay);
   }
+  await nextTurn();
   return reconciler.finish();
 }
 

@@ -2,6 +2,7 @@ import { equalBytes } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import type { RelPath } from "../../base/paths.ts";
+import { nextTurn } from "../../base/turn.ts";
 import {
   BlockWriter,
   type Message,
@@ -209,6 +210,7 @@ export class InitiatorSession implements RoutedSession {
     await during(this.#open(link));
     if (own.isNew) await during(this.#accepted.promise);
     using share = await own.open();
+    await nextTurn();
     const scanning = own.scan?.(share) ??
       share.scan({ checksum: request.checksum, filters: request.filters });
     scanning.catch(() => {});
@@ -224,7 +226,10 @@ export class InitiatorSession implements RoutedSession {
     const ended = AbortSignal.any([signal, stop.signal]);
     const remote = new RemoteShare(link, this.#session, ended, { rateLimit });
     const planOptions = this.#planOptions(share, snapshot, accept, remote);
+    // In a process that has just started each step takes long: its code is compiled in it.
+    await nextTurn();
     const plan = await during(planSync(planOptions));
+    await nextTurn();
     this.#announce(plan, summary);
     if (request.dryRun) { for (const item of plan.items) this.#options.observer.item(item); }
     this.#checkSafety(plan, { snapshot, accept, share });

@@ -2,6 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { LandropicError, messageOf } from "../../base/errors.ts";
 import type { DeviceId } from "../../base/ids.ts";
 import type { Logger } from "../../base/log.ts";
+import { nextTurn } from "../../base/turn.ts";
 import type { Index } from "../../index/mod.ts";
 import {
   type Bench,
@@ -424,6 +425,7 @@ class ResponderSession implements AsyncDisposable {
 
   async #prepare(): Promise<void> {
     const share = this.#share = await this.#openShare();
+    await nextTurn();
     this.#watch = this.#options.watchOf();
     this.#watch?.sessionStart();
     const { checksum, whole: isWhole } = this.#open;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { NO_EVIDENCE } from "../../src/quic/path_class.ts";
-import { classifyPath, PathMemory } from "../../src/quic/mod.ts";
+import { PathMemory } from "../../src/quic/mod.ts";
 
 const WAN = { rttMs: 40, packets: 900, lost: 1 };
 const LAN = { rttMs: 1, packets: 600, lost: 0 };

@@ -4,6 +4,13 @@ const zlib = builtin("node:zlib");
 
 /** The fastest level that the formats here use: higher ones cost two to ten times as much. */
 const LEVEL = 1;
+/**
+ * Where the compressor looks for what was there before. The small table has 4096 places instead of 16 384 and
+ * stays in the first-level cache: what repeats little (logs full of numbers, words by chance) takes a fifth
+ * to a third less time and hardly more bytes; source code gains as much, and becomes a tenth longer.
+ */
+export type ZstdTable = "usual" | "small";
+const SMALL_TABLE_LOG = 12;
 /** Bounds the memory a frame may ask for: a window of 8 MiB (RFC 8878 section 3.1.1.1.2). */
 const WINDOW_LOG_MAX = 23;
 
@@ -39,7 +46,7 @@ type Zlib = Pick<
  */
 export class ZstdCodec {
   readonly #zlib: Zlib;
-  #compressor: Engine | null | undefined;
+  readonly #compressors: { [table in ZstdTable]?: Engine | null } = {};
   #decompressor: Engine | null | undefined;
 
   constructor(zlib: Zlib) {
@@ -51,19 +58,22 @@ export class ZstdCodec {
    *
    * @returns The frame's length, or undefined if it is longer than `into`.
    */
-  compress(raw: Uint8Array, into: Uint8Array): number | undefined {
-    const params = { [zlib.constants.ZSTD_c_compressionLevel]: LEVEL };
-    this.#compressor ??= engineOf(this.#zlib.createZstdCompress({ params }));
-    if (this.#compressor === null) {
-      const frame = this.#zlib.zstdCompressSync(raw, { params });
+  compress(raw: Uint8Array, into: Uint8Array, table: ZstdTable = "usual"): number | undefined {
+    let engine = this.#compressors[table];
+    if (engine === undefined) {
+      engine = engineOf(this.#zlib.createZstdCompress({ params: paramsFor(table) }));
+      this.#compressors[table] = engine;
+    }
+    if (engine === null) {
+      const frame = this.#zlib.zstdCompressSync(raw, { params: paramsFor(table) });
       if (frame.length > into.length) return undefined;
       into.set(frame);
       return frame.length;
     }
-    const { outputLeft, inputLeft } = run(this.#compressor, raw, into);
+    const { outputLeft, inputLeft } = run(engine, raw, into);
     if (outputLeft > 0 && inputLeft === 0) return into.length - outputLeft;
     // The frame may not be over: what comes next would be part of it.
-    this.#compressor._handle.reset();
+    engine._handle.reset();
     return undefined;
   }
 
@@ -96,6 +106,12 @@ const WRONG_LENGTH = "the frame holds more than it should";
 
 /** The one of this thread. */
 export const zstd = new ZstdCodec(zlib);
+
+function paramsFor(table: ZstdTable): Record<number, number> {
+  const { ZSTD_c_compressionLevel, ZSTD_c_hashLog } = zlib.constants;
+  const level = { [ZSTD_c_compressionLevel]: LEVEL };
+  return table === "small" ? { ...level, [ZSTD_c_hashLog]: SMALL_TABLE_LOG } : level;
+}
 
 function run(
   { _handle, _writeState }: Engine,

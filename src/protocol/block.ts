@@ -2,7 +2,7 @@ import { builtin } from "../base/builtin.ts";
 import type { Bytes } from "../base/bytes.ts";
 import { zstd } from "../base/zstd.ts";
 import { BlockBuffers } from "./block_buffers.ts";
-import { looksRandom } from "./compressible.ts";
+import { BlockCompressor } from "./block_compressor.ts";
 import { ProtocolError } from "./errors.ts";
 
 const zlib = builtin("node:zlib");
@@ -15,12 +15,6 @@ export const BLOCK_HEADER_BYTES = 13;
 const ENCODING_RAW = 0;
 const ENCODING_ZSTD = 1;
 const ENCODING_END = 255;
-/** Blocks under this size are sent as they are: the call costs more than the bytes. */
-const COMPRESS_BYTES_MIN = 128;
-/** A block must shrink by this share to be sent compressed. */
-const GAIN_MIN = 1 / 16;
-/** After blocks that gained nothing, at most this many go by untried. */
-const SKIP_BLOCKS_MAX = 32;
 /** Up to so many bytes given to {@linkcode BlockWriter.write} are the caller's again at once. */
 export const WRITE_BYTES_COPIED = 4096;
 
@@ -29,8 +23,8 @@ const NOTHING: Bytes = new Uint8Array(0);
 const writeBuffers = new BlockBuffers(2 * BLOCK_HEADER_BYTES + BLOCK_BYTES_MAX);
 const readBuffers = new BlockBuffers(2 * (BLOCK_HEADER_BYTES + BLOCK_BYTES_MAX));
 const rawBuffers = new BlockBuffers(BLOCK_BYTES_MAX + 1);
-/** Where a block is compressed to, before it takes the place of what was there raw. */
-let compressed: Bytes | undefined;
+/** Where the next block is compressed to; the buffer that held it raw is the next such place. */
+let spare: Bytes | undefined;
 
 /** What a byte sink takes: resolves once the bytes are accepted and the buffer may be reused. */
 export type WriteBytes = (bytes: Uint8Array) => Promise<void>;
@@ -47,14 +41,12 @@ export type ReadBytes = (into: Uint8Array) => Promise<number | null>;
 export class BlockWriter {
   #buffer: Bytes = writeBuffers.take();
   readonly #write: WriteBytes;
-  readonly #compress: boolean;
+  readonly #compressor: BlockCompressor | undefined;
   #length = 0;
-  #skip = 0;
-  #skipNext = 1;
 
   constructor(write: WriteBytes, options: { readonly compress: boolean }) {
     this.#write = write;
-    this.#compress = options.compress;
+    if (options.compress) this.#compressor = new BlockCompressor();
   }
 
   /** Free space in the open block, at least one byte; call {@linkcode advance} after filling some. */
@@ -92,7 +84,10 @@ export class BlockWriter {
 
   /** Sends the open block, if it holds anything. */
   async flush(): Promise<void> {
-    if (this.#length > 0) await this.#write(this.#buffer.subarray(0, this.#seal()));
+    if (this.#length === 0) return;
+    // Before the buffer is looked at: it may be another then.
+    const length = this.#seal();
+    await this.#write(this.#buffer.subarray(0, length));
   }
 
   /**
@@ -118,36 +113,21 @@ export class BlockWriter {
     }
   }
 
-  /** Makes the open block ready to be sent, at the front of the buffer. @returns Its length. */
+  /** Makes the open block ready to be sent, at the front of what is then the buffer. @returns Its length. */
   #seal(): number {
     const raw = this.#buffer.subarray(BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + this.#length);
     this.#length = 0;
     const crc = zlib.crc32(raw);
-    const encoded = this.#tryCompress(raw);
+    const encoded = this.#compressor?.compress(raw, this.#spare().subarray(BLOCK_HEADER_BYTES));
+    if (encoded !== undefined) [this.#buffer, spare] = [this.#spare(), this.#buffer];
     const encoding = encoded === undefined ? ENCODING_RAW : ENCODING_ZSTD;
-    const length = encoded === undefined ? raw.length : encoded.length;
-    // Over the raw bytes, which are longer.
-    if (encoded !== undefined) this.#buffer.set(encoded, BLOCK_HEADER_BYTES);
+    const length = encoded ?? raw.length;
     writeHeader(this.#buffer, 0, { encoding, raw: raw.length, encoded: length, crc });
     return BLOCK_HEADER_BYTES + length;
   }
 
-  #tryCompress(raw: Uint8Array): Uint8Array | undefined {
-    if (!this.#compress || raw.length < COMPRESS_BYTES_MIN) return undefined;
-    if (this.#skip > 0) {
-      this.#skip--;
-      return undefined;
-    }
-    if (looksRandom(raw)) return undefined;
-    compressed ??= new Uint8Array(BLOCK_BYTES_MAX);
-    const length = zstd.compress(raw, compressed.subarray(0, raw.length * (1 - GAIN_MIN)));
-    if (length !== undefined) {
-      this.#skipNext = 1;
-      return compressed.subarray(0, length);
-    }
-    this.#skip = this.#skipNext;
-    this.#skipNext = Math.min(this.#skipNext * 2, SKIP_BLOCKS_MAX);
-    return undefined;
+  #spare(): Bytes {
+    return spare ??= writeBuffers.take();
   }
 }
 

@@ -100,6 +100,27 @@ Deno.test("BlockReaders in turns keep their blocks apart", async () => {
   }
 });
 
+Deno.test("a compressed block stays what it is until it is taken, whoever compresses meanwhile", async () => {
+  const texts = ["ab", "cdefg", "hi"].map((letters) =>
+    new Uint8Array(BLOCK_BYTES_MAX * 3).map((_, i) => letters.charCodeAt(i % letters.length))
+  );
+  const turn = () => new Promise((resolve) => setTimeout(resolve));
+  const encoded = await Promise.all(texts.map(async (text) => {
+    const out: Uint8Array[] = [];
+    const writer = new BlockWriter(async (bytes) => {
+      for (let i = 0; i < 3; i++) await turn();
+      out.push(bytes.slice());
+    }, { compress: true });
+    await writer.write(text);
+    await writer.finish();
+    return concat(out);
+  }));
+  for (const [i, bytes] of encoded.entries()) {
+    assert.ok(bytes.length < 10_000);
+    assert.deepEqual(await decode(reader(bytes)), texts[i]);
+  }
+});
+
 Deno.test("BlockReader refuses a flipped bit anywhere in the payload", async () => {
   const bytes = await encode([noise(300)], true);
   for (let at = BLOCK_HEADER_BYTES; at < BLOCK_HEADER_BYTES + 300; at += 37) {

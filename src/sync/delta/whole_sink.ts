@@ -59,6 +59,7 @@ export class WholeSink implements FileSink {
 
   /** Takes in what another sink has written behind its last chunk. */
   async readBack(bytes: number, signal: AbortSignal): Promise<void> {
+    if (this.offset >= bytes) return;
     const buffer = new Uint8Array(HASH_BUFFER_BYTES / 2);
     const turns = new Turns(signal);
     while (this.offset < bytes) {

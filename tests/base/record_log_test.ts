@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { concat, equalBytes, utf8 } from "../../src/base/bytes.ts";
 import { RecordLog } from "../../src/base/record_log.ts";
 import { Uint32List } from "../../src/base/uint32_list.ts";
 import { ByteReader } from "../../src/base/varint.ts";
 
-const BLOCK_BYTES = 256 * 1024;
+const BLOCK_BYTES = 64 * 1024;
 
 Deno.test("RecordLog gives back every record, whatever their lengths", () => {
   // Around the lengths of a varint, and of a block.
@@ -25,6 +26,35 @@ Deno.test("RecordLog gives back every record, whatever their lengths", () => {
     }
     assert.throws(() => log.at(records.length), RangeError);
   }));
+});
+
+Deno.test("RecordLog packs a long log, gives back each of its records, and views stay what they were", () => {
+  const log = new RecordLog();
+  const count = 100_000;
+  const digestOf = (i: number) => Uint8Array.from([i >>> 16, i >>> 8, i, i * 37, i * 91]);
+  const recordOf = (i: number) =>
+    concat([utf8(`folder/file-${i}.dat: the same each time `), digestOf(i)]);
+  let bytes = 0;
+  for (let i = 0; i < count; i++) {
+    const record = recordOf(i);
+    assert.equal(log.append(record), i);
+    bytes += record.length;
+    // Also in the middle of it, where the block is still being filled.
+    if (i % 1000 === 0) assert.deepEqual(log.at(i).slice(), record);
+  }
+  assert.ok(log.bytes < bytes * 0.6, `${log.bytes} of ${bytes}`);
+  const held = new Map<number, Uint8Array>();
+  for (let n = 0; n < 3000; n++) {
+    const i = n * 7919 % count;
+    held.set(i, log.at(i));
+  }
+  for (const [i, view] of held) assert.deepEqual(view.slice(), recordOf(i));
+  for (let i = 0; i < count; i++) {
+    const framed = new ByteReader(log.framed(i));
+    const record = framed.lv(100);
+    assert.ok(equalBytes(record, recordOf(i)));
+    assert.equal(framed.remaining, 0);
+  }
 });
 
 Deno.test("RecordLog keeps what it was given, not the buffer it came in", () => {

@@ -416,9 +416,8 @@ class Planner {
 }
 
 function finished(draft: PlanDraft): Plan {
-  const { builder, conflicts, ledger, problems, skipped, trees } = draft;
-  const { moves, root, ancestor, remembers } = trees;
-  moves.endPlanning();
+  const { builder, conflicts, problems, skipped, trees } = draft;
+  trees.moves.endPlanning();
   const { lists, positionOf, phaseOf } = builder.ordered();
   const { bytes, ...sums } = builder.sums;
   const untouched = untouchedItems(draft);
@@ -435,20 +434,31 @@ function finished(draft: PlanDraft): Plan {
     ...sums,
     bytesToSend: bytes.remote,
     bytesToReceive: bytes.local,
-    settle: (isDone) => {
-      if (!remembers) throw new Error("nothing was noted to be remembered");
-      return settle({
-        root,
-        ancestorRoot: ancestor?.root,
-        stamps: ledger.stamps,
-        isDone: (need) =>
-          moves.isDone(need, (id) => {
-            const { side, index } = positionOf(id);
-            return isDone(side, index);
-          }),
-      });
-    },
+    settle: trees.remembers ? settlerOf(draft, positionOf) : NOTHING_TO_SETTLE,
   };
+}
+
+const NOTHING_TO_SETTLE: Plan["settle"] = () => {
+  throw new Error("nothing was noted to be remembered");
+};
+
+/** Apart from the plan itself, which does not hold on to the trees where nobody will ask. */
+function settlerOf(
+  { ledger, trees }: PlanDraft,
+  positionOf: (id: number) => Position,
+): Plan["settle"] {
+  const { root, ancestor, moves } = trees;
+  return (isDone) =>
+    settle({
+      root,
+      ancestorRoot: ancestor?.root,
+      stamps: ledger.stamps,
+      isDone: (need) =>
+        moves.isDone(need, (id) => {
+          const { side, index } = positionOf(id);
+          return isDone(side, index);
+        }),
+    });
 }
 
 /** Lines of operations, then those of what nothing is done about. */

@@ -157,34 +157,39 @@ export class Questions {
 }
 
 const NOT_ASKED = 0;
-const OPEN = 1;
-const UNKNOWN = 2;
-const FIRST_DIGEST = 3;
+const UNSENT = 1;
+const OPEN = 2;
+const UNKNOWN = 3;
+const FIRST_DIGEST = 4;
 
 /** Replies for the names of one directory. */
 class Replies {
   readonly node: DirNode;
   readonly about: About;
   /** For each name a state, or the place of its digest. */
-  readonly #states: Uint32Array;
+  readonly #states: Uint16Array | Uint32Array;
   #digests = new Uint8Array(0);
   #count = 0;
-  #unsent: number[] = [];
+  /** Questions so far, and those of them that have not been handed out: none before `#nextUnsent`. */
+  #asked = 0;
+  #unsent = 0;
+  #nextUnsent = 0;
 
   constructor(node: DirNode, about: About) {
     this.node = node;
     this.about = about;
-    this.#states = new Uint32Array(node.facts!.names);
+    const { names } = node.facts!;
+    this.#states = names + FIRST_DIGEST > 0xffff ? new Uint32Array(names) : new Uint16Array(names);
   }
 
   get hasUnsent(): boolean {
-    return this.#unsent.length > 0;
+    return this.#unsent > 0;
   }
 
   at(index: number): DigestReply | "open" | undefined {
     const state = this.#states[index];
     if (state === NOT_ASKED) return undefined;
-    return state === OPEN ? "open" : { digest: this.digest(index) };
+    return state === UNSENT || state === OPEN ? "open" : { digest: this.digest(index) };
   }
 
   digest(index: number): Digest | undefined {
@@ -195,12 +200,22 @@ class Replies {
   }
 
   ask(index: number): void {
-    this.#states[index] = OPEN;
-    this.#unsent.push(index);
+    this.#states[index] = UNSENT;
+    this.#asked++;
+    this.#unsent++;
+    this.#nextUnsent = Math.min(this.#nextUnsent, index);
   }
 
-  takeUnsent(length: number): number[] {
-    return this.#unsent.splice(0, length);
+  takeUnsent(lengthMax: number): number[] {
+    const length = Math.min(lengthMax, this.#unsent);
+    const taken: number[] = [];
+    for (; taken.length < length; this.#nextUnsent++) {
+      if (this.#states[this.#nextUnsent] !== UNSENT) continue;
+      this.#states[this.#nextUnsent] = OPEN;
+      taken.push(this.#nextUnsent);
+    }
+    this.#unsent -= length;
+    return taken;
   }
 
   set(index: number, digest: Digest | undefined): void {
@@ -214,8 +229,11 @@ class Replies {
     this.#states[index] = FIRST_DIGEST + at;
   }
 
+  /** Mostly once: what was asked for will be there. */
   #grow(): void {
-    const length = Math.min(this.#states.length, Math.max(4, this.#count * 2));
+    const length = this.#count <= this.#asked
+      ? this.#asked
+      : Math.min(this.#states.length, Math.max(4, this.#count * 2));
     const larger = new Uint8Array(length * DIGEST_BYTES);
     larger.set(this.#digests);
     this.#digests = larger;

@@ -11,7 +11,7 @@ export interface CacheLimits {
 /** Keeps what was asked for last, as long as its weight is within bounds. */
 export class WeightedCache<K, V> {
   readonly #kept = new Map<K, { readonly value: V; readonly weight: number }>();
-  readonly #limits: CacheLimits;
+  #limits: CacheLimits;
   #weight = 0;
   /** Who looks for something often looks for it again, and moving it costs more than finding it. */
   #last: { readonly key: K; readonly value: V } | undefined;
@@ -47,7 +47,13 @@ export class WeightedCache<K, V> {
     this.#kept.set(key, { value, weight });
     this.#last = { key, value };
     this.#weight += weight;
-    while (this.#isFull) this.delete(this.#kept.keys().next().value!);
+    this.#shrink();
+  }
+
+  /** From now on keeps so much. */
+  limit(limits: CacheLimits): void {
+    this.#limits = limits;
+    this.#shrink();
   }
 
   /** Forgets one thing. */
@@ -62,6 +68,10 @@ export class WeightedCache<K, V> {
     this.#kept.clear();
     this.#last = undefined;
     this.#weight = 0;
+  }
+
+  #shrink(): void {
+    while (this.#isFull) this.delete(this.#kept.keys().next().value!);
   }
 
   get #isFull(): boolean {

@@ -1,4 +1,4 @@
-import { utf8 } from "../base/bytes.ts";
+import { type Bytes, utf8 } from "../base/bytes.ts";
 import { type Digest, DIGEST_BYTES } from "../base/digest.ts";
 import { NAME_BYTES_MAX } from "../base/paths.ts";
 import { DIR_ENTRIES_MAX, unzigzag, zigzag } from "../base/tree.ts";
@@ -43,7 +43,7 @@ export type Status = typeof STATUS[keyof typeof STATUS];
 /** A directory as its owner sees it: the page, and what the page leaves out. */
 export interface DirAnswer {
   /** The canonical page; its digest is what the parent's page says. */
-  readonly page: Uint8Array;
+  readonly page: Bytes;
   /** Of the directory itself; not part of the page. */
   readonly mtimeMs: number;
   /** Some of the directory could not be read: nothing missing from the page counts as absent. */
@@ -51,7 +51,7 @@ export interface DirAnswer {
   /** Names that exist and are not in the page: unreadable, ignored, of a kind that is not synced. */
   readonly opaque: readonly string[];
   /** What its names have seen, as `encodeDirHistory` writes it. */
-  readonly history: Uint8Array;
+  readonly history: Bytes;
 }
 
 /** Writes a directory, or only a status other than ok. */

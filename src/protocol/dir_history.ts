@@ -1,4 +1,4 @@
-import { decodeUtf8, utf8 } from "../base/bytes.ts";
+import { type Bytes, decodeUtf8, utf8 } from "../base/bytes.ts";
 import { NAME_BYTES_MAX, nameFault } from "../base/paths.ts";
 import { DIR_ENTRIES_MAX } from "../base/tree.ts";
 import { ByteReader, ByteWriter } from "../base/varint.ts";
@@ -21,7 +21,7 @@ export interface DirHistory {
  * varint length, varint place | varint tombstone count, for each lv name, varint place. A place counts
  * vectors from 1; 0 is none.
  */
-export function encodeDirHistory({ versions, tombstones }: DirHistory): Uint8Array {
+export function encodeDirHistory({ versions, tombstones }: DirHistory): Bytes {
   const table = new VectorTable();
   for (const vector of versions) table.add(vector);
   for (const vector of tombstones.values()) table.add(vector);

@@ -27,3 +27,12 @@ Deno.test("WeightedCache forgets what was asked for last like anything else", ()
   cache.put("heavy", 4, 10);
   assert.equal(cache.get("heavy"), undefined, "too heavy to be kept at all");
 });
+
+Deno.test("WeightedCache lets go at once of what a lower limit has no room for", () => {
+  const cache = new WeightedCache<string, number>({ weightMax: 9 });
+  for (const [value, key] of ["a", "b", "c", "d"].entries()) cache.put(key, value, 1);
+  cache.limit({ weightMax: 0, countMin: 2 });
+  assert.deepEqual(["a", "b", "c", "d"].map((key) => cache.has(key)), [false, false, true, true]);
+  cache.put("e", 4, 1);
+  assert.deepEqual(["c", "d", "e"].map((key) => cache.has(key)), [false, true, true]);
+});

@@ -180,7 +180,7 @@ export function describeSnapshot(snapshot: Snapshot): unknown {
       ...rest,
       entries: snapshot.list(rest.path),
       opaque: opaque.toSorted(),
-      pageBytes: page.length,
+      pageBytes: page.unpack().length,
     })),
     problems: problems.sort(),
   };

@@ -147,8 +147,9 @@ function adopt(
     if (pages.has(key)) continue;
     const dir = byShape.get(key);
     if (dir === undefined) throw new ProtocolError("Agreement names a directory that is not there");
-    pages.set(key, { shape, page: dir.page });
-    for (const entry of decodePage(dir.page)) if (entry.kind === "dir") open.push(entry.shape);
+    const page = dir.page.unpack();
+    pages.set(key, { shape, page });
+    for (const entry of decodePage(page)) if (entry.kind === "dir") open.push(entry.shape);
   }
 }
 

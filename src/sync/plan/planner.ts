@@ -1,5 +1,6 @@
 import type { Digest } from "../../base/digest.ts";
 import type { DeviceId } from "../../base/ids.ts";
+import { Packer } from "../../base/packed_bytes.ts";
 import { PageRows } from "../../base/page_rows.ts";
 import { type DirPath, joinPath, type RelPath } from "../../base/paths.ts";
 import { decodePage } from "../../base/tree.ts";
@@ -37,6 +38,8 @@ import type { OpenShare } from "../share/open_share.ts";
 import type { RemoteShare } from "../transfer/remote_share.ts";
 import { peerFolder } from "./agreement.ts";
 
+/** Pages of the peer that stay as they are: of 100 000 files or so. */
+const PLAIN_PAGES_BYTES = 4 * 1024 * 1024;
 /** Portions of questions that both sides work on: neither waits while the other has something to read. */
 const PORTIONS_UNDER_WAY = 2;
 
@@ -76,9 +79,10 @@ export async function planSync(options: PlanOptions): Promise<Plan> {
   });
   const underWay = new Set<Promise<void>>();
   const turns = { local: Promise.resolve(), remote: Promise.resolve() };
+  const packer = new Packer(PLAIN_PAGES_BYTES);
   for (let needs; !(needs = reconciler.pollNeeds()).isDone;) {
     if (needs.dirs.length + needs.digests.length > 0) {
-      const answering: Promise<void> = answerNeeds(needs, reconciler, { ...options, turns })
+      const answering: Promise<void> = answerNeeds(needs, reconciler, { ...options, turns, packer })
         .finally(() => underWay.delete(answering));
       underWay.add(answering);
       if (underWay.size < PORTIONS_UNDER_WAY) continue;
@@ -93,7 +97,7 @@ export async function planSync(options: PlanOptions): Promise<Plan> {
 async function answerNeeds(
   { dirs, digests }: Needs,
   reconciler: Reconciler,
-  options: PlanOptions & { readonly turns: Record<Side, Promise<void>> },
+  options: PlanOptions & { readonly turns: Record<Side, Promise<void>>; readonly packer: Packer },
 ): Promise<void> {
   const [views, replies] = await Promise.all([
     fetchDirs(dirs, options),
@@ -194,9 +198,8 @@ function localView(path: DirPath, snapshot: Snapshot, index: RootIndex): DirView
   });
 }
 
-/** @param model Of this side, which is mostly much like it. */
-function remoteView(answer: DirAnswer, model: PageRows | undefined): DirView {
-  const rows = PageRows.checked(answer.page, model);
+/** @param rows Those of the answer's page. */
+function remoteView(answer: DirAnswer, rows: PageRows): DirView {
   const { versions, tombstones } = decodeDirHistory(answer.history, rows.count);
   return new PageView({
     rows,
@@ -210,14 +213,27 @@ function remoteView(answer: DirAnswer, model: PageRows | undefined): DirView {
 
 async function fetchDirs(
   needs: readonly DirNeed[],
-  { remote, snapshot }: PlanOptions,
+  { remote, snapshot, packer }: PlanOptions & { readonly packer: Packer },
 ): Promise<DirSource[]> {
   const answers = await remote.getDirs(needs);
   return answers.map((answer, i) => {
     if (typeof answer === "number" && needs[i]!.isGone) return () => EMPTY_VIEW;
     // It serves what its snapshot holds, and that does not change during a session.
     if (typeof answer === "number") throw new ProtocolError("Peer lacks a directory that it named");
-    return () => remoteView(answer, snapshot.rows(needs[i]!.path));
+    const { path } = needs[i]!;
+    const page = packer.keep(answer.page);
+    const history = packer.keep(answer.history);
+    const { opaque, isIncomplete, mtimeMs } = answer;
+    let isChecked = false;
+    return () => {
+      const unpacked = { page: page.unpack(), history: history.unpack() };
+      // Read strictly the first time.
+      const rows = isChecked
+        ? new PageRows(unpacked.page)
+        : PageRows.checked(unpacked.page, snapshot.rows(path));
+      isChecked = true;
+      return remoteView({ opaque, isIncomplete, mtimeMs, ...unpacked }, rows);
+    };
   });
 }
 

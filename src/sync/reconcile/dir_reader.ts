@@ -32,6 +32,11 @@ import {
 export const DIRS_AT_HAND = 512;
 /** Names in all of them but the last few, which stay in any case: 10 MB. */
 const NAMES_AT_HAND = 24 * 1024;
+/**
+ * Once so many names were read, those at hand are never the ones that are looked at next: every look goes
+ * through the directories in their order.
+ */
+const NAMES_MANY = 2 * NAMES_AT_HAND;
 /** Looks come in runs, and go back to a parent after its children. */
 const LAST_DIRS = 8;
 
@@ -54,6 +59,7 @@ export class PageReader implements DirReader {
   readonly #options: PageReaderOptions;
   readonly #names: WeightedCache<DirNode, DirNames>;
   readonly #contents: WeightedCache<DirNode, DirContents>;
+  #namesRead = 0;
 
   constructor(options: PageReaderOptions) {
     this.#options = options;
@@ -83,7 +89,13 @@ export class PageReader implements DirReader {
   /** The same for the first time, with the names that can't be had. */
   expand(node: DirNode): { readonly contents: DirContents; readonly problems: readonly Problem[] } {
     const expanded = this.#read(node, this.#readNames(node));
-    this.#contents.put(node, expanded.contents, expanded.contents.pairs.length);
+    const { length } = expanded.contents.pairs;
+    this.#contents.put(node, expanded.contents, length);
+    const hadMany = this.#namesRead > NAMES_MANY;
+    this.#namesRead += length;
+    if (!hadMany && this.#namesRead > NAMES_MANY) {
+      this.#contents.limit({ weightMax: 0, countMin: Math.min(this.#options.atHand, LAST_DIRS) });
+    }
     return expanded;
   }
 

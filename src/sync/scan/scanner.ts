@@ -12,6 +12,7 @@ import {
   OWN_FOLDER,
   type RelPath,
 } from "../../base/paths.ts";
+import { Packer } from "../../base/packed_bytes.ts";
 import {
   DIR_ENTRIES_MAX,
   type DirEntry,
@@ -42,6 +43,10 @@ import { DirWalk, type FormerDir } from "./dir_walk.ts";
 import { isNew, type Rescan } from "./rescan.ts";
 import { type ScanProblem, Snapshot, type SnapshotDir } from "./snapshot.ts";
 
+/** Pages of a scan that stay as they are: of 100 000 files or so. */
+const PLAIN_PAGES_BYTES = 4 * 1024 * 1024;
+/** What a file takes of a page, about. */
+const ENTRY_BYTES = 40;
 /** How long a scan keeps the event loop to itself. */
 const SLICE_MS = 10;
 
@@ -134,6 +139,7 @@ class Scanner {
   readonly #read = new Set<DirPath>();
   readonly #unsettled = new Set<DirPath>();
   readonly #writer = new ByteWriter(64 * 1024);
+  readonly #packer: Packer;
   /** Directories from which others are gone, to be remembered when everything has been looked at. */
   readonly #farewells = new Map<DirPath, Farewell>();
   /** Made when the first directory is met that is new. */
@@ -142,6 +148,8 @@ class Scanner {
 
   constructor(options: ScanOptions) {
     this.#options = options;
+    const filesBefore = options.since?.base.files ?? 0;
+    this.#packer = new Packer(PLAIN_PAGES_BYTES - filesBefore * ENTRY_BYTES);
     this.#sliceStartMs = options.clock.nowMs();
   }
 
@@ -227,7 +235,7 @@ class Scanner {
       return shape === undefined ? entry : { ...entry as DirEntry, shape };
     });
     const page = encodePage(entries, this.#writer);
-    const dir = { ...before, page, shape: shapeOf(page) };
+    const dir = { ...before, page: this.#packer.keep(page), shape: shapeOf(page) };
     this.#dirs.set(path, dir);
     return dir;
   }
@@ -453,7 +461,7 @@ class Scanner {
     const shape = shapeOf(page);
     this.#dirs.set(dir.path, {
       path: dir.path,
-      page,
+      page: this.#packer.keep(page),
       shape,
       mtimeMs: stat.mtimeMs,
       isIncomplete: dir.isIncomplete,

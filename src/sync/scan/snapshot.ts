@@ -1,4 +1,5 @@
 import type { Bytes } from "../../base/bytes.ts";
+import type { PackedBytes } from "../../base/packed_bytes.ts";
 import type { Digest } from "../../base/digest.ts";
 import { type DirPath, findByName, nameOf, parentOf, type RelPath } from "../../base/paths.ts";
 import { PageRows } from "../../base/page_rows.ts";
@@ -15,6 +16,8 @@ const DECODED_DIRS_MAX = 512;
 /** Entries in all of them but the last few: 4 MB. */
 const DECODED_ENTRIES_MAX = 24 * 1024;
 
+/** Where there are so many files, those at hand are never the ones that are looked at next. */
+const FILES_MANY = 4 * DECODED_ENTRIES_MAX;
 /** Those stay in any case. */
 const LAST_DIRS = 8;
 
@@ -24,7 +27,7 @@ const NO_NAMES: ReadonlySet<string> = new Set();
 export interface SnapshotDir {
   readonly path: DirPath;
   /** The canonical page; the entries are decoded from it when they are asked for. */
-  readonly page: Bytes;
+  readonly page: PackedBytes;
   readonly shape: Digest;
   /** Of the directory itself; not part of the page, since every change inside moves it. */
   readonly mtimeMs: number;
@@ -51,13 +54,9 @@ export interface ScanProblem {
   readonly isHarmless: boolean;
 }
 
-/** A share at one moment: canonical pages, 60 to 80 bytes an entry, not objects. */
+/** A share at one moment: canonical pages, not objects; packed where there are many. */
 export class Snapshot {
-  readonly #decoded = new WeightedCache<DirPath, DecodedDir>({
-    weightMax: DECODED_ENTRIES_MAX,
-    countMax: DECODED_DIRS_MAX,
-    countMin: LAST_DIRS,
-  });
+  readonly #decoded: WeightedCache<DirPath, DecodedDir>;
   readonly #opaque = new Map<SnapshotDir, ReadonlySet<string>>();
   /** Directories that are not in the snapshot, as far as somebody asked. */
   readonly #hidden = new Map<DirPath, boolean>();
@@ -71,7 +70,13 @@ export class Snapshot {
     readonly bytes: number,
     /** Directories that have to be read again though nothing happens in them. */
     readonly unsettled: ReadonlySet<DirPath>,
-  ) {}
+  ) {
+    this.#decoded = new WeightedCache({
+      weightMax: files > FILES_MANY ? 0 : DECODED_ENTRIES_MAX,
+      countMax: DECODED_DIRS_MAX,
+      countMin: LAST_DIRS,
+    });
+  }
 
   /** Digest of the whole tree. */
   get shape(): Digest {
@@ -116,6 +121,11 @@ export class Snapshot {
     return dir === undefined ? [] : dir.entries ??= decodePage(dir.page);
   }
 
+  /** The page of a directory. */
+  page(path: DirPath): Bytes | undefined {
+    return this.#decode(path)?.page;
+  }
+
   /** The same as rows of its page. */
   rows(path: DirPath): PageRows | undefined {
     const dir = this.#decode(path);
@@ -134,8 +144,9 @@ export class Snapshot {
     if (known !== undefined) return known;
     const dir = this.dirs.get(path);
     if (dir === undefined) return undefined;
-    const decoded = { page: dir.page, entries: undefined, rows: undefined };
-    this.#decoded.put(path, decoded, varintAt(dir.page, 0));
+    const page = dir.page.unpack();
+    const decoded = { page, entries: undefined, rows: undefined };
+    this.#decoded.put(path, decoded, varintAt(page, 0));
     return decoded;
   }
 }

@@ -160,8 +160,9 @@ export class Provider {
       const dir = snapshot.dirs.get(path);
       if (dir === undefined) await writeDir(out, this.#goneDir(path));
       else {
-        const history = encodeDirHistory(historyOf(index, path, dir.page));
-        await writeDir(out, { ...dir, history });
+        const page = snapshot.page(path)!;
+        const history = encodeDirHistory(historyOf(index, path, page));
+        await writeDir(out, { ...dir, page, history });
       }
     }
   }

@@ -74,7 +74,7 @@ function contentsOf(snapshot: Snapshot): unknown {
   const { dirs, files, bytes } = snapshot;
   const pages = [...dirs].map(([path, { page, opaque, isIncomplete }]) => ({
     path,
-    entries: decodePage(page),
+    entries: decodePage(page.unpack()),
     opaque: opaque.toSorted(),
     isIncomplete,
   }));
@@ -177,8 +177,8 @@ for (const implementation of IMPLEMENTATIONS) {
               contentsOf(await scanned(root, new Memory(), filters)),
             );
             for (const [path, { page, shape }] of seen.dirs) {
-              assert.deepEqual(page, encodePage(seen.list(path)));
-              assert.deepEqual(shape, shapeOf(page));
+              assert.deepEqual(page.unpack(), encodePage(seen.list(path)));
+              assert.deepEqual(shape, shapeOf(page.unpack()));
             }
             // Nothing has changed, so there is nothing to write.
             const { puts } = memory;

@@ -178,12 +178,8 @@ class Lab implements AsyncDisposable {
     const folder = stack.use(temporaryFolder()).path;
     const net = stack.use(await TwoHosts.make({ addresses: true, rate: RATE, ...options }));
     const lab = new Lab(stack.move(), net, folder);
-    const [idA, idB] = await Promise.all([lab.a.id(), lab.b.id()]);
-    const address = `10.90.0.2:${PORT}`;
-    await Promise.all([
-      lab.a.succeed("peers", "trust", idB, "--name", "b", "--address", address),
-      lab.b.succeed("peers", "trust", idA, "--name", "a"),
-    ]);
+    await lab.a.trust(lab.b, "b", `10.90.0.2:${PORT}`);
+    await lab.b.trust(lab.a, "a");
     fs.mkdirSync(lab.left);
     fs.mkdirSync(lab.right);
     writeRandom(`${lab.left}/large`, fileMib);

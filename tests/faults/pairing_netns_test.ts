@@ -53,9 +53,8 @@ async function setUp(options: CableOptions = {}) {
 }
 
 async function trustEachOther(a: CliDevice, b: CliDevice): Promise<void> {
-  const [idA, idB] = await Promise.all([a.id(), b.id()]);
-  await a.succeed("peers", "trust", idB, "--name", "beta");
-  await b.succeed("peers", "trust", idA, "--name", "alpha");
+  await a.trust(b, "beta");
+  await b.trust(a, "alpha");
 }
 
 netTest("two devices without a configured address pair by a code, and sync by name", async () => {

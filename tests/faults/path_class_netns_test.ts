@@ -36,9 +36,8 @@ async function learn(profile: NetProfile, pathClass: string): Promise<void> {
   const device = (host: Host) =>
     new CliDevice(host, `${folder.path}/home-${host}`, [...lab.command(host, [])]);
   const [a, b] = [device("a"), device("b")];
-  const [idA, idB] = [await a.id(), await b.id()];
-  await a.succeed("peers", "trust", idB, "--name", "b", "--address", `${lab.address("b")}:${PORT}`);
-  await b.succeed("peers", "trust", idA, "--name", "a");
+  await a.trust(b, "b", `${lab.address("b")}:${PORT}`);
+  await b.trust(a, "a");
   const [left, right] = [`${folder.path}/left`, `${folder.path}/right`];
   fs.mkdirSync(left);
   fs.mkdirSync(right);

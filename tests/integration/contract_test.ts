@@ -76,7 +76,7 @@ Deno.test("another device than the one expected is refused in one plain line", a
   const { path } = temporary;
   const [a, b] = await trustingPair(path);
   const c = new CliDevice("c", `${path}/home-c`);
-  await a.succeed("peers", "trust", await c.id(), "--name", "c");
+  await a.trust(c, "c");
   for (const name of ["left", "right"]) fs.mkdirSync(`${path}/${name}`);
   await using server = await b.serve(`${path}/right`);
   const { code, stderr } = await a.run("sync", "c", `${path}/left`, "--address", server.address);

@@ -325,7 +325,8 @@ Deno.test("status, doctor and peers tell of a peer that serves, and of one that 
   const [a, b] = await trustingPair(folder.path);
   fs.mkdirSync(`${folder.path}/docs`);
   const own = (await a.succeed("status", "--json")).events[0]!;
-  assert.deepEqual([own["id"], own["peers"]], [await a.id(), 1]);
+  const [{ id } = {}] = (await a.succeed("id", "--json")).events;
+  assert.deepEqual([own["id"], own["peers"], id], [await a.id(), 1, await a.id()]);
   {
     await using server = await b.serve("--share", `docs=${folder.path}/docs:ro`);
     const at = ["--address", server.address];

@@ -111,7 +111,7 @@ Deno.test("a device that is not trusted gets exit 11, and no share is touched", 
   const { folder, b, left, right } = await setUp();
   using _ = folder;
   const stranger = new CliDevice("c", `${folder.path}/home-c`);
-  await stranger.succeed("peers", "trust", await b.id(), "--name", "b");
+  await stranger.trust(b, "b");
   await using server = await b.serve(right);
   const { code, stderr } = await stranger.run(
     "sync",
@@ -131,7 +131,7 @@ Deno.test("a trusted device that answers in another's place is refused with exit
   const { folder, a, b, left, right } = await setUp();
   using _ = folder;
   const other = new CliDevice("d", `${folder.path}/home-d`);
-  await a.succeed("peers", "trust", await other.id(), "--name", "other");
+  await a.trust(other, "other");
   await using server = await b.serve(right);
   const { code } = await a.run("sync", "other", left, "--push", "--address", server.address);
   assert.equal(code, 11);

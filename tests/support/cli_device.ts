@@ -1,4 +1,7 @@
 import { join } from "node:path";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLogger } from "../../src/base/log.ts";
+import { type DeviceIdentity, loadOrCreateIdentity, TrustStore } from "../../src/identity/mod.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const LISTENING_TIMEOUT_MS = 20_000;
@@ -68,10 +71,25 @@ export class CliDevice {
     return result;
   }
 
-  /** This device's id. */
+  /** This device's id. The first call makes the device, as its first command would. */
   async id(): Promise<string> {
-    const { events } = await this.succeed("id", "--json");
-    return events[0]!["id"] as string;
+    return (await this.#identity()).id;
+  }
+
+  /**
+   * Trusts another device as `peers trust` does, in this process: tests that are about something else need
+   * no commands for it.
+   */
+  async trust(other: CliDevice, alias: string, address?: string): Promise<void> {
+    await this.#identity();
+    const { fingerprint } = await other.#identity();
+    const store = await TrustStore.open(this.#options);
+    await store.trust({
+      fingerprint,
+      method: "id",
+      alias,
+      ...(address !== undefined && { address }),
+    });
   }
 
   /** Starts `serve` on a free loopback port and waits until it listens. */
@@ -119,17 +137,22 @@ export class CliDevice {
   start(args: string[], options: ProcessOptions = {}): ServingDevice {
     return new ServingDevice(this.spawn([...args, "--json"], options));
   }
+
+  get #options() {
+    return { folder: this.home, clock: systemClock, logger: silentLogger };
+  }
+
+  #identity(): Promise<DeviceIdentity> {
+    return loadOrCreateIdentity(this.#options);
+  }
 }
 
 /** Makes two devices below a folder that trust each other. */
 export async function trustingPair(folder: string): Promise<[CliDevice, CliDevice]> {
   const a = new CliDevice("a", join(folder, "home-a"));
   const b = new CliDevice("b", join(folder, "home-b"));
-  const [idA, idB] = await Promise.all([a.id(), b.id()]);
-  await Promise.all([
-    a.succeed("peers", "trust", idB, "--name", "b"),
-    b.succeed("peers", "trust", idA, "--name", "a"),
-  ]);
+  await a.trust(b, "b");
+  await b.trust(a, "a");
   return [a, b];
 }
 

@@ -24,6 +24,7 @@ export class Pacer {
   readonly #steady: SteadyRate | undefined;
   #bytesPerSecond = Infinity;
   #quantumBytes = 0;
+  #isDistant = false;
   #sampleAtMs = -Infinity;
   #sampleIntervalMs = 0;
   /** When what was sent so far has been paid for. */
@@ -44,6 +45,11 @@ export class Pacer {
   /** What is known of the path now. */
   get judge(): Pick<PathJudge, "pathClass" | "evidence"> {
     return this.#judge;
+  }
+
+  /** True where round trips are so long that nobody minds a millisecond more. */
+  get isDistant(): boolean {
+    return this.#isDistant;
   }
 
   /** Infinity where nothing is held back. */
@@ -77,6 +83,7 @@ export class Pacer {
     this.#judge.handleSample(sample);
     this.#steady?.handleSample(sample, this.#judge.isEmpty(rttMs), isBusy, nowMs);
     this.#quantumBytes = quantumBytes;
+    this.#isDistant = rttMs >= DISTANT_RTT_MS_MIN;
     const isShort = rttMs < PACED_RTT_MS_MIN;
     this.#sampleIntervalMs = isShort
       ? SHORT_SAMPLE_INTERVAL_MS
@@ -117,6 +124,7 @@ export class Pacer {
 const LOOSE_WINDOWS = 2;
 /** On shorter round trips a window is gone before a timer rings. */
 const PACED_RTT_MS_MIN = 5;
+const DISTANT_RTT_MS_MIN = 10;
 /** Bursts that follow each other faster than this can't be told apart by a timer. */
 const BURST_MS_MIN = 0.5;
 const SHORT_SAMPLE_INTERVAL_MS = 50;

@@ -6,6 +6,8 @@ import { FakeBinding, FakeClock } from "../support/quic_fake.ts";
 
 const ALPN = "landropic-test/1";
 const REMOTE = { host: "192.0.2.7", port: 4433 };
+/** Of the connection that is dialled last. */
+const ID = new Uint8Array(8).fill(7);
 const LAN = { rttMs: 1, packets: 5000, lost: 0 };
 const WAN = { rttMs: 50, packets: 5000, lost: 2 };
 const LOSSY = { rttMs: 50, packets: 5000, lost: 60 };
@@ -24,7 +26,7 @@ async function open(paths: PathMemory, profile: Partial<TransportProfile> = {}) 
     profile,
   });
   const dial = async (remote = REMOTE) => {
-    const connecting = endpoint.connect(remote, { alpn: ALPN, verify: () => {} });
+    const connecting = endpoint.connect(remote, { alpn: ALPN, verify: () => {}, sourceId: ID });
     const native = binding.connections.at(-1)!;
     native.established = true;
     await settle();
@@ -108,6 +110,29 @@ Deno.test("QuicEndpoint spreads a window over a long round trip, in bursts of th
   rig.clock.advance(20);
   for (let i = 0; i < 10; i++) await settle();
   assert.equal(native.outgoing.length, 0, "all is sent in the end");
+});
+
+Deno.test("QuicEndpoint lets datagrams of a distant peer gather, and of a near one never", async () => {
+  for (const [rtt, atOnce] of [[50, 1], [9, 3]] as const) {
+    await using rig = await open(new PathMemory());
+    const { connection, native } = await rig.dial();
+    native.path = { ...native.path, rtt };
+    rig.clock.advance(60);
+    connection.ping();
+    await settle();
+    const put = async () => {
+      rig.socket.put(new Uint8Array([0x40, ...ID, 1, 2, 3]), REMOTE);
+      await settle();
+    };
+    for (let i = 0; i < 3; i++) await put();
+    assert.equal(native.received.length, atOnce, `at ${rtt} ms`);
+    rig.clock.advance(1);
+    assert.equal(native.received.length, 3);
+    // After a moment of silence the next one is looked at when it comes.
+    rig.clock.advance(1);
+    await put();
+    assert.equal(native.received.length, 4);
+  }
 });
 
 Deno.test("QuicEndpoint sends the end of a connection however much is held back", async () => {

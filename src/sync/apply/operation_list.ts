@@ -4,8 +4,8 @@ import type { Operation } from "./operation.ts";
 import { decodeOwnOperation, encodeOperation } from "./operation_codec.ts";
 
 /**
- * Operations kept as they travel, 60 to 120 bytes each where objects take half a kilobyte, and decoded
- * each time they are looked at (2 µs). A plan may have millions.
+ * Operations kept as they travel, 60 to 120 bytes each where objects take half a kilobyte, and half of that
+ * where there are many. They are decoded each time they are looked at (2 µs). A plan may have millions.
  */
 export class OperationLog {
   readonly #records = new RecordLog();

@@ -31,7 +31,7 @@ export type DirReplies = { [about in About]?: Replies };
 type About = Side | `${Side} earlier`;
 
 /**
- * Digests that decisions wait for. Each is asked for once, and takes 36 bytes while it is needed: all the
+ * Digests that decisions wait for. Each is asked for once, and takes 34 bytes while it is needed: all the
  * files of a tree may have new times.
  */
 export class Questions {

@@ -11,7 +11,7 @@ import type { Side } from "./side.ts";
 const REMOTE = 1;
 const DELETED = 2;
 
-/** Stamps as bytes, 60 to 80 each: two trees that meet for the first time may need one for every entry. */
+/** Stamps as bytes, 60 to 80 each before they are packed: two trees that meet may need one for every entry. */
 export class StampLog implements Iterable<PendingStamp> {
   readonly #records = new RecordLog();
   readonly #writer = new ByteWriter(128);

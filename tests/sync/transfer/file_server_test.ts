@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import type { RelPath } from "../../../src/base/paths.ts";
+import type { BulkRequest } from "../../../src/sync/link/bulk.ts";
+import { type SendSide, URGENCY } from "../../../src/sync/link/transport.ts";
+import { setBulkPriority } from "../../../src/sync/transfer/file_server.ts";
+
+const MIB = 1024 * 1024;
+
+/** Urgency and whether it takes turns, for an answer with files of these sizes. */
+function priorityOf(request: BulkRequest, sizes: readonly number[]): unknown[] {
+  let priority: unknown[] = [];
+  const stream: SendSide = {
+    write: () => Promise.resolve(),
+    finish: () => Promise.resolve(),
+    reset: () => {},
+    setPriority: (...given) => void (priority = given),
+  };
+  setBulkPriority(stream, request, (path) => {
+    const size = sizes[Number(path)];
+    return size === undefined ? undefined : { size, mtimeMs: 0, places: [path] };
+  });
+  return priority;
+}
+
+function filesOf(count: number): BulkRequest {
+  const files = Array.from({ length: count }, (_, i) => ({ path: `${i}` as RelPath, offset: 0 }));
+  return { kind: "get-files", session: 1, files };
+}
+
+function rangesOf(...lengths: number[]): BulkRequest {
+  const ranges = lengths.map((length) => ({ offset: 0, length }));
+  return { kind: "get-ranges", session: 1, path: "0" as RelPath, size: 1, mtimeMs: 0, ranges };
+}
+
+Deno.test("setBulkPriority() puts small files before large ones, and only very long answers take turns", () => {
+  const { smallFiles, largeFiles } = URGENCY;
+  const small = [MIB, ...Array.from({ length: 99 }, () => MIB)];
+  assert.deepEqual(priorityOf(filesOf(100), small), [smallFiles, false]);
+  assert.deepEqual(priorityOf(filesOf(1), []), [smallFiles, false]);
+  assert.deepEqual(priorityOf(filesOf(2), [10, MIB + 1]), [largeFiles, false]);
+  assert.deepEqual(priorityOf(filesOf(1), [64 * MIB - 1]), [largeFiles, false]);
+  assert.deepEqual(priorityOf(filesOf(1), [64 * MIB]), [largeFiles, true]);
+  assert.deepEqual(priorityOf(rangesOf(16 * MIB, 10), [1024 * MIB]), [largeFiles, false]);
+  assert.deepEqual(priorityOf(rangesOf(32 * MIB, 32 * MIB), [1024 * MIB]), [largeFiles, true]);
+});

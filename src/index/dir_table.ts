@@ -140,7 +140,9 @@ export class DirTable {
    */
   revise(path: DirPath, patch: DirPatch): Uint8Array {
     const known = this.view(path) ?? EMPTY_VIEW;
-    const patched = known.with(patch);
+    // A record that is to be written in any case takes the change in.
+    const isWritten = this.#pending.get(path)?.record !== undefined;
+    const patched = isWritten ? undefined : known.with(patch);
     if (patched !== undefined) {
       const bytes = this.patch(path, patch);
       this.#views.put(path, patched, patched.encoded.bytes.length);

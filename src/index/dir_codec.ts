@@ -4,13 +4,7 @@ import { searchNames, sortByName } from "../base/paths.ts";
 import { ByteReader } from "../base/varint.ts";
 import { DirBuilder, newBuffers } from "./dir_builder.ts";
 import { readHead } from "./dir_layout.ts";
-import {
-  checkNames,
-  type DirPatch,
-  type DirRecord,
-  joinPatches,
-  type Tombstone,
-} from "./dir_record.ts";
+import { checkNames, type DirPatch, type DirRecord, type Tombstone } from "./dir_record.ts";
 import { DirView } from "./dir_view.ts";
 
 const NO_NAMES: readonly string[] = [];
@@ -42,9 +36,7 @@ export function encodeDir(dir: DirRecord | DirPatch): Bytes {
  *
  * @throws {RangeError} as {@linkcode encodeDir}, or if rows of `base` are malformed.
  */
-export function mergeDir(base: DirView, change: DirPatch): Bytes {
-  const { overlay } = base;
-  const patch = overlay ? joinPatches([overlay.toPatch(), change]) : change;
+export function mergeDir(base: DirView, patch: DirPatch): Bytes {
   checkNames(patch.entries);
   checkNames(patch.tombstones);
   const builder = builderFor(base.length + patch.entries.length);

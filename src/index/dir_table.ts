@@ -131,24 +131,11 @@ export class DirTable {
     return this.#put(path, encodeDir(record));
   }
 
-  /**
-   * Changes a few names, and has the view of what comes of it at hand: what a scan found changed is what
-   * the sync looks at next. Where a few entries are only replaced, the patch is stored: the next scan
-   * works it in together with what the sync learns. Else the record is written anew.
-   *
-   * @returns What will be stored.
-   */
+  /** Changes a few names in the record itself. @returns The record as it will be stored. */
   revise(path: DirPath, patch: DirPatch): Uint8Array {
     const known = this.view(path) ?? EMPTY_VIEW;
-    // A record that is to be written in any case takes the change in.
-    const isWritten = this.#pending.get(path)?.record !== undefined;
-    const patched = isWritten ? undefined : known.with(patch);
-    if (patched !== undefined) {
-      const bytes = this.patch(path, patch);
-      this.#views.put(path, patched, patched.encoded.bytes.length);
-      return bytes;
-    }
     const bytes = this.#put(path, this.#checked(path, () => mergeDir(known, patch)));
+    // What a scan found changed is what the sync looks at next.
     this.#views.put(path, new DirView(bytes), bytes.length);
     return bytes;
   }

@@ -27,7 +27,6 @@ import {
   VECTOR_AT,
 } from "./dir_layout.ts";
 import { printOf } from "./digest_map.ts";
-import { DirOverlay, isEntryUnchanged } from "./dir_overlay.ts";
 import { NameRows } from "./name_rows.ts";
 import type { DirPatch, EntryKind, EntryRecord, Tombstone } from "./dir_record.ts";
 import { readVectors, vectorAt } from "../base/vector_table.ts";
@@ -76,30 +75,12 @@ export class DirView {
   readonly #tombstonesFrom: number;
   readonly #digestsFrom: number;
   #digestRows: DigestRows | undefined;
-  /** What lies over the rows; see {@linkcode with}. */
-  readonly #over: DirOverlay | undefined;
 
   /**
    * @param bytes What `encodeDir` wrote; must not change afterwards.
-   * @param over A view of the same bytes, and what is to lie over it.
    * @throws {RangeError} on a wrong checksum, or a malformed front behind a right one.
    */
-  constructor(bytes: Uint8Array, over?: { readonly view: DirView; readonly overlay: DirOverlay }) {
-    if (over !== undefined) {
-      const { view, overlay } = over;
-      this.#bytes = view.#bytes;
-      this.#view = view.#view;
-      this.#head = view.#head;
-      this.#joinedNames = view.#joinedNames;
-      this.#names = view.#names;
-      this.#vectors = view.#vectors;
-      this.#targets = view.#targets;
-      this.#entriesFrom = view.#entriesFrom;
-      this.#tombstonesFrom = view.#tombstonesFrom;
-      this.#digestsFrom = view.#digestsFrom;
-      this.#over = overlay;
-      return;
-    }
+  constructor(bytes: Uint8Array) {
     const reader = new ByteReader(bytes);
     const head = readHead(reader);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -124,20 +105,6 @@ export class DirView {
     }
   }
 
-  /**
-   * This view after a patch, without a record being written: where the patch replaces a few entries and
-   * does nothing else. `undefined` for any other.
-   */
-  with(patch: DirPatch): DirView | undefined {
-    const overlay = DirOverlay.of(patch, this);
-    return overlay && new DirView(this.#bytes, { view: this, overlay });
-  }
-
-  /** What lies over the record's rows. */
-  get overlay(): DirOverlay | undefined {
-    return this.#over;
-  }
-
   /** Number of entries. */
   get length(): number {
     return this.#head.entries;
@@ -145,12 +112,12 @@ export class DirView {
 
   /** See `DirRecord.scannedAtMs`. */
   get scannedAtMs(): number {
-    return (this.#over ?? this.#head).scannedAtMs;
+    return this.#head.scannedAtMs;
   }
 
   /** See `DirRecord.shape`. */
   get shape(): Digest | undefined {
-    return (this.#over ?? this.#head).shape;
+    return this.#head.shape;
   }
 
   /** Number of tombstones. */
@@ -183,24 +150,16 @@ export class DirView {
   writeFile(writer: ByteWriter, i: number): void {
     const view = this.#view;
     const at = this.#entriesFrom + i * ENTRY_ROW_BYTES;
-    const nameStart = this.#names.startOf(i);
-    const nameEnd = this.#names.endOf(i);
-    const over = this.#over?.rows.get(i);
-    if (over !== undefined) {
-      const { size, mtimeMs } = over;
-      const mode = over.mode & 0o777;
-      return writeFileEntry(writer, this.#joinedNames, { nameStart, nameEnd, mode, size, mtimeMs });
-    }
     writeFileEntry(writer, this.#joinedNames, {
-      nameStart,
-      nameEnd,
+      nameStart: this.#names.startOf(i),
+      nameEnd: this.#names.endOf(i),
       mode: view.getUint16(at + MODE_AT) & 0o777,
       size: view.getFloat64(at + SIZE_AT),
       mtimeMs: view.getFloat64(at + MTIME_MS_AT),
     });
   }
 
-  /** The record's rows as they lie there, for who copies them, without the {@linkcode overlay}. */
+  /** The rows as they lie there, for who copies them. */
   get encoded(): EncodedRows {
     return {
       bytes: this.#bytes,
@@ -222,16 +181,12 @@ export class DirView {
 
   /** What entry `i` has seen; rows with equal vectors give the same object. @throws {RangeError} */
   vector(i: number): VersionVector | undefined {
-    const over = this.#over?.rows.get(i);
-    if (over !== undefined) return over.vector;
     const at = this.#entriesFrom + i * ENTRY_ROW_BYTES;
     return vectorAt(this.#vectors, this.#view.getUint32(at + VECTOR_AT));
   }
 
   /** True if everything the scan found equals what is remembered of entry `i`, and that can be trusted. */
   isUnchanged(i: number, stat: EntryStat): boolean {
-    const over = this.#over?.rows.get(i);
-    if (over !== undefined) return isEntryUnchanged(over, stat);
     const view = this.#view;
     const at = this.#entriesFrom + i * ENTRY_ROW_BYTES;
     // One comparison for the kind and for not being racy: the flag is in the same byte.
@@ -249,11 +204,6 @@ export class DirView {
   *dirInodes(): Generator<[ino: number, name: string]> {
     const view = this.#view;
     for (let i = 0; i < this.length; i++) {
-      const over = this.#over?.rows.get(i);
-      if (over !== undefined) {
-        if (over.kind === "dir") yield [over.ino, over.name];
-        continue;
-      }
       const at = this.#entriesFrom + i * ENTRY_ROW_BYTES;
       if ((view.getUint8(at) & KIND_MASK) !== KIND_CODE.dir) continue;
       yield [view.getFloat64(at + INO_AT), this.name(i)];
@@ -266,8 +216,6 @@ export class DirView {
   }
 
   #entry(i: number, name: string): EntryRecord {
-    const over = this.#over?.rows.get(i);
-    if (over !== undefined) return over;
     const view = this.#view;
     const at = this.#entriesFrom + i * ENTRY_ROW_BYTES;
     const flags = view.getUint8(at);
@@ -299,13 +247,8 @@ export class DirView {
     const found: EntryRecord[] = [];
     let row = firstRow.get(printOf(digest, 0)) ?? 0;
     for (; row > 0 && found.length < limit; row = nextRow[row - 1]!) {
-      if (this.#over?.rows.has(row - 1)) continue;
       const entry = this.entry(row - 1);
       if (equalBytes(entry.digest!, digest)) found.push(entry);
-    }
-    for (const entry of this.#over?.rows.values() ?? []) {
-      if (found.length >= limit) break;
-      if (entry.digest !== undefined && equalBytes(entry.digest, digest)) found.push(entry);
     }
     return found;
   }
@@ -328,11 +271,11 @@ export class DirView {
 
   /** Decodes everything; `removed` is empty for a full record. @throws {RangeError} */
   decode(): DirPatch {
-    const { entries, tombstones } = this.#head;
+    const { entries, tombstones, scannedAtMs, shape } = this.#head;
     const names = this.#names.all();
     return {
-      scannedAtMs: this.scannedAtMs,
-      shape: this.shape,
+      scannedAtMs,
+      shape,
       entries: Array.from({ length: entries }, (_, i) => this.#entry(i, names[i]!)),
       tombstones: Array.from(
         { length: tombstones },

@@ -180,7 +180,8 @@ export class RootIndex {
   }
 
   /**
-   * As {@linkcode putDir} for a few names of a directory, for a scan: what comes of it stays at hand.
+   * As {@linkcode putDir} for a few names of a directory, the others being copied: for a scan, which would
+   * work patches in the next time.
    */
   reviseDir(path: DirPath, patch: DirPatch): void {
     this.#dirChanges++;

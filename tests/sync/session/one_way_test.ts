@@ -119,31 +119,6 @@ Deno.test("a session carries many small files at once without mixing them", asyn
   assertSameTree(right, left);
 });
 
-Deno.test("sessions take up a few changes among many files, again and again", async () => {
-  const { folder, a, b, left, right } = setUp();
-  using _ = folder;
-  const name = (file: number) => `f${String(file).padStart(2, "0")}`;
-  writeTree(left, {
-    d: Object.fromEntries(Array.from({ length: 40 }, (_, f) => [name(f), `content ${10 + f}`])),
-  });
-  await runSession(a, left, b, right);
-  for (let round = 0; round < 6; round++) {
-    // One with other contents of the same size, one that was only touched; some of them once more.
-    const [changed, touched] = [name(round % 4), name(10 + round % 3)];
-    const timeMs = 1_700_000_100_000 + 60_000 * round;
-    writeTree(`${left}/d`, { [changed]: `changed ${10 + round}` }, timeMs);
-    fs.utimesSync(`${left}/d/${touched}`, timeMs / 1000, timeMs / 1000);
-    const { items, summary } = await runSession(a, left, b, right, { deleteExtra: true });
-    assert.deepEqual(items.map((i) => `${i.action}${i.direction}${i.type} ${i.path}`), [
-      `M>f d/${changed}`,
-      `m>f d/${touched}`,
-    ]);
-    assert.equal(summary.bytesSent, 10);
-    assertSameTree(right, left);
-    assert.deepEqual((await runSession(a, left, b, right, { deleteExtra: true })).items, []);
-  }
-});
-
 Deno.test("a push remembers what it read to find a moved folder, and does not read it again", async () => {
   const { folder, a, b, left, right } = setUp();
   using _ = folder;

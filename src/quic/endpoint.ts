@@ -255,9 +255,7 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
       this.#counters.misaddressedDatagrams++;
       return;
     }
-    // Who has more to send gets acknowledgements at once: each may let something go.
-    const isPatient = core.pacer.isDistant && core.pacer.deadlineMs === Infinity;
-    if (!isPatient) this.#heard = "impatient";
+    if (!core.pacer.isPatient) this.#heard = "impatient";
     else if (this.#heard === "nobody") this.#heard = "patient";
     const answer = core.handleDatagram(datagram);
     if (answer) this.#socket.sendOne(core.remote, answer);

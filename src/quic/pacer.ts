@@ -47,9 +47,12 @@ export class Pacer {
     return this.#judge;
   }
 
-  /** True where round trips are so long that nobody minds a millisecond more. */
-  get isDistant(): boolean {
-    return this.#isDistant;
+  /**
+   * True where nobody minds hearing of a datagram a millisecond later: round trips are long, and nothing
+   * waits here that an acknowledgement may let go.
+   */
+  get isPatient(): boolean {
+    return this.#isDistant && this.deadlineMs === Infinity;
   }
 
   /** Infinity where nothing is held back. */

@@ -43,6 +43,9 @@ export class PackedBytes {
   }
 }
 
+/** How much of one kind stays as it is: of directory pages those of 100 000 files or so. */
+export const PLAIN_BYTES_MAX = 4 * 1024 * 1024;
+
 /**
  * Keeps the first bytes as they are and packs what comes behind: where there is little of all, nobody is made
  * to wait.
@@ -51,7 +54,7 @@ export class Packer {
   #plainBytesLeft: number;
 
   /** @param plainBytesMax How much stays as it is. */
-  constructor(plainBytesMax: number) {
+  constructor(plainBytesMax = PLAIN_BYTES_MAX) {
     this.#plainBytesLeft = plainBytesMax;
   }
 

@@ -38,8 +38,6 @@ import type { OpenShare } from "../share/open_share.ts";
 import type { RemoteShare } from "../transfer/remote_share.ts";
 import { peerFolder } from "./agreement.ts";
 
-/** Pages of the peer that stay as they are: of 100 000 files or so. */
-const PLAIN_PAGES_BYTES = 4 * 1024 * 1024;
 /** Portions of questions that both sides work on: neither waits while the other has something to read. */
 const PORTIONS_UNDER_WAY = 2;
 
@@ -79,7 +77,7 @@ export async function planSync(options: PlanOptions): Promise<Plan> {
   });
   const underWay = new Set<Promise<void>>();
   const turns = { local: Promise.resolve(), remote: Promise.resolve() };
-  const packer = new Packer(PLAIN_PAGES_BYTES);
+  const packer = new Packer();
   for (let needs; !(needs = reconciler.pollNeeds()).isDone;) {
     if (needs.dirs.length + needs.digests.length > 0) {
       const answering: Promise<void> = answerNeeds(needs, reconciler, { ...options, turns, packer })

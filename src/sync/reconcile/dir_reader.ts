@@ -1,6 +1,6 @@
 import type { RelPath } from "../../base/paths.ts";
 import type { Entry } from "../../base/tree.ts";
-import { WeightedCache } from "../../base/weighted_cache.ts";
+import { type CacheLimits, WeightedCache } from "../../base/weighted_cache.ts";
 import { judge, type JudgeRules } from "./judge.ts";
 import { foldsNames } from "./name_rules.ts";
 import {
@@ -59,6 +59,7 @@ export class PageReader implements DirReader {
   readonly #options: PageReaderOptions;
   readonly #names: WeightedCache<DirNode, DirNames>;
   readonly #contents: WeightedCache<DirNode, DirContents>;
+  readonly #lastOnly: CacheLimits;
   #namesRead = 0;
 
   constructor(options: PageReaderOptions) {
@@ -67,6 +68,7 @@ export class PageReader implements DirReader {
     const { atHand } = options;
     const last = Math.min(atHand, LAST_DIRS);
     this.#names = new WeightedCache({ weightMax, countMax: last, countMin: last });
+    this.#lastOnly = { weightMax: 0, countMin: last };
     this.#contents = new WeightedCache({ weightMax, countMax: atHand, countMin: LAST_DIRS });
   }
 
@@ -91,11 +93,8 @@ export class PageReader implements DirReader {
     const expanded = this.#read(node, this.#readNames(node));
     const { length } = expanded.contents.pairs;
     this.#contents.put(node, expanded.contents, length);
-    const hadMany = this.#namesRead > NAMES_MANY;
     this.#namesRead += length;
-    if (!hadMany && this.#namesRead > NAMES_MANY) {
-      this.#contents.limit({ weightMax: 0, countMin: Math.min(this.#options.atHand, LAST_DIRS) });
-    }
+    if (this.#namesRead > NAMES_MANY) this.#contents.limit(this.#lastOnly);
     return expanded;
   }
 

@@ -12,7 +12,7 @@ import {
   OWN_FOLDER,
   type RelPath,
 } from "../../base/paths.ts";
-import { Packer } from "../../base/packed_bytes.ts";
+import { Packer, PLAIN_BYTES_MAX } from "../../base/packed_bytes.ts";
 import {
   DIR_ENTRIES_MAX,
   type DirEntry,
@@ -20,7 +20,7 @@ import {
   type FileEntry,
   shapeOf,
 } from "../../base/tree.ts";
-import { nextTurn } from "../../base/turn.ts";
+import { TimeSlices } from "../../base/turn.ts";
 import { ByteWriter } from "../../base/varint.ts";
 import type { VectorMember } from "../../base/version_vector.ts";
 import {
@@ -43,12 +43,8 @@ import { DirWalk, type FormerDir } from "./dir_walk.ts";
 import { isNew, type Rescan } from "./rescan.ts";
 import { type ScanProblem, Snapshot, type SnapshotDir } from "./snapshot.ts";
 
-/** Pages of a scan that stay as they are: of 100 000 files or so. */
-const PLAIN_PAGES_BYTES = 4 * 1024 * 1024;
 /** What a file takes of a page, about. */
 const ENTRY_BYTES = 40;
-/** How long a scan keeps the event loop to itself. */
-const SLICE_MS = 10;
 
 /** What was remembered of a share, and what will be. */
 export interface ScanMemory {
@@ -144,13 +140,13 @@ class Scanner {
   readonly #farewells = new Map<DirPath, Farewell>();
   /** Made when the first directory is met that is new. */
   #dirsByInode: ReadonlyMap<number, RelPath> | undefined;
-  #sliceStartMs: number;
+  readonly #slices: TimeSlices;
 
   constructor(options: ScanOptions) {
     this.#options = options;
     const filesBefore = options.since?.base.files ?? 0;
-    this.#packer = new Packer(PLAIN_PAGES_BYTES - filesBefore * ENTRY_BYTES);
-    this.#sliceStartMs = options.clock.nowMs();
+    this.#packer = new Packer(PLAIN_BYTES_MAX - filesBefore * ENTRY_BYTES);
+    this.#slices = new TimeSlices(options);
   }
 
   async run(): Promise<Snapshot> {
@@ -285,7 +281,7 @@ class Scanner {
   }
 
   async #walk(dir: DirWalk, listing: DirListing, filter: FilterStack): Promise<Walked> {
-    await this.#breathe();
+    if (this.#slices.isOver) await this.#slices.pass();
     this.#read.add(dir.path);
     this.#problems.delete(dir.path);
     if (dir.sameFiles + listing.entries.length > DIR_ENTRIES_MAX) {
@@ -445,7 +441,7 @@ class Scanner {
   async #digest(dir: DirWalk, path: RelPath, stat: ListedEntry): Promise<Digest | undefined> {
     try {
       const digest = await this.#options.digestOf(path);
-      await this.#breathe();
+      if (this.#slices.isOver) await this.#slices.pass();
       if (digest !== undefined) return digest;
       this.#problem(dir, path, "changed", "It changed while it was read");
     } catch (error) {
@@ -584,13 +580,6 @@ class Scanner {
     if (base.entry(file)?.kind !== "file" && !opaque.includes(IGNORE_FILE)) return undefined;
     if (this.#options.root.lstat(file)?.kind !== "file") return undefined;
     return this.#readIgnoreFile(file);
-  }
-
-  async #breathe(): Promise<void> {
-    if (this.#options.clock.nowMs() - this.#sliceStartMs < SLICE_MS) return;
-    await nextTurn();
-    this.#options.signal.throwIfAborted();
-    this.#sliceStartMs = this.#options.clock.nowMs();
   }
 }
 

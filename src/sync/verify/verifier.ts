@@ -3,7 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../base/digest.ts";
 import { messageOf } from "../../base/errors.ts";
 import { nameOf, parentOf, type RelPath } from "../../base/paths.ts";
-import { nextTurn } from "../../base/turn.ts";
+import { TimeSlices } from "../../base/turn.ts";
 import { type EntryRecord, findEntry, type RootIndex } from "../../index/mod.ts";
 import {
   type FileStat,
@@ -17,8 +17,6 @@ import {
 import { storeRecipe } from "../content/share_content.ts";
 import { isUnchanged } from "../scan/scanner.ts";
 
-/** How long reading keeps the event loop to itself. */
-const SLICE_MS = 10;
 /** Bytes of one file read between two reports. */
 const REPORT_BYTES = 32 * 1024 * 1024;
 
@@ -74,11 +72,11 @@ class Verifier {
   #unreported = 0;
   #totalFiles = 0;
   #totalBytes = 0;
-  #sliceStartMs: number;
+  readonly #slices: TimeSlices;
 
   constructor(options: VerifyOptions) {
     this.#options = options;
-    this.#sliceStartMs = options.clock.nowMs();
+    this.#slices = new TimeSlices(options);
   }
 
   async run(): Promise<VerifySums> {
@@ -89,7 +87,9 @@ class Verifier {
     }
     for (const { path, entry } of index.files()) {
       await this.#verify(path, entry);
-      await this.#breathe();
+      if (!this.#slices.isOver) continue;
+      this.#report();
+      await this.#slices.pass();
     }
     index.commit();
     this.#report();
@@ -168,13 +168,5 @@ class Verifier {
     const { files, bytes } = this.#sums;
     const totals = { totalFiles: this.#totalFiles, totalBytes: this.#totalBytes };
     this.#options.observer.progress({ files, bytes, ...totals });
-  }
-
-  async #breathe(): Promise<void> {
-    if (this.#options.clock.nowMs() - this.#sliceStartMs < SLICE_MS) return;
-    this.#report();
-    await nextTurn();
-    this.#options.signal.throwIfAborted();
-    this.#sliceStartMs = this.#options.clock.nowMs();
   }
 }

@@ -49,9 +49,7 @@ function readFileMs(lines: readonly string[]): Map<string, number> {
   for (const line of lines) {
     const head = /^running \d+ tests? from (?:\.\/)?(.+)$/.exec(line)?.[1];
     if (head !== undefined) fileMs.set(file = head, 0);
-    const time = /(?:\.\.\.|-----) ?(?:ok|FAILED).* \((?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?\)$/.exec(
-      line,
-    );
+    const time = TEST_END.exec(line);
     if (time === null || file === undefined) continue;
     const [minutes, seconds, ms] = time.slice(1).map((text) => Number(text ?? 0));
     fileMs.set(file, fileMs.get(file)! + minutes! * 60_000 + seconds! * 1000 + ms!);
@@ -59,4 +57,6 @@ function readFileMs(lines: readonly string[]): Map<string, number> {
   return fileMs;
 }
 
+/** On a line of its own where the test, or Deno about it, has printed something. */
+const TEST_END = /(?:^ |(?:\.\.\.|-----) ?)(?:ok|FAILED).* \((?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?\)$/;
 const SUMMARY = /^(?:ok|FAILED) \| (\d+) passed[^|]*\| (\d+) failed.*$/;

@@ -44,6 +44,20 @@ Deno.test("readTestOutput() takes no process for a good one that did not come to
   assert.equal(readTestOutput("running 2 tests from ./a_test.ts\nx ... ok (5ms)\n"), undefined);
 });
 
+Deno.test("readTestOutput() counts the time of a test that ran for minutes", () => {
+  const { fileMs } = readTestOutput(
+    [
+      "running 2 tests from ./a_test.ts",
+      "short ... ok (5ms)",
+      "long ...'long' has been running for over (1m0s)",
+      " ok (1m9s)",
+      "",
+      "ok | 2 passed | 0 failed (1m10s)",
+    ].join("\n"),
+  )!;
+  assert.deepEqual([...fileMs], [["a_test.ts", 69_005]]);
+});
+
 Deno.test("summaryLine() reads as the line of one process does", () => {
   const line = summaryLine({ passed: 12, failed: 1, ignored: 3 }, 61_400);
   assert.equal(line, "FAILED | 12 passed | 1 failed | 3 ignored (1m1s)");

@@ -172,9 +172,11 @@ Deno.test("peers rename and remove change whom commands mean, and pairing brings
   const { folder } = setUp();
   using _ = folder;
   const [a, b] = await trustingPair(folder.path);
-  await a.succeed("peers", "rename", "b", "nas");
+  // One letter would do to name the device by its id where that begins with it.
+  await a.succeed("peers", "rename", "b", "laptop");
+  await a.succeed("peers", "rename", "laptop", "nas");
   assert.deepEqual(await namesOf(a), ["nas"]);
-  assert.equal((await a.run("status", "b")).code, 11);
+  assert.equal((await a.run("status", "laptop")).code, 11);
   await a.succeed("peers", "remove", "nas");
   assert.deepEqual(await namesOf(a), []);
   const removed = await a.run("status", "nas");

@@ -1,9 +1,9 @@
 import type { Socket } from "node:dgram";
 import { builtin } from "../base/builtin.ts";
 import { isIpv4 } from "../base/ip_address.ts";
-import { messageOf } from "../base/errors.ts";
 import { parseIpAddress } from "../base/ip_address.ts";
 import { checkHostPort, formatHostPort, type HostPort } from "./address.ts";
+import { bindError } from "./bind_error.ts";
 import { QuicError } from "./errors.ts";
 import {
   type DatagramSink,
@@ -242,10 +242,8 @@ function open(listen: HostPort): Promise<DgramUdpSocket> {
     });
     const onError = (error: Error) => {
       socket.close();
-      const where = formatHostPort(listen);
-      reject(
-        new QuicError("failed", `Cannot listen on ${where}: ${messageOf(error)}`, undefined, error),
-      );
+      const code = "code" in error ? String(error.code) : error.message;
+      reject(bindError(listen, code, error));
     };
     socket.once("error", onError);
     socket.bind({ address: listen.host, port: listen.port }, () => {

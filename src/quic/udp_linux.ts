@@ -1,6 +1,6 @@
-import { LandropicError } from "../base/errors.ts";
 import { parseIpAddress } from "../base/ip_address.ts";
-import { checkHostPort, formatHostPort, type HostPort, isLoopback } from "./address.ts";
+import { checkHostPort, formatHostPort, type HostPort } from "./address.ts";
+import { bindError } from "./bind_error.ts";
 import {
   encodeLocalMessage,
   LOCAL_MESSAGE_BYTES_MAX,
@@ -326,14 +326,14 @@ export class LinuxUdpSocket implements UdpSocket {
       c.SOCK_DGRAM | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC,
       0,
     );
-    if (fd < 0) throw bindError(listen, c.errnoOf(libc));
+    if (fd < 0) throw bindError(listen, nameOf(c.errnoOf(libc)));
     // So that the wildcard also takes IPv4, whatever the system's default is.
     if (this.#family === 6) this.#setOption(fd, c.IPPROTO_IPV6, c.IPV6_V6ONLY, 0);
     const length = writeSockaddr(this.#sendName, this.#family, listen, this.#zones);
     if (length === undefined || libc.bind(fd, this.#sendName, length) !== 0) {
       const errno = length === undefined ? c.EADDRNOTAVAIL : c.errnoOf(libc);
       libc.close(fd);
-      throw bindError(listen, errno);
+      throw bindError(listen, nameOf(errno));
     }
     return fd;
   }
@@ -631,25 +631,14 @@ function zoneTable(libc: c.Libc): ZoneTable {
   };
 }
 
-function bindError(listen: HostPort, errno: number): LandropicError {
-  const where = formatHostPort(listen);
-  switch (errno) {
-    case c.EADDRINUSE:
-      return new QuicError(
-        "failed",
-        `Cannot listen on ${where}: the port is in use`,
-        "stop the other program, or choose another port",
-      );
-    case c.EADDRNOTAVAIL:
-    case c.EAFNOSUPPORT:
-      return new QuicError("failed", `Cannot listen on ${where}: this machine has no such address`);
-    case c.EACCES:
-      return new QuicError(
-        "failed",
-        `Cannot listen on ${where}: not allowed`,
-        isLoopback(listen.host) ? undefined : "ports below 1024 need extra rights",
-      );
-    default:
-      return new QuicError("failed", `Cannot listen on ${where}: system error ${errno}`);
-  }
+/** What the C library calls its errors; others go by their number. */
+const ERRNO_NAMES: ReadonlyMap<number, string> = new Map([
+  [c.EADDRINUSE, "EADDRINUSE"],
+  [c.EADDRNOTAVAIL, "EADDRNOTAVAIL"],
+  [c.EAFNOSUPPORT, "EAFNOSUPPORT"],
+  [c.EACCES, "EACCES"],
+]);
+
+function nameOf(errno: number): string {
+  return ERRNO_NAMES.get(errno) ?? `system error ${errno}`;
 }

@@ -147,10 +147,21 @@ for (const [name, bind] of Object.entries(IMPLEMENTATIONS)) {
     const socket = await bind(LOOPBACK);
     await assert.rejects(() => bind(socket.local), (error) => {
       assert(error instanceof QuicError);
-      assert.match(error.message, new RegExp(`127.0.0.1:${socket.local.port}`));
+      assert.match(error.message, new RegExp(`127.0.0.1:${socket.local.port}: the port is in use`));
+      assert.match(error.hint!, /another port/);
       return true;
     });
     await socket.close();
+  });
+
+  Deno.test(`${name}.bind() says what to do about an address that is no one's`, async () => {
+    // RFC 5737: nobody has it.
+    const refused = {
+      code: "failed",
+      message: /^Cannot listen on 203\.0\.113\.9:0: this machine has no such address$/,
+      hint: /on all of them: \[::\]/,
+    };
+    await assert.rejects(() => bind({ host: "203.0.113.9", port: 0 }), refused);
   });
 
   Deno.test(`${name}.addressOf() refuses what the socket cannot reach`, async () => {

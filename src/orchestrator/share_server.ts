@@ -32,6 +32,8 @@ import { SessionWire } from "./session_wire.ts";
 
 /** How long a connection may take to answer before it counts as dead. */
 const ANSWER_TIMEOUT_MS = 1_500;
+/** With `once`: how long a peer whose session has ended may stay without beginning another one. */
+const LAST_PAUSE_MS = 10_000;
 /** Threads for connections that help others, over all peers; more of those are served by the main one. */
 const LANES_MAX = 2 * navigator.hardwareConcurrency;
 
@@ -45,6 +47,8 @@ export interface ServeOptions {
   readonly once: boolean;
   readonly versionsMax: number;
   readonly observer: ServeObserver;
+  /** For tests. */
+  readonly lastPauseMs?: number;
 }
 
 /** A session as the serving side sees it. */
@@ -306,7 +310,13 @@ export class ShareServer implements AsyncDisposable {
     logger.log("info", `"${peer}" connected`, { address });
     await this.#orchestrator.trust.touch({ fingerprint, announcedName: name });
     await link.ended;
-    if (this.#options.once && responder && responder.sessionsEnded > 0) this.#done.resolve();
+    if (this.#options.once && responder && responder.sessionsEnded > 0) await this.#finish();
+  }
+
+  /** What was asked for is served: tidies up, as a run of `sync` does. */
+  async #finish(): Promise<void> {
+    await this.#upkeep.handleEnd(this.#stop.signal);
+    this.#done.resolve();
   }
 
   /** Makes what serves the sessions of a connection. */
@@ -356,6 +366,20 @@ export class ShareServer implements AsyncDisposable {
     this.#orchestrator.background(
       this.#upkeep.handlePause(AbortSignal.any([signal, this.#stop.signal])),
     );
+    if (this.#options.once) this.#orchestrator.background(this.#sendHome(signal));
+  }
+
+  /** A peer whose session was the one that was wanted, and that stays, keeps this command from its end. */
+  async #sendHome(pause: AbortSignal): Promise<void> {
+    try {
+      const { lastPauseMs = LAST_PAUSE_MS } = this.#options;
+      await delay(lastPauseMs, AbortSignal.any([pause, this.#stop.signal]));
+    } catch {
+      return;
+    }
+    for (const [connection, { responder }] of this.#links) {
+      if (responder && responder.sessionsEnded > 0) await connection.close(CLOSE_CODE.normal);
+    }
   }
 
   /** A peer that has as many connections as it may wants another: one without sessions is given up. */

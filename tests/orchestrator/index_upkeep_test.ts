@@ -66,3 +66,23 @@ Deno.test("IndexUpkeep outlives an index that can't be tidied up, and says so on
   await upkeep.handlePause(pause.signal);
   assert.equal(calls.length, 2);
 });
+
+Deno.test("IndexUpkeep collects garbage at the end of a command, due or not, and not for ever", async () => {
+  const { calls, index, upkeep, pause, warnings } = fixture();
+  await upkeep.handleEnd(pause.signal);
+  assert.equal(calls.length, 1);
+  let begun = Promise.withResolvers<void>();
+  index.answer = async ({ signal }) => {
+    begun.resolve();
+    await new Promise((resolve) => signal!.addEventListener("abort", resolve));
+    throw signal!.reason;
+  };
+  await upkeep.handleEnd(pause.signal, 1);
+  begun = Promise.withResolvers<void>();
+  const stopped = upkeep.handleEnd(pause.signal);
+  await begun.promise;
+  pause.abort(new Error("the user has pressed Ctrl-C"));
+  await stopped;
+  assert.equal(calls.length, 3);
+  assert.deepEqual(warnings, []);
+});

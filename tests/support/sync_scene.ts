@@ -31,6 +31,10 @@ export const SYNC_REQUEST: SyncRequest = {
 export interface SceneOptions {
   /** Of both devices. */
   readonly pool?: Partial<PoolLimits>;
+  /** The server ends after the first session. */
+  readonly once?: boolean;
+  /** How long a peer may stay behind that session. */
+  readonly lastPauseMs?: number;
 }
 
 /** Two devices in this process that trust each other: `a` syncs its left folder with `b`'s right one. */
@@ -45,8 +49,10 @@ export class SyncScene implements AsyncDisposable {
   b!: OrchestratedDevice;
   server!: ShareServer;
 
+  private constructor(readonly options: SceneOptions) {}
+
   static async make(left: TreeSpec, right: TreeSpec, options: SceneOptions = {}) {
-    const scene = new SyncScene();
+    const scene = new SyncScene(options);
     writeTree(scene.left, left);
     writeTree(scene.right, right);
     const { path } = scene.folder;
@@ -72,7 +78,8 @@ export class SyncScene implements AsyncDisposable {
         shares: [{ name: "default", path: this.right, writable: true }],
         allow: [],
         listen: { host: LOOPBACK, port },
-        once: false,
+        once: this.options.once ?? false,
+        ...(this.options.lastPauseMs !== undefined && { lastPauseMs: this.options.lastPauseMs }),
         versionsMax: 0,
         observer: { sessionStart() {}, sessionEnd: (end) => void this.ends.push(end) },
       }),

@@ -19,6 +19,7 @@ import {
   ALPN_SYNC,
   FEATURE_EARLIER,
   FEATURE_GROUPS,
+  FEATURE_WORKING,
   type Hello,
   MINOR_VERSION,
 } from "../protocol/mod.ts";
@@ -121,7 +122,7 @@ export class Orchestrator implements AsyncDisposable {
   get hello(): Omit<Hello, "type"> {
     return {
       minor: MINOR_VERSION,
-      features: [FEATURE_GROUPS, FEATURE_EARLIER],
+      features: [FEATURE_GROUPS, FEATURE_EARLIER, FEATURE_WORKING],
       implementation: this.options.implementation,
       name: this.deviceName,
     };

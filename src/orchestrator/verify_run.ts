@@ -59,7 +59,7 @@ export async function runCompare(
   options: CompareOptions,
 ): Promise<Comparison> {
   const { dir, share, run, signal } = options;
-  const { logger } = orchestrator.options;
+  const { clock, logger } = orchestrator.options;
   // First what can go wrong without a peer.
   using folder = await openOwnFolder(orchestrator, {
     dir,
@@ -70,7 +70,14 @@ export async function runCompare(
     signal,
   });
   const connection = await reachPeer(orchestrator, entry, options);
-  const session = new ComparisonSession(1, { share, peerName: entry.alias, run, logger, signal });
+  const session = new ComparisonSession(1, {
+    share,
+    peerName: entry.alias,
+    run,
+    clock,
+    logger,
+    signal,
+  });
   try {
     await using link = await callPeer(orchestrator, entry, connection, { handler: session });
     return await session.run(link, folder);

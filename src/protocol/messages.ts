@@ -20,6 +20,8 @@ export const SHARES_MAX = 256;
 export const FEATURE_GROUPS = "groups";
 /** Feature of a Hello: its device answers `get-earlier`. */
 export const FEATURE_EARLIER = "earlier";
+/** Feature of a Hello: its device says {@linkcode Working}, so that its silence means something. */
+export const FEATURE_WORKING = "working";
 /** Bytes of the id of a group of connections. */
 export const GROUP_ID_BYTES = 16;
 
@@ -113,6 +115,15 @@ export interface SyncAck {
   readonly session: number;
 }
 
+/**
+ * The sender is at work on the session, and has nothing else to say: reads files, or carries out what it was
+ * asked to. Said every few seconds, also to peers that don't know it ({@linkcode FEATURE_WORKING}).
+ */
+export interface Working {
+  readonly type: "working";
+  readonly session: number;
+}
+
 /** A recoverable failure of one session; the connection lives on. */
 export interface ErrorMessage {
   readonly type: "error";
@@ -186,6 +197,7 @@ export type Message =
   | SyncAccept
   | SyncResult
   | SyncAck
+  | Working
   | ErrorMessage
   | Ping
   | Pong
@@ -209,6 +221,7 @@ export const WIRE_ERRORS = [
   "protocol",
   "no_such_group",
   "stopping",
+  "timed_out",
 ] as const;
 /** See {@linkcode WIRE_ERRORS}; an index into it travels. */
 export type WireError = typeof WIRE_ERRORS[number];
@@ -345,6 +358,11 @@ const CODECS: { readonly [T in Message["type"]]: Codec<Extract<Message, { type: 
     id: 9,
     encode: (m) => [[0, m.session]],
     decode: (f) => ({ type: "sync-ack", session: f.uint(0, 0xffff_ffff) }),
+  },
+  "working": {
+    id: 10,
+    encode: (m) => [[0, m.session]],
+    decode: (f) => ({ type: "working", session: f.uint(0, 0xffff_ffff) }),
   },
   "error": {
     id: 11,

@@ -68,6 +68,7 @@ const MESSAGES: Message[] = [
     errors: 8,
   },
   { type: "sync-ack", session: 1 },
+  { type: "working", session: 1 },
   { type: "error", session: 1, code: "locked", message: "in use" },
   { type: "ping", token: 9 },
   { type: "pong", token: 9 },

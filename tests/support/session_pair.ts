@@ -2,7 +2,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import type { DeviceId } from "../../src/base/ids.ts";
 import { silentLogger } from "../../src/base/log.ts";
 import { openIndex } from "../../src/index/mod.ts";
-import { FEATURE_EARLIER } from "../../src/protocol/mod.ts";
+import { FEATURE_EARLIER, FEATURE_WORKING } from "../../src/protocol/mod.ts";
 import {
   InitiatorSession,
   OpenShare,
@@ -15,9 +15,15 @@ import {
   type SyncRequest,
   type SyncSummary,
 } from "../../src/sync/mod.ts";
+import type { PulseTimes } from "../../src/sync/session/pulse.ts";
 import { type MemoryTransport, memoryTransportPair } from "./memory_transport.ts";
 
-const hello = { minor: 0, features: [FEATURE_EARLIER], implementation: "test", name: "test" };
+const hello = {
+  minor: 0,
+  features: [FEATURE_EARLIER, FEATURE_WORKING],
+  implementation: "test",
+  name: "test",
+};
 
 /** A device for session tests: a state folder, and the id it goes by. */
 export interface TestDevice {
@@ -56,6 +62,8 @@ export interface RunOptions extends Partial<SyncRequest> {
   readonly onStep?: () => void;
   /** The two ends of the connection, `a`'s first, to look at it or to cut it. */
   readonly transports?: readonly [MemoryTransport, MemoryTransport];
+  /** How long the sides wait for each other. */
+  readonly times?: Partial<PulseTimes>;
 }
 
 /** Runs one whole session over an in-memory connection: `a` syncs `folderA` with `b`'s `folderB`. */
@@ -66,8 +74,15 @@ export async function runSession(
   folderB: string,
   options: RunOptions = {},
 ): Promise<SessionResult> {
-  const { writable = true, servedVersions = 0, servedFeatures, onStep, transports, ...rest } =
-    options;
+  const {
+    writable = true,
+    servedVersions = 0,
+    servedFeatures,
+    onStep,
+    transports,
+    times,
+    ...rest
+  } = options;
   const request: SyncRequest = {
     share: "",
     mode: "push",
@@ -83,7 +98,7 @@ export async function runSession(
     ...rest,
   };
   const signal = new AbortController().signal;
-  const common = { clock: systemClock, logger: silentLogger, signal };
+  const common = { clock: systemClock, logger: silentLogger, signal, ...(times && { times }) };
   await using indexA = await openIndex({ path: `${a.home}/index.db`, deviceId: a.id });
   await using indexB = await openIndex({ path: `${b.home}/index.db`, deviceId: b.id });
   const [left, right] = transports ?? memoryTransportPair();

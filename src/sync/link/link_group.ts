@@ -44,6 +44,14 @@ export class LinkGroup implements SessionLink, AsyncDisposable {
     return this.primary.knows(feature);
   }
 
+  get heardAtMs(): number | undefined {
+    return this.primary.heardAtMs;
+  }
+
+  askForSign(): void {
+    this.primary.askForSign();
+  }
+
   send(message: Message): Promise<void> {
     return this.primary.send(message);
   }

@@ -182,6 +182,14 @@ export class PeerLink implements SessionLink, AsyncDisposable {
     );
   }
 
+  get heardAtMs(): number | undefined {
+    return this.#transport.heardAtMs;
+  }
+
+  askForSign(): void {
+    if (!this.#isEnded) this.#transport.ping?.();
+  }
+
   /** One connection alone has no lanes. */
   pickLane(): undefined {}
   readonly hasFreeLane = false;

@@ -47,6 +47,10 @@ export interface Lanes {
 export interface SessionLink extends Requester, Lanes {
   /** Resolves when the session can't go on: with the reason, or `undefined` for a wanted end. */
   readonly ended: Promise<Error | undefined>;
+  /** When the peer was last heard of, on some clock; `undefined` where nobody can tell. */
+  readonly heardAtMs: number | undefined;
+  /** Asks the peer for a sign of life that it gives whatever it is busy with. */
+  askForSign(): void;
   /** Sends one control message. */
   send(message: Message): Promise<void>;
   /** Opens a stream with a request at its head. */

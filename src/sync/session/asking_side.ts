@@ -18,6 +18,7 @@ const CODE_OF: { readonly [code in WireError]: ErrorCode } = {
   no_such_group: "peer_unreachable",
   // It may be back soon, as after an update.
   stopping: "peer_unreachable",
+  timed_out: "timed_out",
 };
 
 /** What the peer says of a session that failed there, in the user's terms. */

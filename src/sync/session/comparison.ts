@@ -1,3 +1,4 @@
+import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import { decodePage } from "../../base/tree.ts";
 import { type Message, ProtocolError, type Request, type SyncAccept } from "../../protocol/mod.ts";
@@ -8,6 +9,7 @@ import type { OpenShare } from "../share/open_share.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
 import { type ComparisonResult, TreeComparison } from "../verify/tree_comparison.ts";
 import { abortOf, CHUNKER_ID, endOf, errorFromPeer } from "./asking_side.ts";
+import { Pulse, type PulseTimes } from "./pulse.ts";
 
 /** What a {@linkcode ComparisonSession} works with. */
 export interface ComparisonOptions {
@@ -15,8 +17,11 @@ export interface ComparisonOptions {
   readonly share: string;
   readonly peerName: string;
   readonly run: string;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  /** For tests. */
+  readonly times?: Partial<PulseTimes>;
 }
 
 /** What a comparison of two folders came to. */
@@ -42,6 +47,7 @@ export class ComparisonSession implements LinkHandler {
   readonly #accepted = Promise.withResolvers<SyncAccept>();
   readonly #acked = Promise.withResolvers<void>();
   readonly #failed = Promise.withResolvers<never>();
+  #pulse: Pulse | undefined;
 
   /** @param session Unique on its connection. */
   constructor(session: number, options: ComparisonOptions) {
@@ -53,6 +59,7 @@ export class ComparisonSession implements LinkHandler {
   }
 
   handleMessage(message: Message): void {
+    this.#pulse?.handleSign();
     switch (message.type) {
       case "sync-accept":
         return this.#accepted.resolve(message);
@@ -60,6 +67,7 @@ export class ComparisonSession implements LinkHandler {
         return this.#acked.resolve();
       case "error":
         return this.#failed.reject(errorFromPeer(message, this.#options.peerName));
+      case "working":
       case "changed":
       case "go-away":
         return;
@@ -79,19 +87,32 @@ export class ComparisonSession implements LinkHandler {
    * @throws {LandropicError} what keeps the whole session from going on.
    */
   async run(link: PeerLink, share: OpenShare): Promise<Comparison> {
+    const { peerName, clock, times } = this.#options;
+    const remote = new RemoteShare(link, this.#session);
+    using pulse = this.#pulse = new Pulse(link, {
+      session: this.#session,
+      peerName,
+      clock,
+      isWorking: () => true,
+      isWaiting: () => remote.questions > 0,
+      progress: () => remote.readings,
+      times,
+    });
     const failure = Promise.race([
       this.#failed.promise,
       endOf(link),
       abortOf(this.#options.signal),
+      pulse.givenUp,
     ]);
     failure.catch(() => {});
     const during = <T>(work: Promise<T>): Promise<T> => Promise.race([work, failure]);
     await during(this.#open(link));
     const scanning = share.scan({ checksum: true, filters: [] });
     scanning.catch(() => {});
-    const [snapshot, accept] = await during(Promise.all([scanning, this.#accepted.promise]));
-    const comparison = await during(this.#compare(link, snapshot, accept));
-    await during(this.#finish(link));
+    const accepted = pulse.waitFor(this.#accepted.promise);
+    const [snapshot, accept] = await during(Promise.all([scanning, accepted]));
+    const comparison = await during(this.#compare(remote, snapshot, accept));
+    await during(pulse.waitFor(this.#finish(link)));
     return {
       ...comparison,
       share: accept.share,
@@ -122,7 +143,7 @@ export class ComparisonSession implements LinkHandler {
   }
 
   async #compare(
-    link: PeerLink,
+    remote: RemoteShare,
     snapshot: Snapshot,
     accept: SyncAccept,
   ): Promise<ComparisonResult> {
@@ -133,7 +154,6 @@ export class ComparisonSession implements LinkHandler {
       }),
       { local: snapshot.shape, remote: accept.shape },
     );
-    const remote = new RemoteShare(link, this.#session);
     for (let wanted; (wanted = comparison.pollWanted()).length > 0;) {
       const answers = await remote.getDirs(wanted);
       for (const [i, answer] of answers.entries()) {

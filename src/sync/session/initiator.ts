@@ -28,6 +28,7 @@ import { Tally } from "./tally.ts";
 import { RateLimiter } from "../transfer/rate_limiter.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
 import { abortOf, CHUNKER_ID, endOf, errorFromPeer } from "./asking_side.ts";
+import { Pulse, type PulseTimes } from "./pulse.ts";
 import { keepFor } from "./responder.ts";
 import type { RoutedSession } from "./session_router.ts";
 
@@ -135,6 +136,8 @@ export interface InitiatorOptions {
   readonly onTransfer?: (bytes: number) => void;
   /** For tests, which break off at a step of a commit. */
   readonly onStep?: ExecutorOptions["onStep"];
+  /** For tests. */
+  readonly times?: Partial<PulseTimes>;
 }
 
 /**
@@ -148,6 +151,8 @@ export class InitiatorSession implements RoutedSession {
   readonly #acked = Promise.withResolvers<void>();
   readonly #failed = Promise.withResolvers<never>();
   #provider: Provider | undefined;
+  #remote: RemoteShare | undefined;
+  #pulse: Pulse | undefined;
   #summary: SyncSummary | undefined;
   #tally: Tally | undefined;
   #providerReady = Promise.withResolvers<Provider>();
@@ -161,6 +166,7 @@ export class InitiatorSession implements RoutedSession {
   }
 
   handleMessage(message: Message): void {
+    this.#pulse?.handleSign();
     switch (message.type) {
       case "sync-accept":
         return this.#accepted.resolve(message);
@@ -168,6 +174,7 @@ export class InitiatorSession implements RoutedSession {
         return this.#acked.resolve();
       case "error":
         return this.#failed.reject(errorFromPeer(message, this.#options.peer.name));
+      case "working":
       case "changed":
       case "go-away":
         return;
@@ -178,6 +185,7 @@ export class InitiatorSession implements RoutedSession {
 
   async handleRequest(request: Request, stream: DuplexStream): Promise<void> {
     if (request.session !== this.#session) throw new ProtocolError("Request for another session");
+    this.#pulse?.handleSign();
     const provider = await this.provider;
     await provider.handleRequest(request, stream);
   }
@@ -204,17 +212,24 @@ export class InitiatorSession implements RoutedSession {
    */
   async run(link: SessionLink, own: OwnFolder): Promise<SyncSummary> {
     const { request, signal } = this.#options;
-    const failure = Promise.race([this.#failed.promise, endOf(link), abortOf(signal)]);
+    using pulse = this.#pulse = this.#newPulse(link);
+    const failure = Promise.race([
+      this.#failed.promise,
+      endOf(link),
+      abortOf(signal),
+      pulse.givenUp,
+    ]);
     failure.catch(() => {});
     const during = <T>(work: Promise<T>): Promise<T> => Promise.race([work, failure]);
     await during(this.#open(link));
-    if (own.isNew) await during(this.#accepted.promise);
+    if (own.isNew) await during(pulse.waitFor(this.#accepted.promise));
     using share = await own.open();
     await nextTurn();
     const scanning = own.scan?.(share) ??
       share.scan({ checksum: request.checksum, filters: request.filters });
     scanning.catch(() => {});
-    const [snapshot, accept] = await during(Promise.all([scanning, this.#accepted.promise]));
+    const accepted = pulse.waitFor(this.#accepted.promise);
+    const [snapshot, accept] = await during(Promise.all([scanning, accepted]));
     this.#provide(share, snapshot);
     const summary = this.#summary = this.#newSummary(snapshot);
     if (this.#isEqual(snapshot, accept)) {
@@ -224,7 +239,7 @@ export class InitiatorSession implements RoutedSession {
     const stop = new AbortController();
     const { rateLimit } = request;
     const ended = AbortSignal.any([signal, stop.signal]);
-    const remote = new RemoteShare(link, this.#session, ended, { rateLimit });
+    const remote = this.#remote = new RemoteShare(link, this.#session, ended, { rateLimit });
     const planOptions = this.#planOptions(share, snapshot, accept, remote);
     // In a process that has just started each step takes long: its code is compiled in it.
     await nextTurn();
@@ -243,11 +258,28 @@ export class InitiatorSession implements RoutedSession {
         throw error;
       });
       if (remembersPlan(planOptions)) {
-        await during(this.#remember(plan, isDone, { link, share, snapshot, accept }));
+        const remembering = this.#remember(plan, isDone, { link, share, snapshot, accept });
+        await during(pulse.waitFor(remembering));
       }
     }
     await during(this.#finish(link, summary));
     return summary;
+  }
+
+  /** The initiator leads: as long as it goes on at all it is at work, if only to wait. */
+  #newPulse(link: SessionLink): Pulse {
+    const { peer, clock, times } = this.#options;
+    return new Pulse(link, {
+      session: this.#session,
+      peerName: peer.name,
+      clock,
+      isWorking: () => true,
+      isWaiting: () => (this.#remote?.questions ?? 0) > 0,
+      progress: () =>
+        (this.#remote?.readings ?? 0) + (this.#provider?.fileBytes ?? 0) +
+        (this.#tally?.bytesReceived ?? 0),
+      times,
+    });
   }
 
   async #open(link: SessionLink): Promise<void> {
@@ -375,11 +407,17 @@ export class InitiatorSession implements RoutedSession {
         if (operation.op === "move") this.#provider!.addMove(operation.from, operation.path);
       }
       if (plan.remote.length > 0) {
-        const stream = await link.request({ kind: "apply", session: this.#session }, URGENCY.plan);
-        work.push(sendOperations(stream, plan.remote.framed(), {
+        const pulse = this.#pulse!;
+        const opening = link.request({ kind: "apply", session: this.#session }, URGENCY.plan);
+        const stream = await pulse.waitFor(opening);
+        const sending = sendOperations(stream, plan.remote.framed(), {
           compress: request.compress,
-          onOutcome: (outcome) => tally.take("remote", outcome),
-        }));
+          onOutcome: (outcome) => {
+            pulse.handleSign();
+            tally.take("remote", outcome);
+          },
+        });
+        work.push(pulse.waitFor(sending));
       }
       if (plan.local.length > 0) {
         const executor = new Executor({
@@ -470,7 +508,7 @@ export class InitiatorSession implements RoutedSession {
       conflicts,
       errors,
     });
-    await this.#acked.promise;
+    await this.#pulse!.waitFor(this.#acked.promise);
   }
 }
 

@@ -33,6 +33,7 @@ import { RemoteShare } from "../transfer/remote_share.ts";
 import type { FolderWatches } from "../watch/folder_watches.ts";
 import { ShareWatch } from "../watch/share_watch.ts";
 import { serveBench } from "./bench.ts";
+import { Pulse, type PulseTimes } from "./pulse.ts";
 import { type ServedSums, ServedTally } from "./served_tally.ts";
 
 /** Sessions of one peer at once. */
@@ -86,6 +87,8 @@ export interface ResponderOptions {
   readonly signal: AbortSignal;
   /** For tests, which break off at a step of a commit. */
   readonly onStep?: ExecutorOptions["onStep"];
+  /** For tests. */
+  readonly times?: Partial<PulseTimes>;
 }
 
 /**
@@ -135,6 +138,8 @@ export class Responder implements LinkHandler, Providers, AsyncDisposable {
         return this.#open(message);
       case "sync-result":
         return this.#finish(message);
+      case "working":
+        return this.#sessions.get(message.session)?.handleSign();
       case "shares-query":
         return void this.#send({ type: "shares", shares: this.#options.shares.map(infoOf) });
       case "error":
@@ -214,7 +219,8 @@ export class Responder implements LinkHandler, Providers, AsyncDisposable {
     });
     this.#sessions.set(open.session, session);
     this.#options.events.sessionStart(session.running);
-    session.start().catch((error) => {
+    const { givenUp } = session;
+    Promise.race([session.start().then(() => givenUp), givenUp]).catch((error) => {
       if (!this.#sessions.has(open.session)) return;
       void this.#fail(open.session, session.running.share, error);
       this.#end(open.session, undefined);
@@ -309,6 +315,12 @@ class ResponderSession implements AsyncDisposable {
   #provider: Provider | undefined;
   #watch: ShareWatch | undefined;
   #applying: Promise<void> | undefined;
+  readonly #pulse: Pulse;
+  /** Of requests that are being seen to. */
+  readonly #streams = new Set<DuplexStream>();
+  /** Bytes of files that came. */
+  #bytesReceived = 0;
+  #isSettling = false;
   #starting: Promise<void> = Promise.resolve();
   /** It went through to its end. */
   #isSettled = false;
@@ -328,12 +340,32 @@ class ResponderSession implements AsyncDisposable {
     this.#signal = AbortSignal.any([options.signal, this.#abort.signal]);
     this.#startMs = options.clock.nowMs();
     this.#ready.promise.catch(() => {});
+    this.#pulse = new Pulse(link, {
+      session: open.session,
+      peerName: options.peerName,
+      clock: options.clock,
+      isWorking: () => this.#provider === undefined || this.#streams.size > 0 || this.#isSettling,
+      // It leads, and so it says that it is there whatever this side does.
+      isWaiting: () => this.#provider !== undefined,
+      progress: () => (this.#provider?.fileBytes ?? 0) + this.#bytesReceived,
+      times: options.times,
+    });
   }
 
   get running(): RunningSession {
     const { mode, run, watch } = this.#open;
     return { share: this.#served.name, mode, run, watch };
   }
+  /** Rejects when the peer has not gone on for too long. */
+  get givenUp(): Promise<never> {
+    return this.#pulse.givenUp;
+  }
+
+  /** The peer says that it is at work. */
+  handleSign(): void {
+    this.#pulse.handleSign();
+  }
+
   get seconds(): number {
     return (this.#options.clock.nowMs() - this.#startMs) / 1000;
   }
@@ -350,6 +382,16 @@ class ResponderSession implements AsyncDisposable {
   }
 
   async handleRequest(request: Request, stream: DuplexStream): Promise<void> {
+    this.#pulse.handleSign();
+    this.#streams.add(stream);
+    try {
+      await this.#serve(request, stream);
+    } finally {
+      this.#streams.delete(stream);
+    }
+  }
+
+  async #serve(request: Request, stream: DuplexStream): Promise<void> {
     await this.#ready.promise;
     if (request.kind === "remember") return await this.#remember(stream);
     if (request.kind !== "apply") return await this.#provider!.handleRequest(request, stream);
@@ -382,6 +424,7 @@ class ResponderSession implements AsyncDisposable {
 
   /** Waits until everything asked for is on the disk and remembered. */
   async settle(): Promise<void> {
+    this.#isSettling = true;
     await this.#ready.promise;
     await this.#applying;
     this.#share!.index.commit();
@@ -389,7 +432,13 @@ class ResponderSession implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#pulse[Symbol.dispose]();
     this.#abort.abort(new LandropicError("interrupted", "Session ended"));
+    // A peer that stopped in the middle of one must not keep the folder locked.
+    for (const { send, recv } of this.#streams) {
+      recv.stop(STREAM_CODE.gone);
+      send.reset(STREAM_CODE.gone);
+    }
     await Promise.allSettled([this.#starting, this.#applying]);
     this.#share?.[Symbol.dispose]();
     this.#watch?.sessionEnd(this.#share?.index, this.#isSettled);
@@ -497,7 +546,7 @@ class ResponderSession implements AsyncDisposable {
         this.#tally.handleOutcome(outcome);
         outcomes.push(outcome);
       },
-      onBytes: () => {},
+      onBytes: (bytes) => void (this.#bytesReceived += bytes),
       ...(this.#options.onStep && { onStep: this.#options.onStep }),
     });
     await executor.run(this.#note(readOperations(stream)));
@@ -573,6 +622,8 @@ function wireErrorOf(error: unknown): [WireError, string] {
       return ["protocol", message];
     case "interrupted":
       return ["stopping", message];
+    case "timed_out":
+      return ["timed_out", message];
     default:
       return ["failed", message];
   }

@@ -42,6 +42,7 @@ export class SessionRouter implements LinkHandler, Providers {
         return;
       case "sync-accept":
       case "sync-ack":
+      case "working":
         return this.#find(message.session)?.handleMessage(message);
       case "error":
         if (message.session !== 0) return this.#find(message.session)?.handleMessage(message);

@@ -25,6 +25,7 @@ import {
   type Status,
   type WantedFile,
 } from "../../protocol/mod.ts";
+import { isBulk } from "../link/bulk.ts";
 import { type Answer, AnswerCut, type AskOptions, type Requester } from "../link/requester.ts";
 import { STREAM_CODE, URGENCY } from "../link/transport.ts";
 import { Incoming, rangesFrom } from "./incoming.ts";
@@ -59,6 +60,8 @@ export class RemoteShare {
   readonly #session: number;
   readonly #signal: AbortSignal | undefined;
   readonly #options: AskOptions;
+  #questions = 0;
+  #readings = 0;
 
   /**
    * @param signal Ends all requests under way when it is aborted, and lets no new one begin.
@@ -69,6 +72,16 @@ export class RemoteShare {
     this.#session = session;
     this.#signal = signal;
     this.#options = options;
+  }
+
+  /** Requests that the peer has not answered yet, but for those whose bytes have a pace to keep. */
+  get questions(): number {
+    return this.#questions;
+  }
+
+  /** How often something has come of their answers. */
+  get readings(): number {
+    return this.#readings;
   }
 
   /** The session's number on its connection. */
@@ -221,11 +234,18 @@ export class RemoteShare {
     urgency: number,
     read: (records: RecordReader) => Promise<void>,
   ): Promise<void> {
+    using asking = this.#noteQuestion();
     using answer = await this.#open(request, urgency);
+    if (isBulk(request)) asking[Symbol.dispose]();
     const stop = () => answer.stop(STREAM_CODE.cancelled);
     this.#signal?.addEventListener("abort", stop, { once: true });
     try {
-      const records = new RecordReader(new BlockReader((into) => answer.read(into)));
+      const records = new RecordReader(
+        new BlockReader((into) => {
+          this.#readings++;
+          return answer.read(into);
+        }),
+      );
       await read(records);
       if (!(await records.atEnd())) throw new ProtocolError("Answer has bytes behind its end");
     } catch (error) {
@@ -235,6 +255,18 @@ export class RemoteShare {
     } finally {
       this.#signal?.removeEventListener("abort", stop);
     }
+  }
+
+  /** Counts a request until it is disposed of, as often as that may be. */
+  #noteQuestion(): Disposable {
+    let isOpen = true;
+    this.#questions++;
+    return {
+      [Symbol.dispose]: () => {
+        if (isOpen) this.#questions--;
+        isOpen = false;
+      },
+    };
   }
 
   /** Opens a stream; a peer that gives no credit for one must not keep anybody from giving up. */

@@ -28,8 +28,8 @@ import { Tally } from "./tally.ts";
 import { RateLimiter } from "../transfer/rate_limiter.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
 import { abortOf, CHUNKER_ID, endOf, errorFromPeer } from "./asking_side.ts";
+import { keepFor } from "./kept_files.ts";
 import { Pulse, type PulseTimes } from "./pulse.ts";
-import { keepFor } from "./responder.ts";
 import type { RoutedSession } from "./session_router.ts";
 
 const PROGRESS_INTERVAL_MS = 100;

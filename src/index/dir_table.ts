@@ -93,7 +93,8 @@ export class DirTable {
     return this.#checked(path, () => {
       const view = new DirView(record);
       if (patches.length === 0) return view;
-      return new DirView(mergeDir(view, joinPatches(patches.map((patch) => decodeDir(patch)))));
+      const patch = joinPatches(patches.map((bytes) => decodeDir(bytes)));
+      return new DirView(mergeDir(view, patch), false);
     });
   }
 
@@ -136,7 +137,7 @@ export class DirTable {
     const known = this.view(path) ?? EMPTY_VIEW;
     const bytes = this.#put(path, this.#checked(path, () => mergeDir(known, patch)));
     // What a scan found changed is what the sync looks at next.
-    this.#views.put(path, new DirView(bytes), bytes.length);
+    this.#views.put(path, new DirView(bytes, false), bytes.length);
     return bytes;
   }
 

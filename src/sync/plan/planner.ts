@@ -37,6 +37,7 @@ import type { Snapshot } from "../scan/snapshot.ts";
 import type { OpenShare } from "../share/open_share.ts";
 import type { RemoteShare } from "../transfer/remote_share.ts";
 import { peerFolder } from "./agreement.ts";
+import { DirsAhead } from "./dirs_ahead.ts";
 
 /** Portions of questions that both sides work on: neither waits while the other has something to read. */
 const PORTIONS_UNDER_WAY = 2;
@@ -76,11 +77,15 @@ export async function planSync(options: PlanOptions): Promise<Plan> {
     remembers: remembersPlan(options),
   });
   const underWay = new Set<Promise<void>>();
-  const turns = { local: Promise.resolve(), remote: Promise.resolve() };
-  const packer = new Packer();
+  const shared = {
+    ...options,
+    turns: { local: Promise.resolve(), remote: Promise.resolve() },
+    packer: new Packer(),
+    ahead: DirsAhead.ask(options.snapshot, options.accept.shape, options.remote),
+  };
   for (let needs; !(needs = reconciler.pollNeeds()).isDone;) {
     if (needs.dirs.length + needs.digests.length > 0) {
-      const answering: Promise<void> = answerNeeds(needs, reconciler, { ...options, turns, packer })
+      const answering: Promise<void> = answerNeeds(needs, reconciler, shared)
         .finally(() => underWay.delete(answering));
       underWay.add(answering);
       if (underWay.size < PORTIONS_UNDER_WAY) continue;
@@ -91,11 +96,19 @@ export async function planSync(options: PlanOptions): Promise<Plan> {
   return reconciler.finish();
 }
 
+/** What all portions of a plan have in common. */
+interface Shared {
+  /** Each side answers one portion after the other: it goes through its directories in their order. */
+  readonly turns: Record<Side, Promise<void>>;
+  readonly packer: Packer;
+  readonly ahead: DirsAhead;
+}
+
 /** Fetches and reads what the walk waits for. */
 async function answerNeeds(
   { dirs, digests }: Needs,
   reconciler: Reconciler,
-  options: PlanOptions & { readonly turns: Record<Side, Promise<void>>; readonly packer: Packer },
+  options: PlanOptions & Shared,
 ): Promise<void> {
   const [views, replies] = await Promise.all([
     fetchDirs(dirs, options),
@@ -211,9 +224,11 @@ function remoteView(answer: DirAnswer, rows: PageRows): DirView {
 
 async function fetchDirs(
   needs: readonly DirNeed[],
-  { remote, snapshot, packer }: PlanOptions & { readonly packer: Packer },
+  { remote, snapshot, packer, ahead }: PlanOptions & Shared,
 ): Promise<DirSource[]> {
-  const answers = await remote.getDirs(needs);
+  const known = await Promise.all(needs.map((need) => ahead.take(need)));
+  const asked = (await remote.getDirs(needs.filter((_, i) => known[i] === undefined))).values();
+  const answers = known.map((answer) => answer ?? asked.next().value!);
   return answers.map((answer, i) => {
     if (typeof answer === "number" && needs[i]!.isGone) return () => EMPTY_VIEW;
     // It serves what its snapshot holds, and that does not change during a session.
@@ -237,12 +252,15 @@ async function fetchDirs(
 
 async function askDigests(
   questions: readonly DigestQuestion[],
-  { share, snapshot, remote, turns }: PlanOptions & {
-    /** Each side answers one portion after the other: it goes through its directories in their order. */
-    readonly turns: Record<Side, Promise<void>>;
-  },
+  options: PlanOptions & Shared,
 ): Promise<(Digest | undefined)[]> {
-  const toRemote = questions.filter(({ side }) => side === "remote");
+  const { share, snapshot, remote, turns } = options;
+  const known = new Map<DigestQuestion, Digest | undefined>();
+  for (const question of questions) {
+    const digest = digestOfEarlier(question, options);
+    if (digest !== undefined) known.set(question, digest);
+  }
+  const toRemote = questions.filter((asked) => asked.side === "remote" && !known.has(asked));
   const now = toRemote.filter(({ isEarlier }) => !isEarlier);
   const earlier = toRemote.filter(({ isEarlier }) => isEarlier);
   const answering = inTurn(turns, "remote", () =>
@@ -250,7 +268,6 @@ async function askDigests(
       remote.getDigests(now.map(({ path }) => path)),
       remote.getEarlier(earlier.map(({ path, entry }) => ({ path, ...versionOf(entry) }))),
     ]));
-  const known = new Map<DigestQuestion, Digest | undefined>();
   if (toRemote.length > 0) await untilSent();
   await inTurn(turns, "local", async () => {
     for (const question of questions) {
@@ -269,6 +286,20 @@ async function askDigests(
     if (isVersion) known.set(question, answer.digest);
   }
   return questions.map((question) => known.get(question));
+}
+
+/**
+ * What the peer has where its file is as the own one was before it changed: it came from here. Not both ways,
+ * where a file that was never compared could count as one that both had.
+ */
+function digestOfEarlier(
+  { side, path, entry, isEarlier }: DigestQuestion,
+  { share, mode }: PlanOptions,
+): Digest | undefined {
+  if (mode === "two-way" || side !== "remote" || isEarlier || entry.kind !== "file") {
+    return undefined;
+  }
+  return share.index.earlierDigest(path, entry);
 }
 
 function inTurn<T>(

@@ -1,3 +1,4 @@
+import { equalBytes } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../base/digest.ts";
 import { compareNames, type DirPath, sortByName } from "../../base/paths.ts";
@@ -76,6 +77,11 @@ export class DirWalk implements KnownEntries {
     this.#rows = new Uint8Array(known?.length ?? 0);
     this.#scannedAtMs = Math.floor(options.clock.wallMs());
     this.#isChanged = known === undefined;
+  }
+
+  /** What its page hashed to at the last scan. */
+  get knownShape(): Digest | undefined {
+    return this.#known?.shape;
   }
 
   /** Files that are as they were. */
@@ -192,9 +198,9 @@ export class DirWalk implements KnownEntries {
   }
 
   /** What to change in what is remembered, or `undefined` where that still holds. */
-  finish(shape: Digest): DirPatch | undefined {
+  finish(shape: Digest | undefined): DirPatch | undefined {
     const gone = this.#takeLeave();
-    if (!this.#isChanged) return undefined;
+    if (!this.#isChanged && isSameShape(this.knownShape, shape)) return undefined;
     for (const { kind, name } of gone) if (kind === "dir") this.goneDirs.push(name);
     return {
       scannedAtMs: this.#scannedAtMs,
@@ -261,3 +267,8 @@ export class DirWalk implements KnownEntries {
 }
 
 const DOT = 0x2e;
+
+/** True for equal shapes, and where neither is known. */
+export function isSameShape(a: Digest | undefined, b: Digest | undefined): boolean {
+  return a === b || (a !== undefined && b !== undefined && equalBytes(a, b));
+}

@@ -39,12 +39,15 @@ import {
 } from "../../store/mod.ts";
 import { type FilterStack, IGNORE_FILE, IGNORE_FILE_BYTES_MAX } from "../filter/mod.ts";
 import { DirMap } from "./dir_map.ts";
-import { DirWalk, type FormerDir } from "./dir_walk.ts";
+import { DirWalk, type FormerDir, isSameShape } from "./dir_walk.ts";
 import { isNew, type Rescan } from "./rescan.ts";
 import { type ScanProblem, Snapshot, type SnapshotDir } from "./snapshot.ts";
 
 /** What a file takes of a page, about. */
 const ENTRY_BYTES = 40;
+
+/** Where more directories have changed, asking for them takes many round trips in any case. */
+const FORMER_SHAPES_MAX = 4096;
 
 /** What was remembered of a share, and what will be. */
 export interface ScanMemory {
@@ -136,6 +139,8 @@ class Scanner {
   readonly #unsettled = new Set<DirPath>();
   readonly #writer = new ByteWriter(64 * 1024);
   readonly #packer: Packer;
+  /** See {@linkcode Snapshot.formerShapes}. */
+  readonly #formerShapes = new Map<DirPath, Digest>();
   /** Directories from which others are gone, to be remembered when everything has been looked at. */
   readonly #farewells = new Map<DirPath, Farewell>();
   /** Made when the first directory is met that is new. */
@@ -169,7 +174,8 @@ class Scanner {
       bytes += dir.bytes;
     }
     const problems = [...this.#problems.values()].flat();
-    return new Snapshot(new DirMap(dirs), problems, files, bytes, this.#unsettled);
+    const shapes = this.#formerShapes;
+    return new Snapshot(new DirMap(dirs), problems, files, bytes, this.#unsettled, shapes);
   }
 
   /** The earlier snapshot, with what is different now. */
@@ -179,6 +185,7 @@ class Scanner {
       const before = base.dirs.get(path);
       files += (dir?.files ?? 0) - (before?.files ?? 0);
       bytes += (dir?.bytes ?? 0) - (before?.bytes ?? 0);
+      if (dir !== undefined) this.#noteFormer(path, before?.shape, dir.shape);
     }
     // A page that was made anew says nothing of what was found when its directory was read.
     const holds = (dir: DirPath) =>
@@ -187,7 +194,8 @@ class Scanner {
     problems.push(...[...this.#problems.values()].flat());
     const unsettled = new Set([...base.unsettled].filter(holds));
     for (const dir of this.#unsettled) unsettled.add(dir);
-    return new Snapshot(base.dirs.with(this.#dirs), problems, files, bytes, unsettled);
+    const dirs = base.dirs.with(this.#dirs);
+    return new Snapshot(dirs, problems, files, bytes, unsettled, this.#formerShapes);
   }
 
   /**
@@ -233,7 +241,17 @@ class Scanner {
     const page = encodePage(entries, this.#writer);
     const dir = { ...before, page: this.#packer.keep(page), shape: shapeOf(page) };
     this.#dirs.set(path, dir);
+    this.#reshape(dir);
     return dir;
+  }
+
+  /** Remembers the shape of a directory in which nothing else has changed. */
+  #reshape({ path, shape }: SnapshotDir): void {
+    const { memory, checksum } = this.#options;
+    const known = memory.viewDir(path);
+    if (checksum || known === undefined || isSameShape(known.shape, shape)) return;
+    const { scannedAtMs } = known;
+    memory.reviseDir(path, { scannedAtMs, shape, entries: [], tombstones: [], removed: [] });
   }
 
   #begin(path: DirPath, found?: FoundDir): DirWalk {
@@ -468,12 +486,22 @@ class Scanner {
     if (dir.isUnsettled || dir.isIncomplete) this.#unsettled.add(dir.path);
     else this.#unsettled.delete(dir.path);
     this.#dropGone(dir);
-    const patch = dir.finish(shape);
+    this.#noteFormer(dir.path, dir.knownShape, shape);
+    // Pages with digests are others than will be compared the next time.
+    const patch = dir.finish(this.#options.checksum ? dir.knownShape : shape);
     if (patch === undefined) return { shape };
     // What goes may be met again under another path, and what was known of it is of use there.
     if (dir.goneDirs.length > 0) this.#farewells.set(dir.path, { dir, patch });
     else this.#options.memory.reviseDir(dir.path, patch);
     return { shape };
+  }
+
+  #noteFormer(path: DirPath, former: Digest | undefined, shape: Digest): void {
+    if (former === undefined || equalBytes(former, shape)) return;
+    // The root comes last, and tells whether the others are of use.
+    if (this.#formerShapes.size < FORMER_SHAPES_MAX || path === "") {
+      this.#formerShapes.set(path, former.slice() as Digest);
+    }
   }
 
   #bury({ dir, patch }: Farewell): void {

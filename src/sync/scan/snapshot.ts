@@ -70,6 +70,8 @@ export class Snapshot {
     readonly bytes: number,
     /** Directories that have to be read again though nothing happens in them. */
     readonly unsettled: ReadonlySet<DirPath>,
+    /** What directories were the last time of which the pages have changed since. */
+    readonly formerShapes: ReadonlyMap<DirPath, Digest>,
   ) {
     this.#decoded = new WeightedCache({
       weightMax: files > FILES_MANY ? 0 : DECODED_ENTRIES_MAX,

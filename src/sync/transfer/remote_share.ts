@@ -90,12 +90,12 @@ export class RemoteShare {
   }
 
   /**
-   * Fetches directories, each verified against the digest that its parent gives.
+   * Fetches directories, each verified against the digest that its parent gives, where that is known.
    *
    * @throws {ProtocolError} for a page that is not what the digest names.
    */
   async getDirs(
-    wanted: readonly { path: DirPath; shape: Digest }[],
+    wanted: readonly { readonly path: DirPath; readonly shape?: Digest }[],
   ): Promise<(DirAnswer | Failure)[]> {
     const answers: (DirAnswer | Failure)[] = [];
     for (let from = 0; from < wanted.length; from += GET_DIRS_MAX) {
@@ -106,12 +106,10 @@ export class RemoteShare {
         dirs: part.map((d) => d.path),
       } as const;
       await this.#ask(request, URGENCY.plan, async (records) => {
-        for (const dir of part) {
+        for (const { path, shape } of part) {
           const answer = await readDir(records);
-          if (typeof answer === "object" && !equalBytes(shapeOf(answer.page), dir.shape)) {
-            throw new ProtocolError(
-              `Directory ${JSON.stringify(dir.path)} does not match its digest`,
-            );
+          if (typeof answer === "object" && shape && !equalBytes(shapeOf(answer.page), shape)) {
+            throw new ProtocolError(`Directory ${JSON.stringify(path)} does not match its digest`);
           }
           answers.push(answer);
         }

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import type { DirPath } from "../../../src/base/paths.ts";
 import { openIndex } from "../../../src/index/mod.ts";
 import { URGENCY } from "../../../src/sync/link/transport.ts";
-import { memoryTransportPair } from "../../support/memory_transport.ts";
+import { type MemoryTransport, memoryTransportPair } from "../../support/memory_transport.ts";
 import { runSession, testDevice } from "../../support/session_pair.ts";
 import {
   assertSameTree,
@@ -135,6 +135,56 @@ Deno.test("a push remembers what it read to find a moved folder, and does not re
     32,
   ]]);
 });
+
+Deno.test("a push of changes asks its peer for all it needs at once, however deep they lie", async () => {
+  const { folder, a, b, left, right } = setUp();
+  using _ = folder;
+  const tree = (text: string) => ({
+    a: { b: { c: { d: { x: text, touched: "the same" } } }, y: text },
+    other: { z: "z" },
+  });
+  writeTree(left, tree("old"));
+  await runSession(a, left, b, right);
+  // The files are read for the digests that the next push compares with.
+  writeTree(left, tree("abc"), 1_700_000_100_000);
+  await runSession(a, left, b, right);
+  assertSameTree(right, left);
+  for (const [round, text] of ["def", "ghi"].entries()) {
+    writeTree(left, tree(text), 1_700_000_200_000 + round * 100_000);
+    const transports = memoryTransportPair();
+    const requests = countRequests(transports[0]);
+    const { summary, items } = await runSession(a, left, b, right, { transports });
+    assertSameTree(right, left);
+    assert.equal(summary.bytesSent, 6);
+    assert.deepEqual(items.map(({ action, path }) => `${action} ${path}`), [
+      "m a/b/c/d/touched",
+      "M a/b/c/d/x",
+      "M a/y",
+      "m other/z",
+    ]);
+    // Directories, then the plan: what the files were is known here.
+    assert.equal(requests.count, 2);
+  }
+  // Not where the peer's folder is another than it was left.
+  writeTree(right, { a: { more: "there" } });
+  writeTree(left, tree("jkl"), 1_700_000_900_000);
+  const transports = memoryTransportPair();
+  const requests = countRequests(transports[0]);
+  await runSession(a, left, b, right, { transports, deleteExtra: true });
+  assertSameTree(right, left);
+  assert.ok(requests.count > 5);
+});
+
+/** Counts the requests that one end of a connection makes from now on. */
+function countRequests(transport: MemoryTransport): { count: number } {
+  const requests = { count: 0 };
+  const open = transport.openBidi.bind(transport);
+  transport.openBidi = () => {
+    requests.count++;
+    return open();
+  };
+  return requests;
+}
 
 Deno.test("a read-only share refuses a push and allows a pull", async () => {
   const { folder, a, b, left, right } = setUp();

@@ -26,6 +26,7 @@ export async function syncRequestOf(
     deleteExtra: command.deleteExtra,
     deleteLimit: command.maxDelete,
     replaceAll: command.replaceAll,
+    fillDisk: command.fillDisk,
     dryRun: command.dryRun,
     checksum: command.checksum,
     versions: command.versions ?? 0,

@@ -1,18 +1,6 @@
-/** Bytes in decimal units with three digits: `0 B`, `999 B`, `1.50 kB`, `34.2 MB`, `1.07 GB`. */
-export function formatBytes(bytes: number): string {
-  if (!Number.isFinite(bytes)) return "? B";
-  let value = Math.max(0, bytes);
-  let unit = 0;
-  // 999.5 would print as 1000, so it already counts as the next unit.
-  while (value >= 999.5 && unit < UNITS.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  if (unit === 0) return `${Math.round(value)} B`;
-  return `${
-    value < 9.995 ? value.toFixed(2) : value < 99.95 ? value.toFixed(1) : value.toFixed(0)
-  } ${UNITS[unit]}`;
-}
+import { formatBytes } from "../base/format_bytes.ts";
+
+export { formatBytes };
 
 /** A rate such as `34.2 MB/s`. */
 export function formatRate(bytesPerSecond: number): string {
@@ -40,5 +28,3 @@ export function formatCount(count: number, noun: string, plural = `${noun}s`): s
 export function rfc3339(wallMs: number): string {
   return new Date(wallMs).toISOString();
 }
-
-const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];

@@ -17,6 +17,7 @@ import type { Discovery, MdnsOptions } from "../discovery/mod.ts";
 import type { Index } from "../index/mod.ts";
 import {
   ALPN_SYNC,
+  FEATURE_DISK_BYTES,
   FEATURE_EARLIER,
   FEATURE_GROUPS,
   FEATURE_WORKING,
@@ -122,7 +123,7 @@ export class Orchestrator implements AsyncDisposable {
   get hello(): Omit<Hello, "type"> {
     return {
       minor: MINOR_VERSION,
-      features: [FEATURE_GROUPS, FEATURE_EARLIER, FEATURE_WORKING],
+      features: [FEATURE_GROUPS, FEATURE_EARLIER, FEATURE_WORKING, FEATURE_DISK_BYTES],
       implementation: this.options.implementation,
       name: this.deviceName,
     };

@@ -90,6 +90,8 @@ class WatchRun implements Disposable {
   /** When both sides are to be read as a whole again. */
   #checkDueMs = -Infinity;
   #wake = Promise.withResolvers<void>();
+  /** A round went through. */
+  #hasSynced = false;
   /** The peer was there and is gone. */
   #isLost = false;
   /** What the last round had done, if it broke off. */
@@ -203,7 +205,13 @@ class WatchRun implements Disposable {
     using stop = new Stop(on.signal);
     const { id, session } = peer.router.begin((id) =>
       new InitiatorSession(id, {
-        request: { ...this.#options.request, watch: true, whole: on.isCheck },
+        request: {
+          ...this.#options.request,
+          watch: true,
+          whole: on.isCheck,
+          // One file that is too large later on does not end the watch.
+          fillDisk: this.#options.request.fillDisk || this.#hasSynced,
+        },
         observer: this.#report.begin(),
         peer: { id: this.#entry.id, name: this.#entry.alias },
         shortIdOf: shortId,
@@ -232,6 +240,7 @@ class WatchRun implements Disposable {
       });
       this.#failures = 0;
       this.#losses = 0;
+      this.#hasSynced = true;
       this.#watch?.sessionEnd(share?.index, true);
       this.#tell(summary, {
         ...on.wire.sessionEnd(),

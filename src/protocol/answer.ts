@@ -108,6 +108,22 @@ export async function readDigest(from: RecordReader): Promise<DigestAnswer | Exc
   return { ...version, digest: (await from.take(DIGEST_BYTES)).slice() };
 }
 
+/** Writes what a file takes on the disk, or only a status other than ok. */
+export async function writeDiskBytes(
+  out: BlockWriter,
+  answer: { readonly bytes: number } | Status,
+): Promise<void> {
+  const head = new ByteWriter(16);
+  if (typeof answer === "number") head.u8(answer);
+  else head.u8(STATUS.ok).varint(answer.bytes);
+  await out.write(head.finish());
+}
+
+/** Reads what {@linkcode writeDiskBytes} wrote; `undefined` for a status other than ok. @throws {ProtocolError} */
+export async function readDiskBytes(from: RecordReader): Promise<number | undefined> {
+  return await readStatus(from) === STATUS.ok ? await from.varint() : undefined;
+}
+
 /** Writes `status ok | size | time`, the head of a file's bytes. */
 export function writeFileHead(
   out: BlockWriter,

@@ -20,6 +20,8 @@ export const SHARES_MAX = 256;
 export const FEATURE_GROUPS = "groups";
 /** Feature of a Hello: its device answers `get-earlier`. */
 export const FEATURE_EARLIER = "earlier";
+/** Feature of a Hello: its device answers `get-disk-bytes`. */
+export const FEATURE_DISK_BYTES = "disk-bytes";
 /** Feature of a Hello: its device says {@linkcode Working}, so that its silence means something. */
 export const FEATURE_WORKING = "working";
 /** Bytes of the id of a group of connections. */
@@ -89,6 +91,7 @@ export interface SyncAccept {
   readonly foldsUnicode: boolean;
   /** Paths that could not be read; none of them counts as absent. */
   readonly scanErrors: number;
+  /** Bytes that files may take on its disk, those of earlier runs that are not complete included. */
   readonly freeBytes: number;
   /** Windows forbids more names than others. */
   readonly windows: boolean;

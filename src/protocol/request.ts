@@ -8,7 +8,7 @@ import { ProtocolError } from "./errors.ts";
 export const REQUEST_BYTES_MAX = 1024 * 1024;
 /** Directories in one {@linkcode GetDirs}. */
 export const GET_DIRS_MAX = 256;
-/** Files in one {@linkcode GetFiles} or {@linkcode GetDigests}. */
+/** Files in one {@linkcode GetFiles}, {@linkcode GetDigests} or {@linkcode GetDiskBytes}. */
 export const GET_FILES_MAX = 512;
 /** Groups in one {@linkcode GetRecipe}. */
 export const GET_GROUPS_MAX = 4096;
@@ -114,11 +114,19 @@ export interface Bench {
   readonly durationMs: number;
 }
 
+/** Asks what files take on the disk there, for an asker with little room (`FEATURE_DISK_BYTES`). */
+export interface GetDiskBytes {
+  readonly kind: "get-disk-bytes";
+  readonly session: number;
+  readonly paths: readonly RelPath[];
+}
+
 /** What opens a bidirectional stream. */
 export type Request =
   | GetDirs
   | GetDigests
   | GetEarlier
+  | GetDiskBytes
   | GetRecipe
   | GetFiles
   | GetRanges
@@ -136,6 +144,7 @@ const KINDS = [
   "remember",
   "bench",
   "get-earlier",
+  "get-disk-bytes",
 ] as const;
 
 const BENCH_DIRECTIONS: readonly BenchDirection[] = ["upload", "download"];
@@ -156,6 +165,7 @@ function writePayload(into: ByteWriter, request: Request): void {
       for (const dir of request.dirs) into.lv(utf8(dir));
       return;
     case "get-digests":
+    case "get-disk-bytes":
       into.varint(request.paths.length);
       for (const path of request.paths) into.lv(utf8(path));
       return;
@@ -233,6 +243,7 @@ function readPayload(reader: ByteReader, kind: Request["kind"], session: number)
     case "get-dirs":
       return { kind, session, dirs: many(reader, GET_DIRS_MAX, readDir) };
     case "get-digests":
+    case "get-disk-bytes":
       return { kind, session, paths: many(reader, GET_FILES_MAX, readPath) };
     case "get-earlier":
       return {

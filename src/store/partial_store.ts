@@ -133,6 +133,13 @@ export class PartialStore {
     return (this.#root.lstat(partPath(keyOf(target)))?.blocks ?? 0) * 512;
   }
 
+  /** Bytes that all of them take on the disk. */
+  get totalDiskBytes(): number {
+    let blocks = 0;
+    for (const stat of this.#names().values()) blocks += stat.blocks;
+    return blocks * 512;
+  }
+
   /** Opens the bytes of a partial file, to copy from them. */
   read(record: PartialRecord): ReadFile {
     return this.#root.openFile(partPath(record.key));

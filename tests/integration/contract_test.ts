@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { CliDevice, trustingPair } from "../support/cli_device.ts";
+import { noise } from "../support/sync_scene.ts";
 import { temporaryFolder, writeTree } from "../support/tree.ts";
 
 Deno.test("sync tells that its folder is missing without waiting for the peer", async () => {
@@ -141,6 +142,40 @@ Deno.test("verify of a name that is neither a peer's nor a folder's says so", as
   const { code, stderr } = await a.run("verify", "photos");
   assert.equal(code, 11);
   assert.match(stderr, /No trusted peer is called "photos", and there is no such folder\nhint: /);
+});
+
+Deno.test({
+  name:
+    "a sync that can't fit on the peer's disk is exit 14 with the numbers, and --fill-disk goes on",
+  ignore: Deno.build.os !== "linux" || Deno.uid() !== 0,
+  fn: async () => {
+    using temporary = temporaryFolder();
+    const [left, right] = [`${temporary.path}/left`, `${temporary.path}/right`];
+    const [a, b] = await trustingPair(temporary.path);
+    writeTree(left, { small: "s", large: noise(9_000_000) });
+    fs.mkdirSync(right);
+    const mount = ["-t", "tmpfs", "-o", "size=8m", "none", right];
+    if (!(await new Deno.Command("mount", { args: mount, stderr: "null" }).output()).success) {
+      return;
+    }
+    try {
+      await using server = await b.serve(right);
+      const args = ["sync", "b", left, "--address", server.address];
+      const refused = await a.run(...args, "--json");
+      assert.equal(refused.code, 14, refused.stderr);
+      const error = refused.events.find(({ event }) => event === "error")!;
+      assert.equal(error["code"], "storage");
+      assert.match(String(error["message"]), /of "b": 9\.00 MB are needed, 8\.\d+ MB are free/);
+      assert.match(String(error["hint"]), /--fill-disk/);
+      assert.equal(refused.events.at(-1)!["event"], "summary");
+      assert.ok(!fs.existsSync(`${right}/small`));
+      const filled = await a.run(...args, "--fill-disk");
+      assert.equal(filled.code, 3, filled.stderr);
+      assert.ok(fs.existsSync(`${right}/small`));
+    } finally {
+      await new Deno.Command("umount", { args: [right] }).output();
+    }
+  },
 });
 
 Deno.test({

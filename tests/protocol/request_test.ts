@@ -24,6 +24,7 @@ const REQUESTS: Request[] = [
       mtimeMs: 1_700_000_000_123,
     }],
   },
+  { kind: "get-disk-bytes", session: 1, paths: [path("a"), path("b/c")] },
   { kind: "get-recipe", session: 2 ** 31, path: path("a"), groups: [0, 5000] },
   { kind: "get-files", session: 1, files: [{ path: path("ä/b"), offset: 2 ** 40 }] },
   {

@@ -2,7 +2,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import type { DeviceId } from "../../src/base/ids.ts";
 import { silentLogger } from "../../src/base/log.ts";
 import { openIndex } from "../../src/index/mod.ts";
-import { FEATURE_EARLIER, FEATURE_WORKING } from "../../src/protocol/mod.ts";
+import { FEATURE_DISK_BYTES, FEATURE_EARLIER, FEATURE_WORKING } from "../../src/protocol/mod.ts";
 import {
   InitiatorSession,
   OpenShare,
@@ -20,7 +20,7 @@ import { type MemoryTransport, memoryTransportPair } from "./memory_transport.ts
 
 const hello = {
   minor: 0,
-  features: [FEATURE_EARLIER, FEATURE_WORKING],
+  features: [FEATURE_EARLIER, FEATURE_WORKING, FEATURE_DISK_BYTES],
   implementation: "test",
   name: "test",
 };

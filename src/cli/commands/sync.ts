@@ -53,6 +53,8 @@ export interface SyncCommand {
   readonly maxDelete: DeleteLimit;
   /** Both ways: go on though every file of a side has changed. Always false one way. */
   readonly replaceAll: boolean;
+  /** Go on though not everything fits on a disk. */
+  readonly fillDisk: boolean;
   readonly dryRun: boolean;
   /** Print a line for each change; always true with `dryRun`. */
   readonly itemize: boolean;
@@ -96,6 +98,10 @@ const MAX_DELETE = valueFlag(
 const REPLACE_ALL = switchFlag(
   "replace-all",
   "both ways: go on though every file of a side (of over 20) has changed since the last sync",
+);
+const FILL_DISK = switchFlag(
+  "fill-disk",
+  "go on though not everything fits on the disk where it is to go: what fits is synced",
 );
 const DRY_RUN = switchFlag("dry-run", "print what would happen, change nothing", { short: "n" });
 const ITEMIZE = switchFlag("itemize", "print a line for each change", { short: "i" });
@@ -181,7 +187,7 @@ export const syncSpec: CommandSpec<SyncCommand> = {
     { name: "DIR", help: "the folder here (default: the current one)", completes: "directory" },
   ],
   flags: [
-    ...[PUSH, PULL, DELETE, MAX_DELETE, REPLACE_ALL, DRY_RUN, ITEMIZE],
+    ...[PUSH, PULL, DELETE, MAX_DELETE, REPLACE_ALL, FILL_DISK, DRY_RUN, ITEMIZE],
     ...[EXCLUDE, INCLUDE, EXCLUDE_FROM],
     ...[CHECKSUM, CONFLICT, VERSIONS, ADDRESS, ALL, WAIT, LOCK_WAIT, RETRY, TIMEOUT],
     ...[BWLIMIT, CONNECTIONS, NO_COMPRESS, WATCH, NO_DISCOVERY],
@@ -210,6 +216,7 @@ export const syncSpec: CommandSpec<SyncCommand> = {
       deleteExtra: direction !== "both" && (flags.get(DELETE) ?? false),
       maxDelete: flags.get(MAX_DELETE) ?? DELETE_LIMIT_DEFAULT,
       replaceAll: flags.get(REPLACE_ALL) ?? false,
+      fillDisk: flags.get(FILL_DISK) ?? false,
       dryRun,
       itemize: dryRun || (flags.get(ITEMIZE) ?? false),
       filters: readFilters(input),

@@ -54,6 +54,10 @@ export interface SyncPlan {
   /** File bytes that may have to travel each way. */
   readonly bytesToSend: number;
   readonly bytesToReceive: number;
+  /** Bytes by which the files that are written on a side outgrow those that they replace. */
+  readonly growth: { readonly [side in Side]: number };
+  /** Bytes of the files that are deleted on a side. */
+  readonly deletedBytes: { readonly [side in Side]: number };
 }
 
 /** A list that may have millions of elements, of which each is made when it is looked at. */

@@ -55,6 +55,10 @@ export interface PlanSums {
   files: number;
   /** Bytes that may have to travel to each side. */
   readonly bytes: Record<Side, number>;
+  /** By how many bytes the written files of each side outgrow those that they replace. */
+  readonly growth: Record<Side, number>;
+  /** Bytes of deleted files. */
+  readonly deletedBytes: Record<Side, number>;
 }
 
 /** Collects operations, and puts them into the order in which they work. */
@@ -67,6 +71,8 @@ export class PlanBuilder {
     renames: 0,
     files: 0,
     bytes: { local: 0, remote: 0 },
+    growth: { local: 0, remote: 0 },
+    deletedBytes: { local: 0, remote: 0 },
   };
   /** Side and rank of each operation. */
   readonly #ranks = new Uint32List();
@@ -75,7 +81,7 @@ export class PlanBuilder {
   add(side: Side, phase: Phase, operation: Operation, shown?: Shown): Draft {
     const id = this.#log.add(operation);
     this.#ranks.push(rankOf(phase, operation) * 2 + (side === "remote" ? 1 : 0));
-    if (operation.op === "write-file") this.sums.bytes[side] += operation.size;
+    this.#sumBytes(side, operation);
     if (operation.op === "write-file" || operation.op === "copy-file") this.sums.files++;
     const draft = { id };
     if (shown !== undefined) this.show(draft, shown);
@@ -112,6 +118,15 @@ export class PlanBuilder {
       positionOf: (id) => ({ side: this.#sideOf(id), index: indexes[id]! }),
       phaseOf: ({ side, index }) => PHASES[this.#rankAt(orders[side][index]!) >>> SUBRANK_BITS]!,
     };
+  }
+
+  #sumBytes(side: Side, operation: Operation): void {
+    const { op, before } = operation;
+    const old = before.kind === "file" ? before.size : 0;
+    if (op === "remove") this.sums.deletedBytes[side] += old;
+    if (op !== "write-file") return;
+    this.sums.bytes[side] += operation.size;
+    this.sums.growth[side] += Math.max(0, operation.size - old);
   }
 
   #sideOf(id: number): Side {

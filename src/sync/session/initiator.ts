@@ -18,6 +18,7 @@ import type { SessionLink } from "../link/requester.ts";
 import { type DuplexStream, URGENCY } from "../link/transport.ts";
 import { type Agreement, peerFolder, storeAgreement, writeAgreement } from "../plan/agreement.ts";
 import { type PlanOptions, planSync, remembersPlan } from "../plan/planner.ts";
+import { checkSpace } from "../plan/space.ts";
 import { checkDeletions, checkReplacements, type DeleteLimit } from "../plan/safety.ts";
 import type { IsDone, Plan } from "../reconcile/mod.ts";
 import type { PlanConflict, PlanItem, Side, SyncPlan } from "../plan/sync_plan.ts";
@@ -25,6 +26,7 @@ import type { Snapshot } from "../scan/snapshot.ts";
 import type { OpenShare, ShareRole } from "../share/open_share.ts";
 import { Provider } from "../transfer/provider.ts";
 import { Tally } from "./tally.ts";
+import { diskBytesOf } from "../transfer/disk_bytes.ts";
 import { RateLimiter } from "../transfer/rate_limiter.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
 import { abortOf, CHUNKER_ID, endOf, errorFromPeer } from "./asking_side.ts";
@@ -46,6 +48,8 @@ export interface SyncRequest {
   readonly deleteLimit: DeleteLimit;
   /** Both ways: go on though every file of a side has changed since the last sync. */
   readonly replaceAll?: boolean;
+  /** Go on though not all of it fits on the disk. */
+  readonly fillDisk?: boolean;
   readonly dryRun: boolean;
   readonly checksum: boolean;
   /** Earlier versions to keep; 0 for none. */
@@ -248,6 +252,7 @@ export class InitiatorSession implements RoutedSession {
     this.#announce(plan, summary);
     if (request.dryRun) { for (const item of plan.items) this.#options.observer.item(item); }
     this.#checkSafety(plan, { snapshot, accept, share });
+    if (!request.fillDisk) await during(this.#checkSpace(plan, { accept, share, remote }));
     if (!request.dryRun) {
       this.#options.onTransfer?.(plan.bytesToSend + plan.bytesToReceive);
       const carryingOut = this.#carryOut(plan, link, share, { remote, summary, stop });
@@ -364,6 +369,35 @@ export class InitiatorSession implements RoutedSession {
     // Folders that never were in step may differ as they like.
     if (share.index.ancestor(peerFolder(peer.id, accept.rootId)) === undefined) return;
     checkReplacements(plan, sides);
+  }
+
+  async #checkSpace(
+    plan: SyncPlan,
+    { accept, share, remote }: {
+      readonly accept: SyncAccept;
+      readonly share: OpenShare;
+      readonly remote: RemoteShare;
+    },
+  ): Promise<void> {
+    const { request: { mode, versions }, peer } = this.#options;
+    const freesDeleted = keepFor(mode, versions) === "none";
+    await checkSpace(plan, {
+      local: {
+        name: "this device",
+        get freeBytes() {
+          return share.freeBytes;
+        },
+        freesDeleted,
+        diskBytesOf: (sources) => remote.getDiskBytes(sources),
+      },
+      remote: {
+        name: `"${peer.name}"`,
+        freeBytes: accept.freeBytes,
+        freesDeleted,
+        diskBytesOf: (sources) =>
+          Promise.resolve(sources.map((path) => diskBytesOf(share.root, path))),
+      },
+    });
   }
 
   #announce(plan: Plan, summary: SyncSummary): void {

@@ -257,7 +257,7 @@ export class ResponderSession implements AsyncDisposable {
       foldsCase: features ? !features.caseSensitive : false,
       foldsUnicode: features ? !features.keepsNormalForm : false,
       scanErrors: snapshot.problems.filter((problem) => !problem.isHarmless).length,
-      freeBytes: share.root.space().freeBytes,
+      freeBytes: share.freeBytes,
       windows: Deno.build.os === "windows",
     };
   }

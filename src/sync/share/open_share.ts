@@ -118,6 +118,11 @@ export class OpenShare implements Disposable {
     }
   }
 
+  /** Bytes that files may take: what is free on the disk, and what earlier runs have left half done. */
+  get freeBytes(): number {
+    return this.root.space().freeBytes + new PartialStore(this.root).totalDiskBytes;
+  }
+
   /** Reads the folder as it is now. */
   async scan({ checksum, filters, since, onList }: ShareScanOptions): Promise<Snapshot> {
     const { clock } = this.options;

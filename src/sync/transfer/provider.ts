@@ -7,6 +7,7 @@ import {
   encodeDirHistory,
   type GetDigests,
   type GetDirs,
+  type GetDiskBytes,
   type GetEarlier,
   type GetRecipe,
   ProtocolError,
@@ -16,6 +17,7 @@ import {
   type WriteBytes,
   writeDigest,
   writeDir,
+  writeDiskBytes,
   writeRecipe,
 } from "../../protocol/mod.ts";
 import type { RootIndex } from "../../index/mod.ts";
@@ -28,6 +30,7 @@ import type { ShareContent } from "../content/share_content.ts";
 import { type BulkGrant, rootRef } from "../lane/lane_messages.ts";
 import { type BulkRequest, isBulk } from "../link/bulk.ts";
 import { FileServer, type ServedFile, setBulkPriority } from "./file_server.ts";
+import { diskBytesOf } from "./disk_bytes.ts";
 import { MovedPaths } from "./moved_paths.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
 
@@ -141,6 +144,8 @@ export class Provider {
         return this.#sendDigests(request, out);
       case "get-earlier":
         return this.#sendEarlier(request, out);
+      case "get-disk-bytes":
+        return this.#sendDiskBytes(request, out);
       case "get-recipe":
         return this.#sendRecipe(request, out);
       case "get-files":
@@ -189,6 +194,17 @@ export class Provider {
       const digest = this.#fileEntry(path) && index.earlierDigest(path, version);
       await writeDigest(out, digest ? { ...version, digest } : STATUS.changed);
     }
+  }
+
+  async #sendDiskBytes({ paths }: GetDiskBytes, out: BlockWriter): Promise<void> {
+    for (const path of paths) {
+      await writeDiskBytes(out, this.#fileEntry(path) ? this.#diskBytesOf(path) : STATUS.denied);
+    }
+  }
+
+  #diskBytesOf(path: RelPath): { bytes: number } | Status {
+    const bytes = diskBytesOf(this.#options.root, path);
+    return bytes === undefined ? STATUS.changed : { bytes };
   }
 
   async #digestOf(path: RelPath): Promise<DigestAnswer | Status> {

@@ -8,6 +8,7 @@ import {
   type ByteRange,
   type DigestAnswer,
   type DirAnswer,
+  FEATURE_DISK_BYTES,
   FEATURE_EARLIER,
   type FileVersion,
   GET_DIRS_MAX,
@@ -16,6 +17,7 @@ import {
   ProtocolError,
   readDigest,
   readDir,
+  readDiskBytes,
   readFileEnd,
   readFileHead,
   readRecipe,
@@ -138,6 +140,25 @@ export class RemoteShare {
       session: this.#session,
       versions: part,
     }));
+  }
+
+  /**
+   * Asks what files take on the peer's disk, in order; `undefined` for what is no file there any more, and
+   * instead of all where the peer does not know of such questions.
+   */
+  async getDiskBytes(
+    paths: readonly RelPath[],
+  ): Promise<readonly (number | undefined)[] | undefined> {
+    if (!this.#peer.knows(FEATURE_DISK_BYTES)) return undefined;
+    const answers: (number | undefined)[] = [];
+    for (let from = 0; from < paths.length; from += GET_FILES_MAX) {
+      const part = paths.slice(from, from + GET_FILES_MAX);
+      const request = { kind: "get-disk-bytes", session: this.#session, paths: part } as const;
+      await this.#ask(request, URGENCY.plan, async (records) => {
+        for (let i = 0; i < part.length; i++) answers.push(await readDiskBytes(records));
+      });
+    }
+    return answers;
   }
 
   async #getDigests<T>(

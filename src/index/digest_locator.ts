@@ -31,6 +31,23 @@ export class DigestLocator {
     this.#dirs = dirs;
   }
 
+  /** Bytes that the map takes, if there is one. */
+  get mapBytes(): number {
+    return this.#map?.bytes ?? 0;
+  }
+
+  /**
+   * To be called before names of a directory get other entries, or none: what nothing else there has is
+   * forgotten. Else the map would grow with each version of a file that it ever saw.
+   *
+   * @param names Left out for all.
+   */
+  forget(dir: DirPath, names?: Iterable<string>): void {
+    if (this.#map === undefined) return;
+    const old = this.#dirs.view(dir);
+    if (old !== undefined) this.#map.remove(old.digestPrintsOf(names), dir);
+  }
+
   /** Takes note of a record or patch that was just put. */
   note(dir: DirPath, encoded: Uint8Array): void {
     this.#opened = undefined;

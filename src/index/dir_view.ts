@@ -244,7 +244,7 @@ export class DirView {
    * entry.
    */
   entriesWithDigest(digest: Digest, limit: number): EntryRecord[] {
-    const { firstRow, nextRow } = this.#digestRows ??= this.#findDigestRows();
+    const { firstRow, nextRow } = this.#rowsByDigest();
     const found: EntryRecord[] = [];
     let row = firstRow.get(printOf(digest, 0)) ?? 0;
     for (; row > 0 && found.length < limit; row = nextRow[row - 1]!) {
@@ -252,6 +252,27 @@ export class DirView {
       if (equalBytes(entry.digest!, digest)) found.push(entry);
     }
     return found;
+  }
+
+  /**
+   * The first 32 bits of digests that no file has but those of the given names.
+   *
+   * @param names Left out for all.
+   */
+  digestPrintsOf(names?: Iterable<string>): Iterable<number> {
+    if (names === undefined) return this.#rowsByDigest().firstRow.keys();
+    const rows = new Set<number>();
+    for (const name of names) rows.add(this.rowOf(name));
+    const prints = new Set<number>();
+    for (const row of rows) {
+      const print = row < 0 ? undefined : this.#printAt(row);
+      if (print !== undefined) prints.add(print);
+    }
+    for (let row = 0; row < this.length && prints.size > 0; row++) {
+      const print = this.#printAt(row);
+      if (print !== undefined && prints.has(print) && !rows.has(row)) prints.delete(print);
+    }
+    return prints;
   }
 
   /** Decodes tombstone `i`. @throws {RangeError} if its row is malformed. */
@@ -286,18 +307,28 @@ export class DirView {
     };
   }
 
+  #rowsByDigest(): DigestRows {
+    return this.#digestRows ??= this.#findDigestRows();
+  }
+
   #findDigestRows(): DigestRows {
     const rows: DigestRows = { firstRow: new Map(), nextRow: new Uint32Array(this.length) };
     for (let i = this.length - 1; i >= 0; i--) {
-      const at = this.#entriesFrom + i * ENTRY_ROW_BYTES;
-      const place = this.#view.getUint32(at + EXTRA_AT);
-      const isFile = (this.#view.getUint8(at) & KIND_MASK) === KIND_CODE.file;
-      if (!isFile || place === 0 || place > this.#head.digests) continue;
-      const print = printOf(this.#bytes, this.#digestsFrom + (place - 1) * DIGEST_BYTES);
+      const print = this.#printAt(i);
+      if (print === undefined) continue;
       rows.nextRow[i] = rows.firstRow.get(print) ?? 0;
       rows.firstRow.set(print, i + 1);
     }
     return rows;
+  }
+
+  /** The first 32 bits of the digest of entry `i`, if it has one. */
+  #printAt(i: number): number | undefined {
+    const at = this.#entriesFrom + i * ENTRY_ROW_BYTES;
+    const place = this.#view.getUint32(at + EXTRA_AT);
+    const isFile = (this.#view.getUint8(at) & KIND_MASK) === KIND_CODE.file;
+    if (!isFile || place === 0 || place > this.#head.digests) return undefined;
+    return printOf(this.#bytes, this.#digestsFrom + (place - 1) * DIGEST_BYTES);
   }
 
   #digestAt(place: number): Digest | undefined {

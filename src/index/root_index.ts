@@ -175,6 +175,7 @@ export class RootIndex {
   putDir(path: DirPath, record: DirRecord): void {
     this.#dirChanges++;
     this.#closePatch(path);
+    this.#locator.forget(path);
     this.#locator.note(path, this.#dirs.put(path, record));
     this.#boundPending();
   }
@@ -187,6 +188,7 @@ export class RootIndex {
     this.#dirChanges++;
     this.#closePatch(path);
     this.#glance(path);
+    this.#locator.forget(path, namesOf(patch));
     this.#locator.note(path, this.#dirs.revise(path, patch));
     this.#boundPending();
   }
@@ -195,6 +197,7 @@ export class RootIndex {
   patchDir(path: DirPath, patch: DirPatch): void {
     this.#dirChanges++;
     this.#closePatch(path);
+    this.#locator.forget(path, namesOf(patch));
     this.#locator.note(path, this.#dirs.patch(path, patch));
     this.#boundPending();
   }
@@ -425,6 +428,11 @@ export class RootIndex {
     return this.#locator.locate(digests);
   }
 
+  /** What is kept in memory so that {@linkcode pathsOfDigests} need not read all records again. */
+  get digestMapBytes(): number {
+    return this.#locator.mapBytes;
+  }
+
   #reserveEditCounters(): void {
     const reserve = () => {
       const row = this.#database.get<[number]>(
@@ -447,7 +455,9 @@ export class RootIndex {
   /** Makes a patch of what is collected, for one directory or for whichever it is. */
   #closePatch(path = this.#open.path): void {
     if (path === undefined || path !== this.#open.path) return;
-    this.#locator.note(path, this.#dirs.patch(path, this.#open.take()));
+    const patch = this.#open.take();
+    this.#locator.forget(path, namesOf(patch));
+    this.#locator.note(path, this.#dirs.patch(path, patch));
   }
 
   #boundPending(): void {
@@ -532,4 +542,11 @@ export class RootIndex {
       throw new Error("pages and ancestors belong into a transaction");
     }
   }
+}
+
+/** Names that a patch gives other entries, or none. */
+function* namesOf({ entries, tombstones, removed }: DirPatch): Generator<string> {
+  for (const { name } of entries) yield name;
+  for (const { name } of tombstones) yield name;
+  yield* removed;
 }

@@ -1,7 +1,8 @@
-import { type Bytes, decodeUtf8, toHex, utf8 } from "../../base/bytes.ts";
+import { decodeUtf8, toHex, utf8 } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import { type Digest, DIGEST_BYTES, type DigestKey, digestKey } from "../../base/digest.ts";
 import type { DeviceId } from "../../base/ids.ts";
+import { PackedBytes, Packer } from "../../base/packed_bytes.ts";
 import {
   type DirPath,
   nameOf,
@@ -18,6 +19,7 @@ import { readVector, type VersionVector, writeVector } from "../../base/version_
 import {
   type EntryRecord,
   findEntry,
+  type NamedPage,
   type PeerFolder,
   type RootIndex,
   type Tombstone,
@@ -52,8 +54,8 @@ export interface Agreement {
   readonly rootId: Uint8Array;
   /** Shape of its root. */
   readonly root: Digest;
-  /** Pages that are new. */
-  readonly pages: readonly Uint8Array[];
+  /** Pages that are new. There may be as many bytes of them as of the whole tree. */
+  readonly pages: readonly PackedBytes[];
   /** Shapes whose pages, and all beneath, are those of the snapshot. */
   readonly adopted: readonly Digest[];
   /** For the side that this is told to. */
@@ -80,20 +82,23 @@ export function storeAgreement(
   agreement: Agreement,
   from: { readonly snapshot: Snapshot; readonly clock: Clock },
 ): void {
-  const pages = new Map<DigestKey, { shape: Digest; page: Bytes }>();
+  const pages: KnownPages = new Map();
   for (const page of agreement.pages) {
-    const shape = shapeOf(page);
-    pages.set(digestKey(shape), { shape, page: page as Bytes });
+    const shape = shapeOf(page.unpack());
+    pages.set(digestKey(shape), { shape, page });
   }
   adopt(agreement.adopted, from.snapshot, pages);
   if (digestKey(agreement.root) === digestKey(EMPTY_SHAPE)) {
-    pages.set(digestKey(EMPTY_SHAPE), { shape: EMPTY_SHAPE, page: EMPTY_PAGE });
+    pages.set(digestKey(EMPTY_SHAPE), {
+      shape: EMPTY_SHAPE,
+      page: PackedBytes.plain(EMPTY_PAGE),
+    });
   }
   index.transaction(() => {
     for (const [dir, stamps] of byDir(agreement.stamps)) {
       noteStamps(index, dir, { stamps, clock: from.clock });
     }
-    index.putPages(pages.values());
+    index.putPages(unpacked(pages));
     index.setAncestor(folder, { shape: agreement.root });
   });
 }
@@ -104,7 +109,8 @@ export async function writeAgreement(out: BlockWriter, agreement: Agreement): Pr
   await out.write(agreement.rootId);
   await out.write(agreement.root);
   await out.write(count(agreement.pages.length));
-  for (const page of agreement.pages) {
+  for (const packed of agreement.pages) {
+    const page = packed.unpack();
     await out.write(count(page.length));
     await out.write(page);
   }
@@ -124,20 +130,23 @@ export async function writeAgreement(out: BlockWriter, agreement: Agreement): Pr
 export async function readAgreement(from: RecordReader): Promise<Agreement> {
   const rootId = (await from.lv(ROOT_ID_BYTES_MAX)).slice();
   const root = (await from.take(DIGEST_BYTES)).slice();
+  const packer = new Packer();
   const pages = await many(from, async () => {
     const page = (await from.lv(PAGE_BYTES_MAX)).slice();
     decodePage(page);
-    return page;
+    return packer.keep(page);
   });
   const adopted = await many(from, async () => (await from.take(DIGEST_BYTES)).slice());
   const stamps = await StampList.read(from);
   return { rootId, root, pages, adopted, stamps };
 }
 
+type KnownPages = Map<DigestKey, { readonly shape: Digest; readonly page: PackedBytes }>;
+
 function adopt(
   shapes: readonly Digest[],
   snapshot: Snapshot,
-  pages: Map<DigestKey, { shape: Digest; page: Bytes }>,
+  pages: KnownPages,
 ): void {
   if (shapes.length === 0) return;
   const byShape = new Map([...snapshot.dirs.values()].map((dir) => [digestKey(dir.shape), dir]));
@@ -147,10 +156,16 @@ function adopt(
     if (pages.has(key)) continue;
     const dir = byShape.get(key);
     if (dir === undefined) throw new ProtocolError("Agreement names a directory that is not there");
-    const page = dir.page.unpack();
-    pages.set(key, { shape, page });
-    for (const entry of decodePage(page)) if (entry.kind === "dir") open.push(entry.shape);
+    pages.set(key, { shape, page: dir.page });
+    for (const entry of decodePage(dir.page.unpack())) {
+      if (entry.kind === "dir") open.push(entry.shape);
+    }
   }
+}
+
+/** Each as long as it is looked at. */
+function* unpacked(pages: KnownPages): Generator<NamedPage> {
+  for (const { shape, page } of pages.values()) yield { shape, page: page.unpack() };
 }
 
 /** Those that follow one another in a directory, together. */

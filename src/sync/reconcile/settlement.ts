@@ -1,5 +1,6 @@
-import { type Bytes, equalBytes } from "../../base/bytes.ts";
+import { equalBytes } from "../../base/bytes.ts";
 import { type Digest, type DigestKey, digestKey } from "../../base/digest.ts";
+import { type PackedBytes, Packer } from "../../base/packed_bytes.ts";
 import { type RelPath, sortByName } from "../../base/paths.ts";
 import { EMPTY_SHAPE, encodePage, type Entry, shapeOf } from "../../base/tree.ts";
 import type { VersionVector } from "../../base/version_vector.ts";
@@ -30,7 +31,7 @@ export interface Settlement {
   /** Shape of the next ancestor's root. */
   readonly root: Digest;
   /** Pages of directories that changed, by their shape. */
-  readonly pages: ReadonlyMap<DigestKey, Bytes>;
+  readonly pages: ReadonlyMap<DigestKey, PackedBytes>;
   /**
    * Directories of equal shape that were not looked into, and are new to the ancestor: their pages, and all
    * that those name, are among the pages of the local scan.
@@ -64,11 +65,15 @@ export function settle(input: SettlementInput): Settlement {
   return { root: shape, pages: settler.pages, adopted: settler.adopted, stamps };
 }
 
+/** Of these pages so much stays as it is: those of 25 000 files or so. */
+const PLAIN_BYTES = 1024 * 1024;
+
 class Settler {
-  readonly pages = new Map<DigestKey, Bytes>();
+  readonly pages = new Map<DigestKey, PackedBytes>();
   readonly adopted: Digest[] = [];
   readonly #isDone: (operation: number) => boolean;
   readonly #writer = new ByteWriter(64 * 1024);
+  readonly #packer = new Packer(PLAIN_BYTES);
 
   constructor(input: SettlementInput) {
     this.#isDone = input.isDone;
@@ -87,7 +92,7 @@ class Settler {
     const page = encodePage(entries, this.#writer);
     const shape = shapeOf(page);
     if (node.ancestorShape === undefined || !equalBytes(shape, node.ancestorShape)) {
-      this.pages.set(digestKey(shape), page);
+      this.pages.set(digestKey(shape), this.#packer.keep(page));
     }
     return shape;
   }

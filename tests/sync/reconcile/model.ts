@@ -384,7 +384,7 @@ export function sync(local: Device, remote: Device, options: SessionOptions = {}
     for (const stamp of settlement.stamps[side]) {
       own.note(stamp.path, stamp.vector, stamp.isDeleted);
     }
-    for (const [key, page] of settlement.pages) own.pages.set(key, page);
+    for (const [key, page] of settlement.pages) own.pages.set(key, page.unpack());
     for (const shape of settlement.adopted) {
       const keep = (shape: Digest) => {
         const page = scans.local.pages.get(digestKey(shape));

@@ -161,9 +161,11 @@ Deno.test("Plan.settle() remembers what is done, and what was before of what is 
     const operation = plan.remote[index]!;
     return operation.path === "d/new" || operation.path === "gone";
   });
-  const root = decodePage(some.pages.get(digestKey(some.root))!);
+  const root = decodePage(some.pages.get(digestKey(some.root))!.unpack());
   assert.deepEqual(root.map(({ name }) => name), ["d"]);
-  const inside = decodePage(some.pages.get(digestKey((root[0] as DirEntry).shape))!);
+  const inside = decodePage(
+    some.pages.get(digestKey((root[0] as DirEntry).shape))!.unpack(),
+  );
   assert.deepEqual(inside.map(({ name }) => name), ["new", "x", "y"]);
   const x = b.nodes.get("d/x");
   assert.ok(x?.kind === "file");

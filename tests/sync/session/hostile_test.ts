@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/log.ts";
+import { PackedBytes } from "../../../src/base/packed_bytes.ts";
 import type { DirPath, RelPath } from "../../../src/base/paths.ts";
 import { EMPTY_PAGE, EMPTY_SHAPE, shapeOf } from "../../../src/base/tree.ts";
 import { EMPTY_VECTOR } from "../../../src/base/version_vector.ts";
@@ -223,7 +224,7 @@ async function remember(link: PeerLink, agreement: Partial<Agreement>): Promise<
   await writeAgreement(out, {
     rootId: new Uint8Array(32),
     root: EMPTY_SHAPE,
-    pages: [EMPTY_PAGE],
+    pages: [PackedBytes.plain(EMPTY_PAGE)],
     adopted: [],
     stamps: [],
     ...agreement,

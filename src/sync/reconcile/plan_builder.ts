@@ -101,21 +101,30 @@ export class PlanBuilder {
   /** Puts the operations of each side into their order. To be called once, when all are there. */
   ordered(): OrderedOperations {
     const count = this.#log.length;
-    // By counting: where the operations of a rank begin on their side.
+    // By counting: where the operations of a rank begin on their side, and afterwards where they end.
     const next = new Uint32Array(2 * RANKS + 2);
     for (let id = 0; id < count; id++) next[this.#ranks.at(id) + 2]!++;
     for (let i = 2; i < next.length; i++) next[i]! += next[i - 2]!;
     const lengths = { local: next[2 * RANKS]!, remote: next[2 * RANKS + 1]! };
     const orders = bySide((side) => new Uint32Array(lengths[side]));
-    const indexes = new Uint32Array(count);
     for (let id = 0; id < count; id++) {
-      const index = next[this.#ranks.at(id)]!++;
-      orders[this.#sideOf(id)][index] = id;
-      indexes[id] = index;
+      orders[this.#sideOf(id)][next[this.#ranks.at(id)]!++] = id;
     }
+    const found = { local: -1, remote: -1 };
     return {
       lists: bySide((side) => new OperationList(this.#log, orders[side])),
-      positionOf: (id) => ({ side: this.#sideOf(id), index: indexes[id]! }),
+      positionOf: (id) => {
+        const side = this.#sideOf(id);
+        const order = orders[side];
+        // Mostly the one behind that of the last call.
+        let index = found[side] + 1;
+        if (order[index] !== id) {
+          const rank = this.#ranks.at(id);
+          index = searchAscending(order, id, { from: next[rank - 2] ?? 0, to: next[rank]! });
+        }
+        found[side] = index;
+        return { side, index };
+      },
       phaseOf: ({ side, index }) => PHASES[this.#rankAt(orders[side][index]!) >>> SUBRANK_BITS]!,
     };
   }
@@ -136,6 +145,22 @@ export class PlanBuilder {
   #rankAt(id: number): number {
     return this.#ranks.at(id) >>> 1;
   }
+}
+
+/** Where a number is that lies in a part of a list in which numbers grow. */
+function searchAscending(
+  list: Uint32Array,
+  wanted: number,
+  { from, to }: { readonly from: number; readonly to: number },
+): number {
+  let low = from;
+  let high = to;
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1;
+    if (list[middle]! <= wanted) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 /** A path has at most 2048 names. */

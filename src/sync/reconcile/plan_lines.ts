@@ -17,15 +17,18 @@ export interface Shown {
 const ACTIONS = ["+", "M", "m", "R", "-", "C", "!", "s"] as const;
 const TYPES = ["f", "d", "l"] as const;
 
+/** Operations have lower numbers than this: there are two at most for each entry of the trees. */
+const IDS = 1 << 25;
+const LOOK_BITS = 7;
+
 /**
- * The lines of a plan. A line is made from its operation each time it is looked at: of each, 8 bytes are
+ * The lines of a plan. A line is made from its operation each time it is looked at: of each, 4 bytes are
  * kept.
  */
 export class PlanLines {
   readonly #log: OperationLog;
-  readonly #ids = new Uint32List();
-  /** How the operation of each line shows. */
-  readonly #looks = new Uint32List();
+  /** The operation of each line, and how it shows. */
+  readonly #lines = new Uint32List();
 
   constructor(log: OperationLog) {
     this.#log = log;
@@ -33,25 +36,25 @@ export class PlanLines {
 
   /** Lines so far: where the next one goes. */
   get length(): number {
-    return this.#ids.length;
+    return this.#lines.length;
   }
 
   /** Adds a line for an operation. */
   add(id: number, shown: Shown): void {
-    this.#ids.push(id);
-    this.#looks.push(encodeLook(shown));
+    if (id >= IDS) throw new RangeError(`no line for operation ${id}`);
+    this.#lines.push(id * (1 << LOOK_BITS) + encodeLook(shown));
   }
 
   /** Moves the last line up: a directory stands before what is in it. */
   raiseLast(to: number): void {
-    this.#ids.moveLast(to);
-    this.#looks.moveLast(to);
+    this.#lines.moveLast(to);
   }
 
   /** One line. @throws {RangeError} where there is none. */
   at(index: number, positionOf: (id: number) => { side: Side; index: number }): PlanItem {
-    const id = this.#ids.at(index);
-    const { action, type, isSized, isOldPath } = decodeLook(this.#looks.at(index));
+    const line = this.#lines.at(index);
+    const id = line >>> LOOK_BITS;
+    const { action, type, isSized, isOldPath } = decodeLook(line);
     const operation = this.#log.at(id);
     const position = positionOf(id);
     return {

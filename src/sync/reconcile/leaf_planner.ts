@@ -20,6 +20,7 @@ export class LeafPlanner {
   /** @param respelling Operations that give the path its new spelling. */
   plan(item: Item, respelling: readonly number[]): void {
     const { ledger, conflicts, trees } = this.#draft;
+    if (trees.questions.areSame(item)) return this.#agree(item, respelling);
     const digests = bySide((side) => this.#draft.digestOf(item, side));
     const [local, remote] = SIDES.map((side) => withDigest(leafOn(item, side), digests[side]));
     if (likeness(local!, remote!, trees.rules.windowMs) === "same") {

@@ -1,8 +1,9 @@
+import { equalBytes } from "../../base/bytes.ts";
 import { type Digest, DIGEST_BYTES } from "../../base/digest.ts";
 import { joinPath, type RelPath } from "../../base/paths.ts";
 import type { DirEntry, Entry, FileEntry } from "../../base/tree.ts";
 import { type DirNode, type Place, spelledOn } from "./node.ts";
-import type { Side } from "./side.ts";
+import { across, type Side } from "./side.ts";
 
 /** Questions handed out at once. */
 export const QUESTIONS_AT_ONCE = 4096;
@@ -31,8 +32,8 @@ export type DirReplies = { [about in About]?: Replies };
 type About = Side | `${Side} earlier`;
 
 /**
- * Digests that decisions wait for. Each is asked for once, and takes 34 bytes while it is needed: all the
- * files of a tree may have new times.
+ * Digests that decisions wait for. Each is asked for once, and takes 34 bytes while it is needed, or 2 where
+ * nothing is of interest but whether both sides have the same: all the files of a tree may have new times.
  */
 export class Questions {
   /** About what is in no directory that was looked into. */
@@ -46,6 +47,14 @@ export class Questions {
   ask(side: Side, place: Place, entry: FileEntry | DirEntry): DigestReply | undefined {
     if (entry.kind === "file" && entry.digest !== undefined) return { digest: entry.digest };
     return this.#ask(side, place);
+  }
+
+  /**
+   * As {@linkcode Questions.ask} for a file of which is only wanted whether it is the same as the other
+   * side's of that name. To be called when the other side was asked for that.
+   */
+  compare(side: Side, place: Place): void {
+    this.#ask(side, place, true);
   }
 
   /**
@@ -81,7 +90,15 @@ export class Questions {
     return undefined;
   }
 
-  /** The digest of what a side has, where it was asked for and is known, or the entry carries it. */
+  /** True for what turned out to be the same on both sides, whose digests are then no longer known. */
+  areSame({ parent, index }: Place): boolean {
+    return parent.replies?.local?.isSame(index) ?? false;
+  }
+
+  /**
+   * The digest of what a side has, where it was asked for and is known, or the entry carries it. Not of what
+   * was only to be compared.
+   */
   known(side: Side, { parent, index }: Place, entry: Entry | undefined): Digest | undefined {
     if (entry?.kind === "file" && entry.digest !== undefined) return entry.digest;
     return parent.replies?.[side]?.digest(index);
@@ -131,16 +148,27 @@ export class Questions {
     return parent.replies[about] ??= new Replies(parent, about);
   }
 
-  #ask(about: About, place: Place): DigestReply | undefined {
+  /** @param toCompare It will not be looked at again. */
+  #ask(about: About, place: Place, toCompare = false): DigestReply | undefined {
     const { index } = place;
     const replies = this.#repliesOf(about, place);
     const known = replies.at(index);
-    if (known === "open") return undefined;
+    if (known === "open") {
+      if (!toCompare) replies.keep(index);
+      return undefined;
+    }
     if (known !== undefined) return known;
-    if (!replies.hasUnsent) this.#unsent.push(replies);
-    replies.ask(index);
-    this.#open++;
+    const other = replies.isSame(index) ? replies.other : undefined;
+    this.#send(replies, index, toCompare);
+    // That they are the same would no longer be known by the digest of one.
+    if (other !== undefined) this.#send(other, index, false);
     return undefined;
+  }
+
+  #send(replies: Replies, index: number, toCompare: boolean): void {
+    if (!replies.hasUnsent) this.#unsent.push(replies);
+    replies.ask(index, toCompare);
+    this.#open++;
   }
 
   #question(replies: Replies, index: number): DigestQuestion {
@@ -159,8 +187,15 @@ export class Questions {
 const NOT_ASKED = 0;
 const UNSENT = 1;
 const OPEN = 2;
-const UNKNOWN = 3;
-const FIRST_DIGEST = 4;
+/** As the two before, of a digest that need not be kept. */
+const UNSENT_TO_COMPARE = 3;
+const OPEN_TO_COMPARE = 4;
+const UNKNOWN = 5;
+/** Another one than the other side's, and not kept. */
+const DIFFERENT = 6;
+/** That of the other side, and kept by neither. */
+const SAME = 7;
+const FIRST_DIGEST = 8;
 
 /** Replies for the names of one directory. */
 class Replies {
@@ -170,6 +205,8 @@ class Replies {
   readonly #states: Uint16Array | Uint32Array;
   #digests = new Uint8Array(0);
   #count = 0;
+  /** Of these: places of digests that are not looked at any more. All are given up together. */
+  #forgotten = 0;
   /** Questions so far, and those of them that have not been handed out: none before `#nextUnsent`. */
   #asked = 0;
   #unsent = 0;
@@ -187,9 +224,9 @@ class Replies {
   }
 
   at(index: number): DigestReply | "open" | undefined {
-    const state = this.#states[index];
-    if (state === NOT_ASKED) return undefined;
-    return state === UNSENT || state === OPEN ? "open" : { digest: this.digest(index) };
+    const state = this.#states[index]!;
+    if (state === NOT_ASKED || state === DIFFERENT || state === SAME) return undefined;
+    return state < UNKNOWN ? "open" : { digest: this.digest(index) };
   }
 
   digest(index: number): Digest | undefined {
@@ -199,19 +236,31 @@ class Replies {
     return this.#digests.slice(from, from + DIGEST_BYTES);
   }
 
-  ask(index: number): void {
-    this.#states[index] = UNSENT;
+  isSame(index: number): boolean {
+    return this.#states[index] === SAME;
+  }
+
+  ask(index: number, toCompare: boolean): void {
+    this.#states[index] = toCompare ? UNSENT_TO_COMPARE : UNSENT;
     this.#asked++;
     this.#unsent++;
     this.#nextUnsent = Math.min(this.#nextUnsent, index);
+  }
+
+  /** Somebody wants what was only to be compared. */
+  keep(index: number): void {
+    const state = this.#states[index];
+    if (state === UNSENT_TO_COMPARE) this.#states[index] = UNSENT;
+    else if (state === OPEN_TO_COMPARE) this.#states[index] = OPEN;
   }
 
   takeUnsent(lengthMax: number): number[] {
     const length = Math.min(lengthMax, this.#unsent);
     const taken: number[] = [];
     for (; taken.length < length; this.#nextUnsent++) {
-      if (this.#states[this.#nextUnsent] !== UNSENT) continue;
-      this.#states[this.#nextUnsent] = OPEN;
+      const state = this.#states[this.#nextUnsent];
+      if (state !== UNSENT && state !== UNSENT_TO_COMPARE) continue;
+      this.#states[this.#nextUnsent] = state === UNSENT ? OPEN : OPEN_TO_COMPARE;
       taken.push(this.#nextUnsent);
     }
     this.#unsent -= length;
@@ -223,10 +272,35 @@ class Replies {
       this.#states[index] = UNKNOWN;
       return;
     }
+    if (this.#states[index] === OPEN_TO_COMPARE) {
+      const { other } = this;
+      const theirs = other?.digest(index);
+      if (theirs !== undefined) {
+        const isSame = equalBytes(digest, theirs);
+        if (isSame) other!.#forget(index);
+        this.#states[index] = isSame ? SAME : DIFFERENT;
+        return;
+      }
+    }
     const at = this.#count++;
     if (at * DIGEST_BYTES === this.#digests.length) this.#grow();
     this.#digests.set(digest, at * DIGEST_BYTES);
     this.#states[index] = FIRST_DIGEST + at;
+  }
+
+  /** Those of the other side, where both are about what is there. */
+  get other(): Replies | undefined {
+    const { about } = this;
+    return about === "local" || about === "remote" ? this.node.replies?.[across(about)] : undefined;
+  }
+
+  /** The other side has the same. */
+  #forget(index: number): void {
+    this.#states[index] = SAME;
+    if (++this.#forgotten < this.#count) return;
+    this.#digests = new Uint8Array(0);
+    this.#count = 0;
+    this.#forgotten = 0;
   }
 
   /** Mostly once: what was asked for will be there. */

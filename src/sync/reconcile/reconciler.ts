@@ -4,6 +4,7 @@ import type { DirPath, RelPath } from "../../base/paths.ts";
 import { type DirEntry, EMPTY_SHAPE, type FileEntry } from "../../base/tree.ts";
 import type { VectorMember } from "../../base/version_vector.ts";
 import { changeOf, likeness } from "./agreement.ts";
+import { contest, type ContestDigests } from "./contest.ts";
 import { DIRS_AT_HAND, PageReader } from "./dir_reader.ts";
 import { type JudgeRules, sourceOf } from "./judge.ts";
 import { FileMoves } from "./file_moves.ts";
@@ -300,6 +301,12 @@ export class Reconciler {
     if (local?.kind !== "file" || remote?.kind !== "file") return;
     const alike = likeness(local, remote, this.#rules.windowMs);
     if (alike === "same") return;
+    const loser = alike === "unsure" ? this.#knownLoser(item) : undefined;
+    if (loser !== undefined) {
+      // In this order, so that there is something to compare with.
+      this.#questions.ask(across(loser), item, item.on(across(loser)) as FileEntry);
+      return this.#questions.compare(loser, item);
+    }
     for (const side of SIDES) {
       const entry = item.on(side) as FileEntry;
       if (alike === "unsure" || this.#mayBeTouched(item, entry)) {
@@ -309,6 +316,20 @@ export class Reconciler {
     if (SIDES.some((side) => this.#mayBeTouched(item, item.on(side) as FileEntry))) {
       for (const side of SIDES) this.#questions.askEarlier(side, item);
     }
+  }
+
+  /** The side whose version gives way if the contents differ, where their digests have no say in that. */
+  #knownLoser(item: Item): Side | undefined {
+    const { local, remote, ancestor } = item.pair;
+    const entries = [local, remote, ancestor];
+    if (entries.some((entry) => entry?.kind === "file" && entry.digest !== undefined)) {
+      return undefined;
+    }
+    if (SIDES.some((side) => this.#mayBeTouched(item, item.on(side) as FileEntry))) {
+      return undefined;
+    }
+    const { winner, isConflict } = contest(item, this.#rules, NO_DIGESTS);
+    return isConflict ? undefined : across(winner);
   }
 
   /** True if both sides' times have moved, and this one may hold the contents that were last in common. */
@@ -378,6 +399,7 @@ export class Reconciler {
 }
 
 const NOTHING_THERE = () => EMPTY_VIEW;
+const NO_DIGESTS: ContestDigests = { local: undefined, remote: undefined, ancestor: undefined };
 
 function hasFiles(view: DirView): boolean {
   return view.rows?.page.hasFiles ?? view.entries.some(({ kind }) => kind === "file");

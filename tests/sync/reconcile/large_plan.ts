@@ -29,13 +29,16 @@ const tree = treeOf((dir, i) => {
   return { name: `moved-${nameOf(dir, i)}`, mtimeMs: numberOf((dir + 1) % DIRS, i) };
 });
 const empty = shapeOf(encodePage([]));
+let walked = 0;
 const plan = reconcile();
-const after = collected();
+const planned = collected();
 const operations = plan.local.length + plan.remote.length;
 const lines = plan.items.length;
+const { pages } = plan.settle(() => true);
+const bytes = { walked, planned, settled: collected() };
 let settled = 0;
-for (const page of plan.settle(() => true).pages.values()) settled += decodePage(page).length;
-console.log(JSON.stringify({ operations, lines, settled, bytes: after }));
+for (const page of pages.values()) settled += decodePage(page.unpack()).length;
+console.log(JSON.stringify({ operations, lines, settled, bytes }));
 
 function reconcile() {
   const reconciler = new Reconciler({
@@ -59,6 +62,7 @@ function reconcile() {
       reconciler.handleDigest(question, digestOf(question));
     }
   }
+  walked = collected();
   return reconciler.finish();
 }
 

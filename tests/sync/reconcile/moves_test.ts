@@ -111,6 +111,35 @@ Deno.test("Reconciler copies what the target has elsewhere", () => {
   assert.deepEqual(picture(a), picture(b));
 });
 
+Deno.test("Reconciler copies what the target has also where that is replaced, or touched", () => {
+  for (const kind of ["push", "pull"] as const) {
+    const { users, a, b } = pair("log", "other");
+    const [source, target] = kind === "push" ? [a, b] : [b, a];
+    const old = source.nodes.get("log")!;
+    users.copy(source, "log", "log.1");
+    users.write(source, "log", "x".repeat(old.kind === "file" ? old.size : 0));
+    users.copy(source, "other", "other.1");
+    users.touch(source, "other");
+    const { plan, failed } = sync(a, b, { direction: { kind, deletes: true } });
+    assert.deepEqual(failed, []);
+    const to = kind === "push" ? ">" : "<";
+    assert.deepEqual(lines(plan), [
+      `M${to}f log`,
+      `+${to}f log.1`,
+      `m${to}f other`,
+      `+${to}f other.1`,
+    ]);
+    const operations = kind === "push" ? plan.remote : plan.local;
+    assert.deepEqual(operations.map(({ op }) => op).sort(), [
+      "copy-file",
+      "copy-file",
+      "set-attributes",
+      "write-file",
+    ]);
+    assert.deepEqual(picture(target), picture(source));
+  }
+});
+
 Deno.test("Reconciler copies a renamed directory where one way nothing is deleted", () => {
   const { users, a, b } = pair("d/", "d/e/", "d/e/x", "d/y");
   users.move(a, "d", "new");

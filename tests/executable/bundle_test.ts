@@ -56,6 +56,51 @@ exeTest("bundleProgram() makes a bundle of each worker, started by its URL", asy
   });
 });
 
+exeTest("a bundled program disposes of whatever its sources declare by using", async () => {
+  using folder = temporaryFolder();
+  const root = join(folder.path, "checkout");
+  writeTree(root, {
+    ...PROGRAM,
+    "main.ts": `
+      import { held, asyncHeld } from "./src/base/held.ts";
+      async function once() {
+        using room = held("once");
+        if (room === undefined) return;
+        await console.log("work");
+      }
+      async function returned() {
+        await using file = await asyncHeld("returned");
+        return await file.name;
+      }
+      async function twice() {
+        using a = held("twice");
+        await a;
+        console.log(a.name);
+      }
+      await once();
+      console.log(await returned());
+      await twice();
+      if (Deno.args.length > 9) console.log(new Worker(new URL("./src/workers/lane_worker.ts", import.meta.url)));`,
+    src: {
+      ...PROGRAM["src"] as TreeSpec,
+      base: {
+        "shared.ts": `export const double = (value: number) => value * 2;`,
+        "held.ts": `
+          export const held = (name: string) => ({ name, [Symbol.dispose]: () => console.log("end", name) });
+          export const asyncHeld = (name: string) =>
+            Promise.resolve({ name, [Symbol.asyncDispose]: async () => console.log("end", name) });`,
+      },
+    },
+  });
+  const { modules } = await bundleProgram(root, FACTS);
+  const target = join(folder.path, "bundle");
+  writeTree(target, Object.fromEntries(modules));
+  const { stdout } = await run(folder.path, target);
+  assert.deepEqual(stdout.trim().split("\n"), [
+    ...["work", "end once", "end returned", "returned", "twice", "end twice"],
+  ]);
+});
+
 exeTest("a bundled program opens no module before it reaches its import", async () => {
   using folder = temporaryFolder();
   const root = join(folder.path, "checkout");

@@ -5,6 +5,8 @@ import { ProtocolError } from "./errors.ts";
 
 const NOTHING: Bytes = new Uint8Array(0);
 const VARINT_BYTES_MAX = 8;
+/** Reserved at once for a field that is longer than what is at hand. */
+const RESERVED_BYTES = 1024 * 1024;
 
 /**
  * Reads records from a stream of blocks, whatever the block boundaries: small fields whole, long bodies
@@ -104,9 +106,15 @@ export class RecordReader {
   }
 
   async #takeAcross(length: number): Promise<Uint8Array> {
-    const whole = new Uint8Array(length);
+    // More only when so much has come: a length is quickly said.
+    let whole = new Uint8Array(Math.min(length, RESERVED_BYTES));
     for (let have = 0; have < length;) {
-      const part = await this.chunk(length - have);
+      if (have === whole.length) {
+        const larger = new Uint8Array(Math.min(length, 2 * have));
+        larger.set(whole);
+        whole = larger;
+      }
+      const part = await this.chunk(whole.length - have);
       whole.set(part, have);
       have += part.length;
     }

@@ -333,11 +333,20 @@ async function readVarint(source: RequestSource): Promise<number> {
 }
 
 async function readExactly(source: RequestSource, length: number): Promise<Bytes> {
-  const bytes = new Uint8Array(length);
+  // More only when so much has come: a length is quickly said.
+  let bytes = new Uint8Array(Math.min(length, RESERVED_BYTES));
   for (let have = 0; have < length;) {
+    if (have === bytes.length) {
+      const larger = new Uint8Array(Math.min(length, 2 * have));
+      larger.set(bytes);
+      bytes = larger;
+    }
     const count = await source.read(bytes.subarray(have));
     if (count === null) throw new ProtocolError("Stream ends in the middle of a request");
     have += count;
   }
   return bytes;
 }
+
+/** Reserved at once for a request. */
+const RESERVED_BYTES = 16 * 1024;

@@ -177,6 +177,20 @@ Deno.test("RecordReader reads fields across block boundaries", async () => {
   await assert.rejects(records.u8(), ProtocolError);
 });
 
+Deno.test("RecordReader gives a field of megabytes whole, and reserves no more than has come of it", async () => {
+  const body = noise(5 * 1024 * 1024 + 3);
+  const head = new ByteWriter().varint(body.length).finish();
+  const whole = new RecordReader(reader(await encode([head, body], false), 70_000));
+  assert.deepEqual((await whole.lv(body.length)).slice(), body);
+  const cut = await encode([new ByteWriter().varint(2 ** 29).finish(), noise(100)], false);
+  const before = Deno.memoryUsage().external;
+  const readers = Array.from({ length: 16 }, () => new RecordReader(reader(cut)).lv(2 ** 29));
+  const settled = Promise.allSettled(readers);
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.ok(Deno.memoryUsage().external - before < 256 * 1024 * 1024);
+  for (const { status } of await settled) assert.equal(status, "rejected");
+});
+
 Deno.test("RecordReader refuses a field over its limit", async () => {
   const records = new RecordReader(reader(await encode([new Uint8Array([9, 1, 1])], false)));
   await assert.rejects(records.lv(8), ProtocolError);

@@ -8,6 +8,7 @@ import {
   GET_FILES_MAX,
   readRequest,
   type Request,
+  REQUEST_BYTES_MAX,
 } from "../../src/protocol/mod.ts";
 import { LandropicError } from "../../src/base/errors.ts";
 
@@ -103,6 +104,20 @@ for (
     assert.throws(() => decodeRequest("get-files", 1, payload), LandropicError);
   });
 }
+
+Deno.test("readRequest() reserves nothing for a length that was merely announced", async () => {
+  const head = concat([fromHex("04 00"), new ByteWriter().varint(REQUEST_BYTES_MAX).finish()]);
+  const from = source(head, 1);
+  let roomMax = 0;
+  const reading = readRequest({
+    read: (into) => {
+      roomMax = Math.max(roomMax, into.length);
+      return from.read(into);
+    },
+  });
+  await assert.rejects(reading, { code: "protocol" });
+  assert.ok(roomMax > 0 && roomMax <= 64 * 1024, `${roomMax} bytes`);
+});
 
 Deno.test("readRequest() refuses unknown kinds, long payloads, early ends, too many items, trailing bytes", async () => {
   const cases = [

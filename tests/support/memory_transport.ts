@@ -26,6 +26,8 @@ export class MemoryTransport implements Transport {
   bytesSent = 0;
   /** Urgencies that this side has given to streams that it writes to. */
   readonly urgencies = new Set<number>();
+  /** What this side writes is not accepted, as where the peer gives no credit. */
+  holdsWrites = false;
   /** Called with each write of this side, before it counts; what it throws ends the connection. */
   onWrite: ((bytes: Uint8Array) => void) | undefined;
   readonly incomingUni = new Queue<ReceiveSide>();
@@ -63,6 +65,7 @@ export class MemoryTransport implements Transport {
     if (this.closedWith) throw new Error("connection closed");
     const pipe = new Pipe(
       (bytes) => writer.#count(bytes),
+      () => writer.holdsWrites,
       (urgency) => writer.urgencies.add(urgency),
     );
     this.#pipes.add(pipe);
@@ -127,11 +130,12 @@ class Pipe implements SendSide, ReceiveSide {
 
   constructor(
     readonly onWrite: (bytes: Uint8Array) => void,
+    readonly isHeld: () => boolean,
     readonly onUrgency: (urgency: number) => void,
   ) {}
 
   async write(bytes: Uint8Array): Promise<void> {
-    while (this.#held >= WINDOW_BYTES && !this.#error) await this.#wake.promise;
+    while ((this.#held >= WINDOW_BYTES || this.isHeld()) && !this.#error) await this.#wake.promise;
     if (this.#error) throw this.#error;
     this.onWrite(bytes);
     if (bytes.length > 0) this.#chunks.push(bytes.slice());

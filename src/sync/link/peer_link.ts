@@ -6,17 +6,19 @@ import {
   encodeMessage,
   encodeRequest,
   FEATURE_GROUPS,
+  FRAME_BYTES_MAX,
   FrameDecoder,
   type Hello,
+  HELLO_BYTES_MAX,
   type Message,
   ProtocolError,
-  readRequest,
   type Request,
   type RotateKey,
 } from "../../protocol/mod.ts";
 import { isBulk } from "./bulk.ts";
 import { LinkAnswer } from "./link_answer.ts";
 import { PacedStreams, type PaceOptions } from "./paced_streams.ts";
+import { receiveRequest, REQUEST_TIMEOUT_MS, RequestGate } from "./request_gate.ts";
 import type { Answer, AskOptions, SessionLink } from "./requester.ts";
 import {
   CLOSE_CODE,
@@ -35,6 +37,8 @@ export const FRAME_TIMEOUT_MS = 30_000;
 /** Control messages that may arrive in {@linkcode RATE_WINDOW_MS}. */
 export const MESSAGES_MAX = 2_000;
 const RATE_WINDOW_MS = 10_000;
+/** Messages to a peer that takes none. */
+const UNSENT_MAX = 1_024;
 const READ_BYTES = 16 * 1024;
 /** First byte of a one-way stream: what it carries. */
 const KIND_CONTROL = 0x01;
@@ -63,6 +67,7 @@ export interface LinkOptions {
   readonly logger: Logger;
   /** For tests. */
   readonly pace?: PaceOptions;
+  readonly requestTimeoutMs?: number;
 }
 
 /**
@@ -79,6 +84,7 @@ export class PeerLink implements SessionLink, AsyncDisposable {
   #hasHello = false;
   #control: SendSide | undefined;
   #sending: Promise<void> = Promise.resolve();
+  #unsent = 0;
   #hasControl = false;
   #nextToken = 1;
   #isEnded = false;
@@ -86,6 +92,7 @@ export class PeerLink implements SessionLink, AsyncDisposable {
   /** Answers under way: what ends each, by its stream. */
   readonly #serving = new Map<number, () => void>();
   readonly #paced: PacedStreams;
+  readonly #gate = new RequestGate();
   #windowStartMs = 0;
   #windowCount = 0;
 
@@ -154,12 +161,15 @@ export class PeerLink implements SessionLink, AsyncDisposable {
   /** Sends one control message. Messages arrive in the order of the calls. */
   send(message: Message): Promise<void> {
     const frame = encodeMessage(message);
+    if (++this.#unsent > UNSENT_MAX) {
+      void this.close(CLOSE_CODE.protocol, new ProtocolError("Peer takes no control messages"));
+    }
     const sent = this.#sending.then(() => {
       if (this.#control === undefined) {
         throw new LandropicError("failed", "Connection has no control stream");
       }
       return this.#control.write(frame);
-    });
+    }).finally(() => this.#unsent--);
     this.#sending = sent.catch(() => {});
     return sent;
   }
@@ -255,6 +265,7 @@ export class PeerLink implements SessionLink, AsyncDisposable {
     if (this.#hasControl) throw new ProtocolError("Second control stream");
     this.#hasControl = true;
     const decoder = new FrameDecoder();
+    decoder.bytesMax = HELLO_BYTES_MAX;
     let frameStartMs = 0;
     for (;;) {
       const length = await this.#readWithin(
@@ -269,6 +280,7 @@ export class PeerLink implements SessionLink, AsyncDisposable {
         this.#countMessage();
         const message = decodeMessage(frame);
         if (message !== undefined) this.#dispatch(message);
+        if (this.#hasHello) decoder.bytesMax = FRAME_BYTES_MAX;
       }
       if (isNewFrame) frameStartMs = this.#options.clock.nowMs();
     }
@@ -348,7 +360,11 @@ export class PeerLink implements SessionLink, AsyncDisposable {
     try {
       // A request can overtake Hello, which travels on another stream.
       await this.#helloArrived.promise;
-      const request = await readRequest(recv);
+      using _place = await this.#gate.enter();
+      const request = await receiveRequest(stream, {
+        heardAtMs: () => this.#transport.heardAtMs,
+        timeoutMs: this.#options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+      });
       isPaced = isBulk(request);
       await this.#options.handler.handleRequest(request, { id, send: answer, recv });
     } catch (error) {

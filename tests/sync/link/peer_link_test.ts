@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
+import { concat } from "../../../src/base/bytes.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/log.ts";
 import {
   encodeFrame,
   encodeMessage,
+  encodeRequest,
   type Message,
   type Request,
 } from "../../../src/protocol/mod.ts";
 import { type LinkHandler, PeerLink } from "../../../src/sync/link/peer_link.ts";
+import { REQUESTS_AT_ONCE_MAX } from "../../../src/sync/link/request_gate.ts";
 import type { DuplexStream, SendSide } from "../../../src/sync/link/transport.ts";
 import { type MemoryTransport, memoryTransportPair } from "../../support/memory_transport.ts";
 
@@ -89,6 +92,18 @@ for (
       await control.write(encodeMessage({ type: "hello", ...hello }));
       await control.write(encodeFrame(1001, new Uint8Array([0xa0])));
     }],
+    ["a Hello that is too long", async (peer: MemoryTransport) => {
+      const control = await rawControl(peer);
+      await control.write(encodeFrame(0, new Uint8Array(9_000)).subarray(0, 100));
+    }],
+    ["pings whose answers are not read", async (peer: MemoryTransport) => {
+      const control = await rawControl(peer);
+      await control.write(encodeMessage({ type: "hello", ...hello }));
+      // As a peer that gives the control stream no credit has it.
+      peer.peer.holdsWrites = true;
+      const ping = encodeMessage({ type: "ping", token: 1 });
+      for (let i = 0; i < 1_100 && !peer.closedWith; i++) await control.write(ping).catch(() => {});
+    }],
     ["a flood of messages", async (peer: MemoryTransport) => {
       const control = await rawControl(peer);
       await control.write(encodeMessage({ type: "hello", ...hello }));
@@ -150,6 +165,87 @@ Deno.test("PeerLink gives a control message its time as a whole, however slowly 
   await control.write(message.subarray(2, 3));
   assert.ok(await link.ended instanceof Error);
   assert.deepEqual(b.closedWith, { by: "peer", code: 2 });
+});
+
+Deno.test("PeerLink takes a long message from a peer that has said Hello", async () => {
+  const [a, b] = memoryTransportPair();
+  const recorder = new Recorder();
+  const link = await PeerLink.begin(a, {
+    hello,
+    handler: recorder,
+    clock: systemClock,
+    logger: silentLogger,
+  });
+  const control = await rawControl(b);
+  const shares = Array.from({ length: 256 }, (_, i) => ({
+    name: `${i}`.padStart(64, "x"),
+    writable: true,
+  }));
+  await control.write(
+    concat([
+      encodeMessage({ type: "hello", ...hello }),
+      encodeMessage({ type: "shares", shares }),
+    ]),
+  );
+  await recorder.arrived.promise;
+  assert.deepEqual(recorder.messages.map(({ type }) => type), ["shares"]);
+  await link.close();
+});
+
+Deno.test("PeerLink resets a stream whose request does not come, and not one that is on its way", async () => {
+  const [a, b] = memoryTransportPair();
+  let heardAtMs = 1;
+  Object.defineProperty(a, "heardAtMs", { get: () => heardAtMs });
+  const options = { hello, clock: systemClock, logger: silentLogger, requestTimeoutMs: 60 };
+  const served = { ...options, handler: new Recorder() };
+  const [right, left] = await Promise.all([PeerLink.open(a, served), open(b)]);
+  const heard = setInterval(() => heardAtMs++, 5);
+  for (const head of [[], [1], [1, 1, 0x80]]) {
+    const stream = await b.openBidi();
+    await stream.send.write(new Uint8Array(head));
+    await assert.rejects(stream.recv.read(new Uint8Array(1)), /reset with 21/);
+  }
+  // In an outage it is nobody's fault.
+  clearInterval(heard);
+  const slow = await b.openBidi();
+  const request = encodeRequest({ kind: "apply", session: 3 });
+  await slow.send.write(request.subarray(0, 1));
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  await slow.send.write(request.subarray(1));
+  assert.equal(await slow.recv.read(new Uint8Array(1)), 1);
+  await Promise.all([left.close(), right.close()]);
+});
+
+Deno.test("PeerLink serves so many requests at once, and the others in their turn", async () => {
+  const [a, b] = memoryTransportPair();
+  let serving = 0;
+  let most = 0;
+  const release = Promise.withResolvers<void>();
+  const handler: LinkHandler = {
+    handleMessage() {},
+    async handleRequest({ session }, stream) {
+      most = Math.max(most, ++serving);
+      await release.promise;
+      serving--;
+      await stream.send.write(new Uint8Array([session]));
+      await stream.send.finish();
+    },
+  };
+  const [left] = await Promise.all([open(a), open(b, handler)]);
+  const streams: DuplexStream[] = [];
+  for (let i = 0; i < 200; i++) {
+    streams.push(await left.request({ kind: "apply", session: i % 60 }, 1));
+  }
+  await turn();
+  assert.equal(serving, REQUESTS_AT_ONCE_MAX);
+  release.resolve();
+  for (const [i, { recv }] of streams.entries()) {
+    const answer = new Uint8Array(1);
+    assert.equal(await recv.read(answer), 1);
+    assert.equal(answer[0], i % 60);
+  }
+  assert.equal(most, REQUESTS_AT_ONCE_MAX);
+  await left.close();
 });
 
 /** Lets what was written be read. */

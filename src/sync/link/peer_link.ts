@@ -369,7 +369,8 @@ export class PeerLink implements SessionLink, AsyncDisposable {
       await this.#options.handler.handleRequest(request, { id, send: answer, recv });
     } catch (error) {
       if (isEnough) return void await send.finish().catch(() => {});
-      const isHostile = error instanceof ProtocolError;
+      // Bad paths and pages are told by lower layers, in errors of their own.
+      const isHostile = error instanceof LandropicError && error.code === "protocol";
       send.reset(isHostile ? STREAM_CODE.corrupt : STREAM_CODE.io);
       recv.stop(isHostile ? STREAM_CODE.corrupt : STREAM_CODE.io);
       if (!this.#isEnded) {

@@ -35,6 +35,8 @@ import type { LongList } from "./sync_plan.ts";
 
 /** Pages, digests or stamps in one agreement. */
 const PARTS_MAX = 2_000_000;
+/** Bytes of all pages in one agreement: some eight million entries. */
+const PAGES_BYTES_MAX = 512 * 1024 * 1024;
 const STAMP_BYTES_MAX = 8 * 1024;
 const ROOT_ID_BYTES_MAX = 64;
 
@@ -126,13 +128,24 @@ export async function writeAgreement(out: BlockWriter, agreement: Agreement): Pr
   }
 }
 
-/** Reads what {@linkcode writeAgreement} wrote, every page and path checked. @throws {ProtocolError} */
-export async function readAgreement(from: RecordReader): Promise<Agreement> {
+/**
+ * Reads what {@linkcode writeAgreement} wrote, every page and path checked.
+ *
+ * @param pagesBytesMax For tests.
+ * @throws {ProtocolError}
+ */
+export async function readAgreement(
+  from: RecordReader,
+  pagesBytesMax = PAGES_BYTES_MAX,
+): Promise<Agreement> {
   const rootId = (await from.lv(ROOT_ID_BYTES_MAX)).slice();
   const root = (await from.take(DIGEST_BYTES)).slice();
   const packer = new Packer();
+  let bytes = 0;
   const pages = await many(from, async () => {
     const page = (await from.lv(PAGE_BYTES_MAX)).slice();
+    bytes += page.length;
+    if (bytes > pagesBytesMax) throw new ProtocolError(`Agreement over ${pagesBytesMax} bytes`);
     decodePage(page);
     return packer.keep(page);
   });

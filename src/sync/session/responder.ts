@@ -78,6 +78,7 @@ export interface ResponderOptions {
   readonly onStep?: ExecutorOptions["onStep"];
   /** For tests. */
   readonly times?: Partial<PulseTimes>;
+  readonly operationsMax?: number;
 }
 
 /**

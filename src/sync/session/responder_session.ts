@@ -26,6 +26,8 @@ import { Pulse } from "./pulse.ts";
 import type { ResponderOptions, RunningSession, ServedShare } from "./responder.ts";
 import { type ServedSums, ServedTally } from "./served_tally.ts";
 
+/** Operations that one session carries out: as many as a plan looks at entries. */
+const OPERATIONS_MAX = 8_000_000;
 /** How long a session that is being ended gets to let go of its folder. */
 const TAKEOVER_WAIT_MS = 5_000;
 
@@ -61,6 +63,8 @@ export class ResponderSession implements AsyncDisposable {
   /** Bytes of files that came. */
   #bytesReceived = 0;
   #isSettling = false;
+  #isRemembering = false;
+  #operations = 0;
   #starting: Promise<void> = Promise.resolve();
   /** It went through to its end. */
   #isSettled = false;
@@ -150,6 +154,8 @@ export class ResponderSession implements AsyncDisposable {
   /** Takes over what both sides agree on; ending the stream says that it is on the disk. */
   async #remember(stream: DuplexStream): Promise<void> {
     if (this.#open.dryRun) throw new ProtocolError("Nothing to agree on in a dry run");
+    if (this.#isRemembering) throw new ProtocolError("Two agreements at once in one session");
+    this.#isRemembering = true;
     const records = new RecordReader(new BlockReader((into) => stream.recv.read(into)));
     const agreement = await readAgreement(records);
     await this.#applying;
@@ -159,6 +165,7 @@ export class ResponderSession implements AsyncDisposable {
       agreement,
       { snapshot: this.#snapshot!, clock: this.#options.clock },
     );
+    this.#isRemembering = false;
     await stream.send.finish();
   }
 
@@ -303,6 +310,9 @@ export class ResponderSession implements AsyncDisposable {
 
   async *#note(batches: AsyncIterable<Operation[]>): AsyncGenerator<Operation[]> {
     for await (const operations of batches) {
+      this.#operations += operations.length;
+      const { operationsMax = OPERATIONS_MAX } = this.#options;
+      if (this.#operations > operationsMax) throw new ProtocolError("Too many operations");
       for (const operation of operations) {
         this.#refuseHidden(operation);
         this.#tally.handleOperation(operation);

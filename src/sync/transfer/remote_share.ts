@@ -1,8 +1,9 @@
 import { builtin } from "../../base/builtin.ts";
 import { equalBytes } from "../../base/bytes.ts";
 import type { Digest } from "../../base/digest.ts";
-import type { DirPath, RelPath } from "../../base/paths.ts";
+import { type DirPath, parseRelPath, type RelPath } from "../../base/paths.ts";
 import { shapeOf } from "../../base/tree.ts";
+import { varintAt } from "../../base/varint.ts";
 import {
   BlockReader,
   type ByteRange,
@@ -38,6 +39,9 @@ const zlib = builtin("node:zlib");
 /** Times in a row that an answer may be cut off without having brought anything. */
 const CUTS_MAX = 4;
 
+/** Names in all directories that one session fetches: those of a tree that holds itself have no end. */
+export const NAMES_MAX = 8_000_000;
+
 /** A status that says why there is nothing. */
 export type Failure = Exclude<Status, 0>;
 
@@ -61,15 +65,21 @@ export class RemoteShare {
   readonly #peer: Requester;
   readonly #session: number;
   readonly #signal: AbortSignal | undefined;
-  readonly #options: AskOptions;
+  readonly #options: AskOptions & { readonly namesMax?: number };
+  #names = 0;
   #questions = 0;
   #readings = 0;
 
   /**
    * @param signal Ends all requests under way when it is aborted, and lets no new one begin.
-   * @param options What holds of all answers.
+   * @param options What holds of all answers; `namesMax` for tests.
    */
-  constructor(peer: Requester, session: number, signal?: AbortSignal, options: AskOptions = {}) {
+  constructor(
+    peer: Requester,
+    session: number,
+    signal?: AbortSignal,
+    options: AskOptions & { readonly namesMax?: number } = {},
+  ) {
     this.#peer = peer;
     this.#session = session;
     this.#signal = signal;
@@ -94,7 +104,8 @@ export class RemoteShare {
   /**
    * Fetches directories, each verified against the digest that its parent gives, where that is known.
    *
-   * @throws {ProtocolError} for a page that is not what the digest names.
+   * @throws {ProtocolError} for a page that is not what the digest names, or more of them than any folder
+   * has. A path that is too deep for a share throws, too.
    */
   async getDirs(
     wanted: readonly { readonly path: DirPath; readonly shape?: Digest }[],
@@ -102,6 +113,7 @@ export class RemoteShare {
     const answers: (DirAnswer | Failure)[] = [];
     for (let from = 0; from < wanted.length; from += GET_DIRS_MAX) {
       const part = wanted.slice(from, from + GET_DIRS_MAX);
+      for (const { path } of part) if (path !== "") parseRelPath(path);
       const request = {
         kind: "get-dirs",
         session: this.#session,
@@ -113,11 +125,18 @@ export class RemoteShare {
           if (typeof answer === "object" && shape && !equalBytes(shapeOf(answer.page), shape)) {
             throw new ProtocolError(`Directory ${JSON.stringify(path)} does not match its digest`);
           }
+          if (typeof answer === "object") this.#countNames(answer);
           answers.push(answer);
         }
       });
     }
     return answers;
+  }
+
+  #countNames({ page, opaque }: DirAnswer): void {
+    this.#names += varintAt(page, 0) + opaque.length;
+    const { namesMax = NAMES_MAX } = this.#options;
+    if (this.#names > namesMax) throw new ProtocolError(`Peer's folder has over ${namesMax} names`);
   }
 
   /** Fetches file digests, in order. */

@@ -25,12 +25,15 @@ export interface PeerReport {
 export async function reportPeer(
   orchestrator: Orchestrator,
   entry: TrustEntry,
-  options: Pick<ReachOptions, "address" | "timeoutMs" | "signal">,
+  { answerMs, ...options }: Pick<ReachOptions, "address" | "timeoutMs" | "signal"> & {
+    /** For tests. */
+    readonly answerMs?: number;
+  },
 ): Promise<PeerReport> {
   const reach = { ...options, retries: 0, waitMs: 0 };
   const connection = await reachPeer(orchestrator, entry, reach);
   try {
-    await using visit = await PeerVisit.open(orchestrator, entry, connection);
+    await using visit = await PeerVisit.open(orchestrator, entry, connection, answerMs);
     const shares = await visit.shares();
     let rttMs = Infinity;
     for (let i = 0; i < PINGS; i++) rttMs = Math.min(rttMs, await visit.ping());

@@ -16,6 +16,7 @@ import {
   FolderWatches,
   PeerLink,
   Responder,
+  type ResponderOptions,
   type RunningSession,
   type ServedShare,
   type ServedSums,
@@ -49,6 +50,7 @@ export interface ServeOptions {
   readonly observer: ServeObserver;
   /** For tests. */
   readonly lastPauseMs?: number;
+  readonly times?: ResponderOptions["times"] | undefined;
 }
 
 /** A session as the serving side sees it. */
@@ -325,7 +327,7 @@ export class ShareServer implements AsyncDisposable {
     { peer, peerId, index }: { peer: string; peerId: DeviceId; index: Index },
   ): ServedGroup {
     const { clock, logger } = this.#orchestrator.options;
-    const { observer, shares, versionsMax } = this.#options;
+    const { observer, shares, versionsMax, times } = this.#options;
     const wire = new WireSum();
     wire.add(connection);
     const costs = new SessionWire(() => wire.read());
@@ -341,6 +343,7 @@ export class ShareServer implements AsyncDisposable {
       clock,
       logger,
       signal: this.#stop.signal,
+      times,
       watches: this.#watches,
       events: {
         sessionStart: (session) => {

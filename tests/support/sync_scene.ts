@@ -2,6 +2,7 @@ import {
   type PoolLimits,
   runSync,
   type ServedEnd,
+  type ServeOptions,
   ShareServer,
   type SyncRunOptions,
   type SyncRunSummary,
@@ -33,6 +34,8 @@ export interface SceneOptions {
   readonly pool?: Partial<PoolLimits>;
   /** The server ends after the first session. */
   readonly once?: boolean;
+  /** How long the server waits for the peer of a session. */
+  readonly times?: ServeOptions["times"];
   /** How long a peer may stay behind that session. */
   readonly lastPauseMs?: number;
 }
@@ -79,6 +82,7 @@ export class SyncScene implements AsyncDisposable {
         allow: [],
         listen: { host: LOOPBACK, port },
         once: this.options.once ?? false,
+        times: this.options.times,
         ...(this.options.lastPauseMs !== undefined && { lastPauseMs: this.options.lastPauseMs }),
         versionsMax: 0,
         observer: { sessionStart() {}, sessionEnd: (end) => void this.ends.push(end) },

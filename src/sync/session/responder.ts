@@ -77,7 +77,7 @@ export interface ResponderOptions {
   /** For tests, which break off at a step of a commit. */
   readonly onStep?: ExecutorOptions["onStep"];
   /** For tests. */
-  readonly times?: Partial<PulseTimes>;
+  readonly times?: Partial<PulseTimes> | undefined;
   readonly operationsMax?: number;
 }
 

@@ -117,6 +117,11 @@ export class DirWalk implements KnownEntries {
     });
   }
 
+  /** Directories found in it. */
+  *dirNames(): Generator<string> {
+    for (const { kind, name } of this.entries) if (kind === "dir") yield name;
+  }
+
   /** What is known of an entry. */
   recordOf(name: string): EntryRecord | undefined {
     const row = this.#rowOf(name);

@@ -38,16 +38,13 @@ import {
   type Root,
 } from "../../store/mod.ts";
 import { type FilterStack, IGNORE_FILE, IGNORE_FILE_BYTES_MAX } from "../filter/mod.ts";
-import { DirMap } from "./dir_map.ts";
 import { DirWalk, type FormerDir, isSameShape } from "./dir_walk.ts";
 import { isNew, type Rescan } from "./rescan.ts";
-import { type ScanProblem, Snapshot, type SnapshotDir } from "./snapshot.ts";
+import type { Snapshot, SnapshotDir } from "./snapshot.ts";
+import { SnapshotBuilder } from "./snapshot_builder.ts";
 
 /** What a file takes of a page, about. */
 const ENTRY_BYTES = 40;
-
-/** Where more directories have changed, asking for them takes many round trips in any case. */
-const FORMER_SHAPES_MAX = 4096;
 
 /** What was remembered of a share, and what will be. */
 export interface ScanMemory {
@@ -132,15 +129,9 @@ class ListFailure extends Error {
 
 class Scanner {
   readonly #options: ScanOptions;
-  /** Directories that were read; with an earlier snapshot also those that are gone, as `undefined`. */
-  readonly #dirs = new Map<DirPath, SnapshotDir | undefined>();
-  readonly #problems = new Map<DirPath, ScanProblem[]>();
-  readonly #read = new Set<DirPath>();
-  readonly #unsettled = new Set<DirPath>();
+  readonly #found: SnapshotBuilder;
   readonly #writer = new ByteWriter(64 * 1024);
   readonly #packer: Packer;
-  /** See {@linkcode Snapshot.formerShapes}. */
-  readonly #formerShapes = new Map<DirPath, Digest>();
   /** Directories from which others are gone, to be remembered when everything has been looked at. */
   readonly #farewells = new Map<DirPath, Farewell>();
   /** Made when the first directory is met that is new. */
@@ -149,53 +140,20 @@ class Scanner {
 
   constructor(options: ScanOptions) {
     this.#options = options;
+    this.#found = new SnapshotBuilder(options.since?.base);
     const filesBefore = options.since?.base.files ?? 0;
     this.#packer = new Packer(PLAIN_BYTES_MAX - filesBefore * ENTRY_BYTES);
     this.#slices = new TimeSlices(options);
   }
 
   async run(): Promise<Snapshot> {
-    const { since, filter } = this.#options;
     try {
-      await this.#enter("", filter);
+      await this.#enter("", this.#options.filter);
     } catch (error) {
       throw error instanceof ListFailure ? error.cause : error;
     }
     for (const farewell of this.#farewells.values()) this.#bury(farewell);
-    return since ? this.#joined(since.base) : this.#whole();
-  }
-
-  #whole(): Snapshot {
-    const dirs = this.#dirs as ReadonlyMap<DirPath, SnapshotDir>;
-    let files = 0;
-    let bytes = 0;
-    for (const dir of dirs.values()) {
-      files += dir.files;
-      bytes += dir.bytes;
-    }
-    const problems = [...this.#problems.values()].flat();
-    const shapes = this.#formerShapes;
-    return new Snapshot(new DirMap(dirs), problems, files, bytes, this.#unsettled, shapes);
-  }
-
-  /** The earlier snapshot, with what is different now. */
-  #joined(base: Snapshot): Snapshot {
-    let { files, bytes } = base;
-    for (const [path, dir] of this.#dirs) {
-      const before = base.dirs.get(path);
-      files += (dir?.files ?? 0) - (before?.files ?? 0);
-      bytes += (dir?.bytes ?? 0) - (before?.bytes ?? 0);
-      if (dir !== undefined) this.#noteFormer(path, before?.shape, dir.shape);
-    }
-    // A page that was made anew says nothing of what was found when its directory was read.
-    const holds = (dir: DirPath) =>
-      !this.#read.has(dir) && (!this.#dirs.has(dir) || this.#dirs.get(dir) !== undefined);
-    const problems = base.problems.filter(({ dir }) => holds(dir));
-    problems.push(...[...this.#problems.values()].flat());
-    const unsettled = new Set([...base.unsettled].filter(holds));
-    for (const dir of this.#unsettled) unsettled.add(dir);
-    const dirs = base.dirs.with(this.#dirs);
-    return new Snapshot(dirs, problems, files, bytes, unsettled, this.#formerShapes);
+    return this.#found.finish();
   }
 
   /**
@@ -240,7 +198,7 @@ class Scanner {
     });
     const page = encodePage(entries, this.#writer);
     const dir = { ...before, page: this.#packer.keep(page), shape: shapeOf(page) };
-    this.#dirs.set(path, dir);
+    this.#found.addDir(dir);
     this.#reshape(dir);
     return dir;
   }
@@ -288,20 +246,15 @@ class Scanner {
 
   /** Drops what was found beneath a directory. */
   #forget(path: DirPath): void {
-    for (const dir of this.#dirs.keys()) {
-      if (!isWithin(dir, path)) continue;
-      this.#dirs.delete(dir);
-      this.#read.delete(dir);
-      this.#problems.delete(dir);
-      this.#unsettled.delete(dir);
-      this.#farewells.delete(dir);
+    this.#found.forget(path);
+    for (const dir of this.#farewells.keys()) {
+      if (isWithin(dir, path)) this.#farewells.delete(dir);
     }
   }
 
   async #walk(dir: DirWalk, listing: DirListing, filter: FilterStack): Promise<Walked> {
     if (this.#slices.isOver) await this.#slices.pass();
-    this.#read.add(dir.path);
-    this.#problems.delete(dir.path);
+    this.#found.beginDir(dir.path);
     if (dir.sameFiles + listing.entries.length > DIR_ENTRIES_MAX) {
       // Which of them are too many is for their order to say, so all are looked at.
       return await this.#walkListed(
@@ -473,7 +426,7 @@ class Scanner {
     dir.writePage(this.#writer);
     const page = this.#writer.finish();
     const shape = shapeOf(page);
-    this.#dirs.set(dir.path, {
+    this.#found.addDir({
       path: dir.path,
       page: this.#packer.keep(page),
       shape,
@@ -482,11 +435,9 @@ class Scanner {
       opaque: dir.opaque,
       files: dir.files + dir.sameFiles,
       bytes: dir.bytes + dir.sameBytes,
-    });
-    if (dir.isUnsettled || dir.isIncomplete) this.#unsettled.add(dir.path);
-    else this.#unsettled.delete(dir.path);
-    this.#dropGone(dir);
-    this.#noteFormer(dir.path, dir.knownShape, shape);
+    }, dir.knownShape);
+    this.#found.settle(dir.path, !dir.isUnsettled && !dir.isIncomplete);
+    this.#found.dropOthers(dir.path, new Set(dir.dirNames()));
     // Pages with digests are others than will be compared the next time.
     const patch = dir.finish(this.#options.checksum ? dir.knownShape : shape);
     if (patch === undefined) return { shape };
@@ -496,38 +447,12 @@ class Scanner {
     return { shape };
   }
 
-  #noteFormer(path: DirPath, former: Digest | undefined, shape: Digest): void {
-    if (former === undefined || equalBytes(former, shape)) return;
-    // The root comes last, and tells whether the others are of use.
-    if (this.#formerShapes.size < FORMER_SHAPES_MAX || path === "") {
-      this.#formerShapes.set(path, former.slice() as Digest);
-    }
-  }
-
   #bury({ dir, patch }: Farewell): void {
     const { memory } = this.#options;
     for (const gone of dir.goneDirs) {
       memory.buryDir(joinPath(dir.path, gone), (entry) => dir.bury(entry));
     }
     memory.reviseDir(dir.path, patch);
-  }
-
-  /** Directories of the earlier snapshot that are no longer in it. */
-  #dropGone(dir: DirWalk): void {
-    const base = this.#options.since?.base;
-    if (base?.dirs.get(dir.path) === undefined) return;
-    const here = new Set(dir.entries.map(({ kind, name }) => kind === "dir" ? name : undefined));
-    for (const { kind, name } of base.list(dir.path)) {
-      if (kind === "dir" && !here.has(name)) this.#drop(joinPath(dir.path, name));
-    }
-  }
-
-  #drop(path: RelPath): void {
-    const { base } = this.#options.since!;
-    for (const { kind, name } of base.list(path)) {
-      if (kind === "dir") this.#drop(joinPath(path, name));
-    }
-    this.#dirs.set(path, undefined);
   }
 
   /** Sets aside names that no peer could be told. */
@@ -573,17 +498,14 @@ class Scanner {
     isHarmless = false,
     pathBytes?: Uint8Array,
   ): void {
-    const found = this.#problems.get(dir.path);
-    const problem = {
+    this.#found.addProblem({
       path,
       dir: dir.path,
       code,
       message,
       isHarmless,
       ...(pathBytes && { pathBytes }),
-    };
-    if (found === undefined) this.#problems.set(dir.path, [problem]);
-    else found.push(problem);
+    });
     // A disk that failed may work again, and says nothing of it.
     if (!isHarmless) dir.isUnsettled = true;
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { equalBytes, toHex } from "../../../src/base/bytes.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { openIndex } from "../../../src/index/mod.ts";
 import { OpenShare } from "../../../src/sync/mod.ts";
@@ -61,6 +62,20 @@ const EXAMPLES: [Round[]][] = [
   ]],
 ];
 
+/** What directories were that two snapshots have in common and that are not the same in both. */
+function changed(before: Snapshot | undefined, now: Snapshot): Map<string, Uint8Array> {
+  const shapes = new Map<string, Uint8Array>();
+  for (const [path, { shape }] of before?.dirs ?? []) {
+    const is = now.dirs.get(path)?.shape;
+    if (is !== undefined && !equalBytes(is, shape)) shapes.set(path, shape);
+  }
+  return shapes;
+}
+
+function shownShapes(shapes: Iterable<[string, Uint8Array]>): string[] {
+  return [...shapes].map(([path, shape]) => `${path} ${toHex(shape)}`).sort();
+}
+
 /** A folder that is scanned again and again, and the events in between: merged, in order, maybe late. */
 class Scene implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack();
@@ -116,6 +131,7 @@ class Scene implements AsyncDisposable {
     this.#told = new Map();
     const since = this.base && placeChanges(this.base, told);
     if (since !== undefined) this.reused++;
+    const before = this.base;
     this.base = await this.share.scan({
       checksum: false,
       filters: [],
@@ -125,6 +141,9 @@ class Scene implements AsyncDisposable {
         onList(dir);
       },
     });
+    const { formerShapes, dirs } = this.base;
+    const inBoth = [...formerShapes].filter(([path]) => before?.dirs.has(path) && dirs.has(path));
+    assert.deepEqual(shownShapes(inBoth), shownShapes(changed(before, this.base)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

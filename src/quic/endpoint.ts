@@ -2,17 +2,17 @@ import { setImmediate } from "node:timers";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { type Logger, silentLogger } from "../base/log.ts";
 import { messageOf } from "../base/errors.ts";
-import { checkHostPort, formatHostPort, type HostPort, withoutZone } from "./address.ts";
-import { loadBinding, type NativeConfig, type QuicBinding } from "./binding.ts";
+import { checkHostPort, formatHostPort, type HostPort } from "./address.ts";
+import { loadBinding, type QuicBinding } from "./binding.ts";
 import { CLOSE_CODE } from "./close_codes.ts";
 import { QuicConnection } from "./connection.ts";
-import { ConnectionCore, type ConnectionHost } from "./connection_core.ts";
+import type { ConnectionCore, ConnectionHost } from "./connection_core.ts";
+import { ConnectionMaker, type NewConnection } from "./connection_maker.ts";
 import { ConnectionTable } from "./connection_table.ts";
 import { DatagramSender } from "./datagram_sender.ts";
 import { ConnectionLost, QuicError } from "./errors.ts";
 import { GarbageMeter } from "./garbage.ts";
-import type { Role, VerifyPeer } from "./handshake.ts";
-import { DEFAULT_LISTEN_LIMITS, Doorkeeper, type ListenLimits, type Place } from "./doorkeeper.ts";
+import type { VerifyPeer } from "./handshake.ts";
 import type {
   Branch,
   ConnectionStates,
@@ -23,29 +23,10 @@ import type {
 } from "./endpoint_options.ts";
 import { openUdpSocket } from "./open_socket.ts";
 import { LinuxUdpSocket } from "./udp_linux.ts";
-import {
-  CONNECTION_ID_BYTES,
-  encodeVersionNegotiation,
-  FIRST_DESTINATION_ID_BYTES_MIN,
-  hasLongHeader,
-  INITIAL_DATAGRAM_BYTES_MIN,
-  type LongHeader,
-  parseLongHeader,
-  QUIC_VERSION,
-} from "./packet.ts";
-import { Pacer } from "./pacer.ts";
-import { classifyPath, PATH_RULES } from "./path_class.ts";
+import { hasLongHeader, type LongHeader, parseLongHeader } from "./packet.ts";
 import { PathMemory } from "./path_memory.ts";
-import { datagramBytesFor, isIpv6Host } from "./path_size.ts";
-import {
-  DATAGRAM_BYTES_MAX,
-  DATAGRAM_BYTES_MIN,
-  DEFAULT_PROFILE,
-  makeConfig,
-  type TlsIdentity,
-  type TransportProfile,
-} from "./profile.ts";
-import { RetryTokens } from "./retry_tokens.ts";
+import { DEFAULT_PROFILE, type TransportProfile } from "./profile.ts";
+import { Reception } from "./reception.ts";
 import { DeadlineTimer, systemTimers, type Timers } from "./timers.ts";
 import { type Traffic, TrafficLedger } from "./traffic.ts";
 import type { DatagramSink, UdpAddress, UdpCounters, UdpSocket } from "./udp.ts";
@@ -65,23 +46,17 @@ const SEND_BYTES_PER_TURN = 512 << 10;
  * what has arrived, serve the connections it was for, send what they have, set the timer, yield.
  */
 export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHost {
-  readonly #binding: QuicBinding;
   readonly #socket: UdpSocket;
   readonly #sender: DatagramSender;
-  readonly #identity: TlsIdentity;
   readonly #profile: TransportProfile;
+  readonly #maker: ConnectionMaker;
+  readonly #reception: Reception;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #timer: DeadlineTimer;
   readonly #timers: Timers;
   readonly #table = new ConnectionTable<ConnectionCore>();
   readonly #cores = new Set<ConnectionCore>();
-  readonly #configs = new Map<string, NativeConfig>();
-  readonly #doorkeeper = new Doorkeeper();
-  /** Of those whose handshake is under way. */
-  readonly #places = new Map<ConnectionCore, Place>();
-  readonly #peerKeys = new Map<ConnectionCore, string>();
-  readonly #tokens = new RetryTokens(randomBytes(32));
   readonly #ledger = new TrafficLedger();
   readonly #paths: PathMemory;
   readonly #counters: EndpointCounters = {
@@ -96,7 +71,6 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     surplusConnections: 0,
     handshakeTimeouts: 0,
   };
-  #listener: ActiveListener | undefined;
   #queue: ConnectionCore[] = [];
   #isScheduled = false;
   #isInTurn = false;
@@ -127,12 +101,20 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     socket: UdpSocket,
     logger: Logger,
   ) {
-    this.#binding = binding;
     this.#socket = socket;
     this.#logger = logger;
-    this.#identity = options.identity;
-    this.#paths = options.paths ?? new PathMemory();
-    this.#profile = { ...DEFAULT_PROFILE, ...options.profile };
+    const profile = this.#profile = { ...DEFAULT_PROFILE, ...options.profile };
+    const paths = this.#paths = options.paths ?? new PathMemory();
+    this.#maker = new ConnectionMaker({
+      binding,
+      identity: options.identity,
+      profile,
+      socket,
+      paths,
+      host: this,
+      logger,
+    });
+    this.#reception = new Reception({ binding, socket, counters: this.#counters, logger });
     this.#clock = options.clock ?? systemClock;
     this.#sender = new DatagramSender(socket, new GarbageMeter());
     this.#timers = options.timers ?? systemTimers;
@@ -189,10 +171,15 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     signal?.throwIfAborted();
     checkHostPort(remote, "dial");
     const address = this.#socket.addressOf(remote);
-    const core = this.#addCore("client", address, [alpn], verify, {
+    const { datagramBytes, sourceId } = options;
+    const core = this.#add({
+      role: "client",
+      remote: address,
+      alpns: [alpn],
+      verify,
       timeoutMs,
-      datagramBytes: options.datagramBytes,
-      ...(options.sourceId && { sourceId: options.sourceId }),
+      datagramBytes,
+      sourceId,
     });
     const onAbort = () => void core.close(CLOSE_CODE.normal);
     signal?.addEventListener("abort", onAbort, { once: true });
@@ -210,13 +197,12 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
   /** Accepts connections from now on. Only one listener at a time. */
   listen(options: ListenOptions): void {
     this.#checkOpen();
-    if (this.#listener) throw new TypeError("the endpoint is already listening");
-    this.#listener = { ...options, limits: { ...DEFAULT_LISTEN_LIMITS, ...options.limits } };
+    this.#reception.open(options);
   }
 
   /** Accepts no more connections; those that exist go on. */
   stopListening(): void {
-    this.#listener = undefined;
+    this.#reception.close();
   }
 
   /** Closes all connections with code 0, then the socket. Safe to call twice. */
@@ -278,21 +264,8 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
 
   /** For connections. */
   onVerified(core: ConnectionCore): void {
-    const listener = this.#listener;
     this.#counters.verifiedPeers++;
-    if (core.role === "client") return;
-    this.#endHandshake(core);
-    if (!listener) return void core.close(CLOSE_CODE.normal);
-    try {
-      if (!this.#makeRoomForPeer(core, listener)) {
-        this.#counters.surplusConnections++;
-        return void core.close(CLOSE_CODE.normal);
-      }
-      listener.onConnection(new QuicConnection(core, core.peer!));
-    } catch (error) {
-      this.#logger.log("error", "connection handler failed", { error: messageOf(error) });
-      void core.close(CLOSE_CODE.normal);
-    }
+    if (core.role === "server") this.#reception.welcome(core, this.#clock.nowMs());
   }
 
   /** For connections. */
@@ -409,8 +382,7 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
   #findByLongHeader(datagram: Uint8Array, from: UdpAddress): ConnectionCore | undefined {
     const header = parseLongHeader(datagram);
     if (!header) return undefined;
-    const core = this.#table.get(header.destinationId);
-    return core ?? this.#accept(datagram, header, from);
+    return this.#table.get(header.destinationId) ?? this.#accept(datagram, header, from);
   }
 
   /** A datagram for no known connection: perhaps a client's first one. */
@@ -419,163 +391,23 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     header: LongHeader,
     from: UdpAddress,
   ): ConnectionCore | undefined {
-    const listener = this.#listener;
-    if (!listener || datagram.length < INITIAL_DATAGRAM_BYTES_MIN) return undefined;
-    if (header.version !== QUIC_VERSION) {
-      // Version 0 is itself a version negotiation packet: answering it could go on for ever.
-      if (header.version !== 0) {
-        this.#socket.sendOne(from, encodeVersionNegotiation(header, randomBytes(1)[0]! & 0x7f));
-      }
-      return undefined;
-    }
-    if (!header.isInitial || header.destinationId.length < FIRST_DESTINATION_ID_BYTES_MIN) {
-      return undefined;
-    }
-    const alpns = listener.alpns();
-    if (alpns.length === 0) return undefined;
-    const nowMs = this.#clock.nowMs();
-    let originalId: Uint8Array | undefined;
-    if (header.token.length > 0) {
-      const claim = { client: from, retrySourceId: header.destinationId };
-      originalId = this.#tokens.open(header.token, claim, nowMs);
-      // A client obeys one Retry only (RFC 9000 section 17.2.5.2): another would not help it.
-      if (!originalId) return void this.#counters.badTokens++;
-    }
-    if (this.#branchOff(listener, { datagram, sourceId: header.sourceId, from })) return undefined;
-    const isProven = originalId !== undefined;
-    switch (this.#doorkeeper.admit(from, isProven, listener.limits, nowMs)) {
-      case "ignore":
-        return void this.#counters.shedClients++;
-      case "retry":
-        return this.#sendRetry(header, from, nowMs);
-      case "accept":
-    }
-    const core = this.#addCore("server", from, alpns, listener.verify, {
-      timeoutMs: this.#profile.handshakeTimeoutMs,
-      datagramBytes: undefined,
-      afterRetry: originalId && { originalId, id: header.destinationId.slice() },
-    });
-    this.#places.set(core, this.#doorkeeper.enter(from));
+    const admitted = this.#reception.admit(datagram, { header, from, nowMs: this.#clock.nowMs() });
+    if (!admitted) return undefined;
+    const core = this.#add({ role: "server", remote: from, ...admitted });
+    this.#reception.enter(core);
     // Until the client knows the id chosen here it uses its own.
-    if (!isProven) this.#addId(core, header.destinationId.slice());
+    if (!admitted.afterRetry) this.#addId(core, header.destinationId.slice());
     return core;
   }
 
-  /** False for a client that is served here. */
-  #branchOff(
-    { branchFor }: ActiveListener,
-    { datagram, sourceId, from }: { datagram: Uint8Array; sourceId: Uint8Array; from: UdpAddress },
-  ): boolean {
-    const remote = { host: from.host, port: from.port };
-    const take = branchFor?.(sourceId, remote);
-    const socket = take && this.#socket.branch(from);
-    if (take === undefined || socket === undefined) return false;
-    take({ socket, datagram: datagram.slice(), remote });
-    return true;
-  }
-
-  /** Asks a client to come back with a token: nothing is kept of it until then. */
-  #sendRetry(header: LongHeader, from: UdpAddress, nowMs: number): undefined {
-    const retrySourceId = randomBytes(CONNECTION_ID_BYTES);
-    const originalId = header.destinationId;
-    const token = this.#tokens.issue(originalId, { client: from, retrySourceId }, nowMs);
-    const packet = new Uint8Array(RETRY_BYTES_MAX);
-    const byteLength = this.#binding.retry(
-      header.sourceId.slice(),
-      originalId.slice(),
-      retrySourceId,
-      token,
-      QUIC_VERSION,
-      packet,
-    );
-    this.#counters.retries++;
-    this.#socket.sendOne(from, packet.subarray(0, byteLength));
-  }
-
-  #endHandshake(core: ConnectionCore): void {
-    const place = this.#places.get(core);
-    if (!place) return;
-    this.#places.delete(core);
-    this.#doorkeeper.endHandshake(place);
-  }
-
-  /** False if the peer has as many connections as it may, and all of them are alive. */
-  #makeRoomForPeer(core: ConnectionCore, { peerKey, limits, makeRoom }: ActiveListener): boolean {
-    if (!peerKey) return true;
-    const key = peerKey(core.peer!);
-    const others = new Set<string>();
-    const own: ConnectionCore[] = [];
-    for (const [other, otherKey] of this.#peerKeys) {
-      if (other.lost) continue;
-      if (otherKey === key) own.push(other);
-      else others.add(otherKey);
-    }
-    if (own.length === 0 && others.size >= limits.peersMax) return false;
-    if (own.length >= limits.connectionsPerPeerMax) {
-      // A device that was switched off and is back has connections that only look alive.
-      const silent = own.reduce((a, b) => a.heardAtMs <= b.heardAtMs ? a : b);
-      if (this.#clock.nowMs() - silent.heardAtMs < SILENT_MS) {
-        if (!makeRoom?.(key)) return false;
-      } else {
-        this.#counters.surplusConnections++;
-        void silent.close(CLOSE_CODE.normal);
-      }
-    }
-    this.#peerKeys.set(core, key);
-    return true;
-  }
-
-  #addCore(
-    role: Role,
-    remote: UdpAddress,
-    alpns: readonly string[],
-    verify: VerifyPeer,
-    { timeoutMs, datagramBytes, sourceId, afterRetry }: {
-      readonly timeoutMs: number;
-      readonly datagramBytes: number | undefined;
-      readonly sourceId?: Uint8Array<ArrayBuffer>;
-      /** The ids of a client that proved its address. */
-      readonly afterRetry?:
-        | { readonly originalId: Uint8Array; readonly id: Uint8Array }
-        | undefined;
-    },
-  ): ConnectionCore {
-    const size = datagramBytes ?? this.#profile.datagramBytes ??
-      datagramBytesFor(this.#socket, remote);
-    if (!(size >= DATAGRAM_BYTES_MIN && size <= DATAGRAM_BYTES_MAX)) {
-      throw new QuicError("usage", `No such datagram size: ${size}`);
-    }
-    const path = this.#paths.get(remote.host);
-    const rule = PATH_RULES[classifyPath(path)];
-    const { congestionControl = rule.congestionControl, isPaced } = this.#profile;
-    const config = this.#configFor(alpns);
-    // Copied by the connection that is made next.
-    config.setMaxSendUdpPayloadSize(size);
-    config.setCcAlgorithmName(congestionControl);
-    const id = afterRetry?.id ?? sourceId ?? randomBytes(CONNECTION_ID_BYTES);
-    const local = this.#localFor(remote);
-    const nativeRemote = withoutZone(remote);
-    const { Connection } = this.#binding;
-    const native = role === "client"
-      ? Connection.connect(null, id, local, nativeRemote, config)
-      : Connection.accept(id, afterRetry?.originalId ?? null, local, nativeRemote, config);
-    const nowMs = this.#clock.nowMs();
-    const core = new ConnectionCore({
-      native,
-      host: this,
-      role,
-      remote,
-      local,
-      alpns,
-      verify: (peer) => this.#verify(verify, peer),
-      datagramBytes: size,
-      pacer: new Pacer(path, congestionControl, isPaced),
-      nowMs,
-      handshakeDeadlineMs: nowMs + timeoutMs,
-      logger: this.#logger,
+  #add(asked: Omit<NewConnection, "nowMs">): ConnectionCore {
+    const core = this.#maker.make({
+      ...asked,
+      verify: (peer) => this.#verify(asked.verify, peer),
+      nowMs: this.#clock.nowMs(),
     });
     this.#cores.add(core);
-    this.#addId(core, id);
+    for (const id of core.ids) this.#table.set(id, core);
     this.touch(core);
     return core;
   }
@@ -604,9 +436,7 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     this.#learn(core);
     this.#ledger.retire(core);
     if (!core.peer && core.lost?.info.by !== "local") this.#counters.failedHandshakes++;
-    this.#peerKeys.delete(core);
-    this.#endHandshake(core);
-    if (core.role === "server") this.#doorkeeper.leave();
+    if (core.role === "server") this.#reception.leave(core);
   }
 
   /** Only from who proved to be trusted. */
@@ -614,40 +444,9 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
     if (peer) this.#paths.note(remote.host, pacer.judge.evidence);
   }
 
-  #configFor(alpns: readonly string[]): NativeConfig {
-    const key = alpns.join(" ");
-    let config = this.#configs.get(key);
-    if (!config) {
-      config = makeConfig(this.#binding, this.#identity, this.#profile, alpns);
-      if (this.#configs.size >= CONFIGS_MAX) this.#configs.clear();
-      this.#configs.set(key, config);
-    }
-    return config;
-  }
-
-  /** The local address as the native core sees it: any constant does, in the family of the remote one. */
-  #localFor(remote: HostPort): HostPort {
-    const { port } = this.#socket.local;
-    return { host: isIpv6Host(remote.host) ? "::1" : "127.0.0.1", port };
-  }
-
   #checkOpen(): void {
     if (this.#isClosed) throw new QuicError("failed", "The QUIC endpoint is closed");
   }
-}
-
-/** How it accepts, with the limits filled in. */
-type ActiveListener = ListenOptions & { readonly limits: ListenLimits };
-
-/** Sets of protocols for which settings are kept. */
-const CONFIGS_MAX = 16;
-/** Room for a Retry packet: two ids of up to 20 bytes, a token with a third, and its check. */
-const RETRY_BYTES_MAX = 256;
-/** Silence after which a peer's connection may make room for its next one: longer than any pause of one at work. */
-const SILENT_MS = 5000;
-
-function randomBytes(byteLength: number): Uint8Array {
-  return crypto.getRandomValues(new Uint8Array(byteLength));
 }
 
 function isOwnTimeout(error: unknown): boolean {

@@ -1,41 +1,24 @@
-import { parseIpAddress } from "../base/ip_address.ts";
 import { checkHostPort, formatHostPort, type HostPort } from "./address.ts";
-import { bindError } from "./bind_error.ts";
 import {
-  encodeLocalMessage,
   LOCAL_MESSAGE_BYTES_MAX,
   readControl,
   type ReceivedControl,
   SEGMENT_MESSAGE_BYTES,
-  writeLocalInto,
   writeSegmentMessage,
 } from "./control_messages.ts";
 import { QuicError } from "./errors.ts";
+import { type LinuxAddress, LinuxAddresses } from "./linux_addresses.ts";
+import { LinuxDescriptor } from "./linux_descriptor.ts";
 import * as c from "./linux_libc.ts";
-import {
-  AF_INET,
-  AF_INET6,
-  readSockaddr,
-  SOCKADDR_BYTES_MAX,
-  writeSockaddr,
-  type ZoneTable,
-} from "./sockaddr.ts";
+import { SOCKADDR_BYTES_MAX } from "./sockaddr.ts";
 import {
   type DatagramSink,
   SEND_QUEUE_BYTES_MAX,
-  SOCKET_BUFFER_BYTES,
   UDP_PAYLOAD_BYTES_MAX,
   type UdpAddress,
   type UdpCounters,
   type UdpSocket,
 } from "./udp.ts";
-
-/** An address in the form that `sendmsg` takes. */
-interface LinuxAddress extends UdpAddress {
-  readonly sockaddr: Uint8Array;
-  /** The control message that sends from the address it wrote to; undefined: as the route has it. */
-  readonly localMessage: Uint8Array | undefined;
-}
 
 /** Datagrams that the system did not take yet. */
 interface QueuedSend {
@@ -48,8 +31,6 @@ interface QueuedSend {
 const SEGMENTS_MAX = 64;
 /** The largest datagram, or the largest train of them that the kernel coalesces (UDP_GRO). */
 const RECEIVE_BYTES = 65_536;
-/** Known remote addresses; past that the table starts afresh. */
-const ADDRESSES_MAX = 4096;
 /** How long one `poll` lasts at most, so that an abandoned thread does not outlive its worker for long. */
 const POLL_MS = 1000;
 /** Sizes of segments for which views are kept. */
@@ -66,9 +47,8 @@ const ARENA = {
   receiveControl: 224, // room for several
   sendName: 352, // struct sockaddr_in6, 28 bytes
   receiveName: 384,
-  option: 416, // an int and a socklen_t
-  scratch: 432, // an interface name, an eventfd counter
-  bytes: 480,
+  wakeCount: 416, // an eventfd counter, 8 bytes
+  bytes: 424,
 } as const;
 const RECEIVE_CONTROL_BYTES = 128;
 
@@ -90,10 +70,9 @@ export class LinuxUdpSocket implements UdpSocket {
   };
 
   readonly #libc: c.Libc;
+  readonly #descriptor: LinuxDescriptor;
   readonly #fd: number;
   readonly #wakeFd: number;
-  readonly #family: 4 | 6;
-  readonly #zones: ZoneTable;
   readonly #pollSet: Deno.PointerObject;
   readonly #pollView: Deno.UnsafePointerView;
 
@@ -104,8 +83,6 @@ export class LinuxUdpSocket implements UdpSocket {
   readonly #sendHeader = new Uint8Array(this.#arena, ARENA.sendHeader, 56);
   readonly #receiveHeader = new Uint8Array(this.#arena, ARENA.receiveHeader, 56);
   readonly #sendName = new Uint8Array(this.#arena, ARENA.sendName, SOCKADDR_BYTES_MAX);
-  readonly #receiveName = new Uint8Array(this.#arena, ARENA.receiveName, SOCKADDR_BYTES_MAX);
-  readonly #arenaWords = new Int32Array(this.#arena);
   readonly #sendLocal = new Uint8Array(this.#arena, ARENA.localMessage, LOCAL_MESSAGE_BYTES_MAX);
   readonly #receivedControl: ReceivedControl = { segmentBytes: 0, localAt: 0 };
   readonly #receiveBuffer = new Uint8Array(new ArrayBuffer(RECEIVE_BYTES));
@@ -113,10 +90,7 @@ export class LinuxUdpSocket implements UdpSocket {
   readonly #slabPointer: bigint;
   readonly #onePointer: bigint;
 
-  readonly #addresses = new Map<string, LinuxAddress>();
-  #lastSender: LinuxAddress | undefined;
-  readonly #lastSenderWords = new Int32Array(7);
-  readonly #lastLocalWords = new Int32Array(4);
+  readonly #addresses: LinuxAddresses;
   #sendNameOwner: LinuxAddress | undefined;
   #sendVectorIsSlab = true;
   #isControlAtLocal = false;
@@ -124,7 +98,7 @@ export class LinuxUdpSocket implements UdpSocket {
   readonly #localMessagePointer: bigint;
 
   readonly #segmentViews = new Map<number, Uint8Array[]>();
-  #segmentsMax: number = SEGMENTS_MAX;
+  #segmentsMax: number;
   #queue: QueuedSend[] = [];
   #queuedBytes = 0;
   #polling: Promise<unknown> | undefined;
@@ -132,37 +106,40 @@ export class LinuxUdpSocket implements UdpSocket {
 
   /** Binds a socket. Without an address: any port, on IPv6 and IPv4, or IPv4 alone where there is no IPv6. */
   static bind(listen?: HostPort): LinuxUdpSocket {
+    const libc = c.loadLibc();
+    const bound = (listen: HostPort) =>
+      new LinuxUdpSocket(libc, LinuxDescriptor.bind(libc, listen));
     if (listen) {
       checkHostPort(listen, "bind");
-      return new LinuxUdpSocket(c.loadLibc(), listen);
+      return bound(listen);
     }
     try {
-      return new LinuxUdpSocket(c.loadLibc(), { host: "::", port: 0 });
+      return bound({ host: "::", port: 0 });
     } catch (error) {
       if (!(error instanceof QuicError)) throw error;
-      return new LinuxUdpSocket(c.loadLibc(), { host: "0.0.0.0", port: 0 });
+      return bound({ host: "0.0.0.0", port: 0 });
     }
   }
 
   /** Takes over a socket that {@linkcode branch} opened. */
   static adopt(fd: number): LinuxUdpSocket {
-    return new LinuxUdpSocket(c.loadLibc(), { fd });
+    const libc = c.loadLibc();
+    return new LinuxUdpSocket(libc, LinuxDescriptor.adopt(libc, fd));
   }
 
-  private constructor(libc: c.Libc, from: HostPort | { readonly fd: number }) {
+  private constructor(libc: c.Libc, descriptor: LinuxDescriptor) {
     this.#libc = libc;
-    this.#family = "fd" in from ? familyOf(libc, from.fd) : parseIpAddress(from.host)!.family;
-    this.#zones = zoneTable(libc);
+    this.#descriptor = descriptor;
+    const fd = this.#fd = descriptor.fd;
+    this.local = descriptor.local;
+    this.#segmentsMax = descriptor.canSegment ? SEGMENTS_MAX : 1;
+    this.#addresses = new LinuxAddresses(descriptor, this.#arena, ARENA.receiveName);
     this.#slabPointer = addressOfBuffer(this.slab);
     this.#onePointer = addressOfBuffer(this.#one);
     const arenaPointer = addressOfBuffer(new Uint8Array(this.#arena));
     this.#segmentMessagePointer = arenaPointer + BigInt(ARENA.segmentMessage);
     this.#localMessagePointer = arenaPointer + BigInt(ARENA.localMessage);
-    const fd = this.#fd = "fd" in from ? from.fd : this.#open(from);
-    this.#setOptions(fd);
-    if ("host" in from && isWildcard(from.host)) this.#askForLocalAddress(fd);
     this.#layOutHeaders();
-    this.local = this.#boundAddress(fd);
     this.#wakeFd = libc.eventfd(0, c.EFD_NONBLOCK | c.EFD_CLOEXEC);
     // In C's memory: a poll in flight may outlive the isolate.
     const pollSet = libc.calloc(2n, 8n);
@@ -184,12 +161,9 @@ export class LinuxUdpSocket implements UdpSocket {
 
   addressOf(remote: HostPort): UdpAddress {
     checkHostPort(remote, "dial");
-    const sockaddr = new Uint8Array(SOCKADDR_BYTES_MAX);
-    const length = writeSockaddr(sockaddr, this.#family, remote, this.#zones);
-    if (length === undefined) {
-      throw new QuicError("usage", `Cannot dial ${formatHostPort(remote)} from this socket`);
-    }
-    return this.#intern(sockaddr.subarray(0, length), 0);
+    const address = this.#addresses.of(remote);
+    if (address) return address;
+    throw new QuicError("usage", `Cannot dial ${formatHostPort(remote)} from this socket`);
   }
 
   send(to: UdpAddress, byteLength: number, segmentBytes: number): void {
@@ -225,7 +199,8 @@ export class LinuxUdpSocket implements UdpSocket {
       const controlEnd = ARENA.receiveControl + view.getUint32(ARENA.receiveHeader + 40, true);
       readControl(view, ARENA.receiveControl, controlEnd, control);
       if (byteLength > 0) {
-        this.#deliver(sink, byteLength, control.segmentBytes, this.#senderOfLast(control.localAt));
+        const from = this.#addresses.senderOfLast(control.localAt);
+        this.#deliver(sink, byteLength, control.segmentBytes, from);
       }
       // A sink may close the socket.
       if (this.#isClosed) return false;
@@ -255,53 +230,11 @@ export class LinuxUdpSocket implements UdpSocket {
 
   branch(to: UdpAddress): number | undefined {
     const { sockaddr, localMessage } = to as LinuxAddress;
-    const local = new Uint8Array(new ArrayBuffer(SOCKADDR_BYTES_MAX));
-    const length = writeSockaddr(local, this.#family, this.local, this.#zones);
-    if (length === undefined) return undefined;
-    if (localMessage !== undefined) writeLocalInto(local, localMessage);
-    else if (isWildcard(this.local.host)) return undefined;
-    // Only for this moment, and among processes of one user: else two servers could share a port. Branches
-    // keep it, since they share theirs.
-    this.#setOption(this.#fd, c.SOL_SOCKET, c.SO_REUSEPORT, 1);
-    const fd = this.#connected(local.subarray(0, length), sockaddr);
-    this.#setOption(this.#fd, c.SOL_SOCKET, c.SO_REUSEPORT, 0);
-    return fd;
-  }
-
-  /** Bound, then connected: the kernel gives what comes from there to this socket before any other. */
-  #connected(local: Uint8Array<ArrayBuffer>, remote: Uint8Array): number | undefined {
-    const libc = this.#libc;
-    const family = this.#family === 4 ? AF_INET : AF_INET6;
-    const fd = libc.socket(family, c.SOCK_DGRAM | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC, 0);
-    if (fd < 0) return undefined;
-    if (this.#family === 6) this.#setOption(fd, c.IPPROTO_IPV6, c.IPV6_V6ONLY, 0);
-    const to = new Uint8Array(new ArrayBuffer(SOCKADDR_BYTES_MAX));
-    to.set(remote);
-    const isOpen = this.#setOption(fd, c.SOL_SOCKET, c.SO_REUSEPORT, 1) &&
-      libc.bind(fd, local, local.length) === 0 &&
-      libc.connect(fd, to, remote.length) === 0;
-    if (isOpen) return fd;
-    libc.close(fd);
-    return undefined;
+    return this.#descriptor.branch(sockaddr, localMessage);
   }
 
   pathPayloadBytes(remote: HostPort): number | undefined {
-    const libc = this.#libc;
-    const sockaddr = new Uint8Array(new ArrayBuffer(SOCKADDR_BYTES_MAX));
-    const isIpv4 = parseIpAddress(remote.host)?.family === 4;
-    const length = writeSockaddr(sockaddr, isIpv4 ? 4 : 6, remote, this.#zones);
-    if (length === undefined) return undefined;
-    const fd = libc.socket(isIpv4 ? AF_INET : AF_INET6, c.SOCK_DGRAM | c.SOCK_CLOEXEC, 0);
-    if (fd < 0) return undefined;
-    try {
-      if (libc.connect(fd, sockaddr, length) !== 0) return undefined;
-      const mtu = isIpv4
-        ? this.#getOption(fd, c.IPPROTO_IP, c.IP_MTU)
-        : this.#getOption(fd, c.IPPROTO_IPV6, c.IPV6_MTU);
-      return mtu === undefined ? undefined : mtu - (isIpv4 ? 28 : 48);
-    } finally {
-      libc.close(fd);
-    }
+    return this.#descriptor.pathPayloadBytes(remote);
   }
 
   async close(): Promise<void> {
@@ -317,49 +250,6 @@ export class LinuxUdpSocket implements UdpSocket {
     this.#libc.close(this.#fd);
     this.#libc.close(this.#wakeFd);
     this.#libc.free(this.#pollSet);
-  }
-
-  #open(listen: HostPort): number {
-    const libc = this.#libc;
-    const fd = libc.socket(
-      this.#family === 4 ? AF_INET : AF_INET6,
-      c.SOCK_DGRAM | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC,
-      0,
-    );
-    if (fd < 0) throw bindError(listen, nameOf(c.errnoOf(libc)));
-    // So that the wildcard also takes IPv4, whatever the system's default is.
-    if (this.#family === 6) this.#setOption(fd, c.IPPROTO_IPV6, c.IPV6_V6ONLY, 0);
-    const length = writeSockaddr(this.#sendName, this.#family, listen, this.#zones);
-    if (length === undefined || libc.bind(fd, this.#sendName, length) !== 0) {
-      const errno = length === undefined ? c.EADDRNOTAVAIL : c.errnoOf(libc);
-      libc.close(fd);
-      throw bindError(listen, nameOf(errno));
-    }
-    return fd;
-  }
-
-  #setOptions(fd: number): void {
-    for (
-      const [forced, plain] of [[c.SO_RCVBUFFORCE, c.SO_RCVBUF], [c.SO_SNDBUFFORCE, c.SO_SNDBUF]]
-    ) {
-      if (!this.#setOption(fd, c.SOL_SOCKET, forced!, SOCKET_BUFFER_BYTES)) {
-        this.#setOption(fd, c.SOL_SOCKET, plain!, SOCKET_BUFFER_BYTES);
-      }
-    }
-    this.#setOption(fd, c.IPPROTO_IP, c.IP_MTU_DISCOVER, c.PMTUDISC_DO);
-    if (this.#family === 6) {
-      this.#setOption(fd, c.IPPROTO_IPV6, c.IPV6_MTU_DISCOVER, c.PMTUDISC_DO);
-    }
-    this.#setOption(fd, c.SOL_UDP, c.UDP_GRO, 1);
-    // Size 0 changes nothing and tells whether the kernel knows the option (4.18 and later).
-    if (!this.#setOption(fd, c.SOL_UDP, c.UDP_SEGMENT, 0)) this.#segmentsMax = 1;
-  }
-
-  /** So that a machine with several addresses answers from the one its client knows. */
-  #askForLocalAddress(fd: number): void {
-    // On an IPv6 socket this tells of IPv4 too, as `::ffff:a.b.c.d`.
-    if (this.#family === 6) this.#setOption(fd, c.IPPROTO_IPV6, c.IPV6_RECVPKTINFO, 1);
-    else this.#setOption(fd, c.IPPROTO_IP, c.IP_PKTINFO, 1);
   }
 
   #layOutHeaders(): void {
@@ -523,122 +413,11 @@ export class LinuxUdpSocket implements UdpSocket {
     return views;
   }
 
-  /**
-   * The sender of the last datagram; the same object as long as the sender is the same.
-   *
-   * @param localAt Where in the arena the address lies that it wrote to; 0 if that is not known.
-   */
-  #senderOfLast(localAt: number): LinuxAddress {
-    if (this.#lastSender && this.#isLastSender(localAt)) return this.#lastSender;
-    const length = this.#family === 4 ? 16 : 28;
-    const name = this.#receiveName.slice(0, length);
-    name.fill(0, this.#family === 4 ? 8 : 4, 8);
-    const words = this.#arenaWords;
-    for (let i = 0; i < 7; i++) this.#lastSenderWords[i] = words[ARENA.receiveName / 4 + i]!;
-    for (let i = 0; i < 4; i++) this.#lastLocalWords[i] = localAt ? words[localAt / 4 + i]! : 0;
-    this.#lastSender = this.#intern(name, localAt);
-    return this.#lastSender;
-  }
-
-  #isLastSender(localAt: number): boolean {
-    const words = this.#arenaWords;
-    const isIpv4 = this.#family === 4;
-    for (let i = 0; i < (isIpv4 ? 2 : 7); i++) {
-      if (words[ARENA.receiveName / 4 + i] !== this.#lastSenderWords[i]) return false;
-    }
-    if (localAt === 0) return true;
-    for (let i = 0; i < (isIpv4 ? 1 : 4); i++) {
-      if (words[localAt / 4 + i] !== this.#lastLocalWords[i]) return false;
-    }
-    return true;
-  }
-
-  #intern(sockaddr: Uint8Array, localAt: number): LinuxAddress {
-    // Flow label and padding are no part of the address.
-    const { host, port } = readSockaddr(sockaddr, this.#zones);
-    const key = `${host} ${port}`;
-    const local = localAt === 0
-      ? undefined
-      : new Uint8Array(this.#arena, localAt, this.#family === 4 ? 4 : 16);
-    const cacheKey = local ? `${key} ${local.join(".")}` : key;
-    let address = this.#addresses.get(cacheKey);
-    if (!address) {
-      if (this.#addresses.size >= ADDRESSES_MAX) this.#addresses.clear();
-      const localMessage = local && encodeLocalMessage(local, interfaceOf(sockaddr));
-      address = { host, port, key, sockaddr: sockaddr.slice(), localMessage };
-      this.#addresses.set(cacheKey, address);
-    }
-    return address;
-  }
-
   #drainWake(): void {
-    this.#libc.eventfd_read(this.#wakeFd, new Uint8Array(this.#arena, ARENA.scratch, 8));
-  }
-
-  #boundAddress(fd: number): HostPort {
-    const length = new Uint8Array(this.#arena, ARENA.option, 4);
-    this.#arenaView.setUint32(ARENA.option, SOCKADDR_BYTES_MAX, true);
-    this.#libc.getsockname(fd, this.#receiveName, length);
-    return readSockaddr(this.#receiveName, this.#zones);
-  }
-
-  #setOption(fd: number, level: number, name: number, value: number): boolean {
-    this.#arenaView.setInt32(ARENA.option, value, true);
-    const option = new Uint8Array(this.#arena, ARENA.option, 4);
-    return this.#libc.setsockopt(fd, level, name, option, 4) === 0;
-  }
-
-  #getOption(fd: number, level: number, name: number): number | undefined {
-    this.#arenaView.setUint32(ARENA.option + 4, 4, true);
-    const option = new Uint8Array(this.#arena, ARENA.option, 4);
-    const length = new Uint8Array(this.#arena, ARENA.option + 4, 4);
-    if (this.#libc.getsockopt(fd, level, name, option, length) !== 0) return undefined;
-    return this.#arenaView.getInt32(ARENA.option, true);
+    this.#libc.eventfd_read(this.#wakeFd, new Uint8Array(this.#arena, ARENA.wakeCount, 8));
   }
 }
 
 function addressOfBuffer(bytes: Uint8Array<ArrayBuffer>): bigint {
   return Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes));
-}
-
-/** The address family of an open socket. */
-function familyOf(libc: c.Libc, fd: number): 4 | 6 {
-  const name = new Uint8Array(new ArrayBuffer(SOCKADDR_BYTES_MAX));
-  const length = new Uint8Array(new ArrayBuffer(4));
-  new DataView(length.buffer).setUint32(0, SOCKADDR_BYTES_MAX, true);
-  if (libc.getsockname(fd, name, length) !== 0) throw new TypeError(`${fd} is no socket`);
-  return new DataView(name.buffer).getUint16(0, true) === AF_INET ? 4 : 6;
-}
-
-function isWildcard(host: string): boolean {
-  return parseIpAddress(host)!.bytes.every((byte) => byte === 0);
-}
-
-/** The interface that a link-local sender is on; 0 for all others, to let the route decide. */
-function interfaceOf(sockaddr: Uint8Array): number {
-  if (sockaddr.length < 28) return 0;
-  return new DataView(sockaddr.buffer, sockaddr.byteOffset).getUint32(24, true);
-}
-
-function zoneTable(libc: c.Libc): ZoneTable {
-  return {
-    indexOf: (name) => libc.if_nametoindex(new TextEncoder().encode(name + "\0")),
-    nameOf: (index) => {
-      const name = new Uint8Array(new ArrayBuffer(32));
-      if (libc.if_indextoname(index, name) === null) return undefined;
-      return new TextDecoder().decode(name.subarray(0, name.indexOf(0)));
-    },
-  };
-}
-
-/** What the C library calls its errors; others go by their number. */
-const ERRNO_NAMES: ReadonlyMap<number, string> = new Map([
-  [c.EADDRINUSE, "EADDRINUSE"],
-  [c.EADDRNOTAVAIL, "EADDRNOTAVAIL"],
-  [c.EAFNOSUPPORT, "EAFNOSUPPORT"],
-  [c.EACCES, "EACCES"],
-]);
-
-function nameOf(errno: number): string {
-  return ERRNO_NAMES.get(errno) ?? `system error ${errno}`;
 }

@@ -131,7 +131,11 @@ export class Orchestrator implements AsyncDisposable {
 
   /** What this device remembers of its folders; opened at the first call. */
   async index(): Promise<Index> {
-    const index = await (this.#index ??= this.#openIndex());
+    const index = await (this.#index ??= this.#openIndex().catch((error) => {
+      // What was in the way, such as a full disk, may be gone by the next call.
+      this.#index = undefined;
+      throw error;
+    }));
     // What was in common with a peer holds under its new key too.
     for (const { id, predecessor } of this.trust.list()) {
       if (predecessor) index.inheritPeer(deviceIdFromFingerprint(predecessor.fingerprint), id);

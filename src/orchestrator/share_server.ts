@@ -10,7 +10,6 @@ import {
   type QuicConnection,
 } from "../quic/mod.ts";
 import type { TrustEntry } from "../identity/mod.ts";
-import type { Index } from "../index/mod.ts";
 import { ALPN_SYNC, type SyncResult } from "../protocol/mod.ts";
 import {
   FolderWatches,
@@ -279,13 +278,14 @@ export class ShareServer implements AsyncDisposable {
     const { fingerprint } = this.#orchestrator.verify(connection.peer);
     this.#connections.add(connection);
     this.#orchestrator.guard.watch(connection, fingerprint);
-    const index = await this.#orchestrator.index();
+    // Ready when the first session needs it. What is wrong with it is for that session to tell.
+    await this.#orchestrator.index().catch(() => {});
     const entry = this.#orchestrator.trust.get(fingerprint)!;
     const { alias: peer, id: peerId } = entry;
     await using served = new ServedConnection({
       peerId,
       groups: this.#groups,
-      found: () => this.#found(connection, { peer, peerId, index }),
+      found: () => this.#found(connection, { peer, peerId }),
     });
     await using link = await PeerLink.open(connection, {
       hello: this.#orchestrator.hello,
@@ -324,7 +324,7 @@ export class ShareServer implements AsyncDisposable {
   /** Makes what serves the sessions of a connection. */
   #found(
     connection: QuicConnection,
-    { peer, peerId, index }: { peer: string; peerId: DeviceId; index: Index },
+    { peer, peerId }: { peer: string; peerId: DeviceId },
   ): ServedGroup {
     const { clock, logger } = this.#orchestrator.options;
     const { observer, shares, versionsMax, times } = this.#options;
@@ -333,7 +333,7 @@ export class ShareServer implements AsyncDisposable {
     const costs = new SessionWire(() => wire.read());
     const responder: Responder = new Responder({
       shares,
-      index,
+      openIndex: () => this.#orchestrator.index(),
       deviceId: this.#orchestrator.identity.id,
       peerId,
       peerName: peer,

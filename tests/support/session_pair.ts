@@ -105,7 +105,7 @@ export async function runSession(
   let served: ServedSums | undefined;
   await using responder = new Responder({
     shares: [{ name: "default", path: folderB, writable }],
-    index: indexB,
+    openIndex: () => Promise.resolve(indexB),
     deviceId: b.id,
     peerId: a.id,
     peerName: "a",

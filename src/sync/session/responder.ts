@@ -60,7 +60,8 @@ export interface RunningSession {
 export interface ResponderOptions {
   /** The shares that this peer may use; anything else does not exist for it. */
   readonly shares: readonly ServedShare[];
-  readonly index: Index;
+  /** What is remembered of the shares; a session for which it can't be opened tells its peer so. */
+  readonly openIndex: () => Promise<Index>;
   readonly deviceId: DeviceId;
   readonly peerId: DeviceId;
   readonly peerName: string;

@@ -203,9 +203,10 @@ export class ResponderSession implements AsyncDisposable {
     }
   }
 
-  #tryOpenShare(lockWaitMs: number): Promise<OpenShare> {
-    const { clock, index, deviceId, lockFolder, peerName } = this.#options;
-    return OpenShare.open({
+  async #tryOpenShare(lockWaitMs: number): Promise<OpenShare> {
+    const { clock, openIndex, deviceId, lockFolder, peerName } = this.#options;
+    const index = await openIndex();
+    return await OpenShare.open({
       path: this.#served.path,
       role: this.#role,
       untouched: this.#open.dryRun || this.#open.mode === "compare" || !this.#served.writable,

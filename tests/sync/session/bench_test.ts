@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/log.ts";
-import type { Index } from "../../../src/index/mod.ts";
 import { measureThroughput, PeerLink, Responder } from "../../../src/sync/mod.ts";
 import { memoryTransportPair } from "../../support/memory_transport.ts";
 import { testDevice } from "../../support/session_pair.ts";
@@ -17,7 +16,7 @@ async function connect() {
   const responder = new Responder({
     shares: [],
     // Nothing is synced.
-    index: undefined as unknown as Index,
+    openIndex: () => Promise.reject(new Error("no session opens it")),
     deviceId: b!.id,
     peerId: a!.id,
     peerName: "a",

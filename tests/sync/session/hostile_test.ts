@@ -69,7 +69,7 @@ async function attack(
   const [left, right] = memoryTransportPair();
   await using responder = new Responder({
     shares: [{ name: "default", path: folder, writable: true }],
-    index,
+    openIndex: () => Promise.resolve(index),
     deviceId: b.id,
     peerId: testDevice(`${temporary.path}/home-a`, "A").id,
     peerName: "a",

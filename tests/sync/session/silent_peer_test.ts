@@ -249,7 +249,7 @@ async function serve(
   let sums: ServedSums | undefined;
   await using responder = new Responder({
     shares: [{ name: "default", path: folder, writable: true }],
-    index,
+    openIndex: () => Promise.resolve(index),
     deviceId: b.id,
     peerId: testDevice(`${temporary.path}/home-a`, "A").id,
     peerName: "a",

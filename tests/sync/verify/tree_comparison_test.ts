@@ -133,7 +133,7 @@ async function compareFolders(left: TreeSpec, right: TreeSpec) {
   const [near, far] = memoryTransportPair();
   await using responder = new Responder({
     shares: [{ name: "docs", path: paths[1], writable: false }],
-    index: indexB,
+    openIndex: () => Promise.resolve(indexB),
     deviceId: b!.id,
     peerId: a!.id,
     peerName: "a",

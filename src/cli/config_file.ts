@@ -83,6 +83,8 @@ function readText(path: string): string | undefined {
       `Cannot read ${path}: ${messageOf(error)}`,
       error instanceof Deno.errors.NotADirectory
         ? "set LANDROPIC_HOME to a folder, or to one that can be made"
+        : error instanceof Deno.errors.PermissionDenied
+        ? "it belongs to another user; set LANDROPIC_HOME to a folder of yours"
         : undefined,
       error,
     );

@@ -185,6 +185,7 @@ Deno.test({
     using temporary = temporaryFolder();
     const home = `${temporary.path}/home-a`;
     const [a] = await trustingPair(temporary.path);
+    await a.succeed("id");
     const mount = (...args: string[]) =>
       new Deno.Command("mount", { args: [...args, home], stderr: "null" }).output();
     const kept = `${temporary.path}/kept`;
@@ -210,8 +211,29 @@ Deno.test({
       const full = await a.run("peers", "rename", "b", "c");
       assert.equal(full.code, 14, full.stderr);
       assert.match(full.stderr, /No space left .*\nhint: free space/);
+      const doctor = await a.run("doctor", "--json");
+      const found = doctor.events.find(({ name }) => name === "home")!;
+      assert.deepEqual([doctor.code, found["ok"]], [1, false]);
     } finally {
       await new Deno.Command("umount", { args: [home] }).output();
     }
   },
+});
+
+Deno.test("a peer whose index can't be opened says so, and serves again once it can", async () => {
+  using temporary = temporaryFolder();
+  const { path } = temporary;
+  const [a, b] = await trustingPair(path);
+  const [left, right] = [`${path}/left`, `${path}/right`];
+  writeTree(left, { f: "f" });
+  fs.mkdirSync(right);
+  fs.mkdirSync(`${b.home}/index.db`);
+  await using server = await b.serve(right);
+  const args = ["sync", "b", left, "--push", "--address", server.address];
+  const refused = await a.run(...args);
+  assert.equal(refused.code, 14, refused.stderr);
+  assert.match(refused.stderr, /"b" says: Cannot (open|use) index/);
+  fs.rmdirSync(`${b.home}/index.db`);
+  await a.succeed(...args);
+  assert.equal(fs.readFileSync(`${right}/f`, "utf8"), "f");
 });

@@ -164,6 +164,19 @@ Deno.test("checkPeer() says what to do about a peer that nobody finds, or that r
   assert.match(refused.get("trust")!.hint!, /peers trust/);
 });
 
+Deno.test("checkPeer() does not keep a peer that answers waiting for addresses that don't", async () => {
+  const { a, b, entry, stack } = await setUp();
+  await using _ = stack;
+  await using server = await serveNothing(b);
+  const { fingerprint } = entry("b");
+  await a.orchestrator.trust.touch({ fingerprint, address: `${LOOPBACK}:${server.address.port}` });
+  // Longer than the peer waits for the first word on a connection.
+  const options = { address: undefined, timeoutMs: 12_000, discovery: false, signal };
+  const checks = await collect(checkPeer(a.orchestrator, entry("b"), options));
+  assert.match(checks.get(NO_ONE)!.message, /no answer so far/);
+  assert.equal(checks.get("trust")!.ok, true);
+});
+
 Deno.test("checkPeer() finds a path that swallows large datagrams", async () => {
   const { a, b, entry, stack } = await setUp();
   await using _ = stack;

@@ -12,6 +12,8 @@ import type { Check } from "./check.ts";
 const SELF_MS = 1_000;
 /** Nobody ran landropic before. */
 const EARLIEST_MS = Date.UTC(2026, 0, 1);
+/** What a state folder must have room for. */
+const ROOM_BYTES = 256 * 1024;
 const OTHERS = 0o077;
 
 /** Looks at what this device keeps: its folders, its key, its clock, its peers. */
@@ -61,7 +63,11 @@ async function checkFolder(
       };
     }
     const probe = await Deno.makeTempFile({ dir: folder, prefix: ".doctor-" });
-    await Deno.remove(probe);
+    try {
+      await Deno.writeFile(probe, new Uint8Array(ROOM_BYTES));
+    } finally {
+      await Deno.remove(probe);
+    }
     return { name, ok: true, message: `${folder}, for this user alone` };
   } catch (error) {
     return {

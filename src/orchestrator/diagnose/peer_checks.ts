@@ -20,6 +20,11 @@ const KIND_PROBE = 0x3f;
 /** Enough for several datagrams of any size. */
 const PROBE_BYTES = 64 * 1024;
 const PROBE_AGAIN_MS = 10;
+/**
+ * How long other addresses get once one has answered: its peer waits for a first word, and ends the
+ * connection without one after 10 s.
+ */
+const OTHERS_MS = 2_000;
 /** How long the answer may take. */
 const PROBE_MS = 3_000;
 
@@ -91,16 +96,21 @@ async function* checkAddresses(
       yield { name: host, ok: false, message: messageOf(error), ...(hint && { hint }) };
     }
   }
+  const late = new AbortController();
+  const stop = AbortSignal.any([signal, late.signal]);
+  let patience: ReturnType<typeof setTimeout> | undefined;
   const dials = [...addresses].map(async ([name, address]) => {
     const startMs = clock.nowMs();
     try {
-      const connection = await dialOne(orchestrator, entry, address, { timeoutMs, signal });
+      const connection = await dialOne(orchestrator, entry, address, { timeoutMs, signal: stop });
+      patience ??= setTimeout(() => late.abort(new Error("no answer so far")), OTHERS_MS);
       return { name, connection, tookMs: clock.nowMs() - startMs };
     } catch (error) {
       return { name, error };
     }
   });
   const results = await Promise.all(dials);
+  clearTimeout(patience);
   signal.throwIfAborted();
   const best = results.find(({ connection }) => connection !== undefined)?.connection;
   for (const { name, connection, error, tookMs } of results) {

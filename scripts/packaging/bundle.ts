@@ -120,18 +120,73 @@ async function runBundler(
       file(`${name}.ts`, `import ${JSON.stringify(pathToFileURL(path).href)};\n`)
     ),
   );
-  await denoCommand([
-    "bundle",
-    "--quiet",
-    ...["--config", join(root, "deno.json"), "--frozen"],
-    ...["--import-map", await file("import_map.json", JSON.stringify({ imports }))],
-    ...["--platform", "deno", "--packages", "bundle", "--code-splitting"],
-    // Unminified output names the paths of this machine in comments.
-    ...["--minify", "--keep-names"],
-    ...["--sourcemap", "external", "--outdir", join(folder, "out")],
-    ...stubs,
-  ], folder);
+  const importMap = await file("import_map.json", JSON.stringify({ imports }));
+  const bundle = (outdir: string, ...flags: string[]) =>
+    denoCommand([
+      "bundle",
+      "--quiet",
+      ...["--config", join(root, "deno.json"), "--frozen"],
+      ...["--import-map", importMap],
+      ...["--platform", "deno", "--packages", "bundle", "--code-splitting"],
+      ...[...flags, "--keep-names", "--outdir", join(folder, outdir)],
+      ...stubs,
+    ], folder);
+  // Unminified output names the paths of this machine in comments.
+  await bundle("out", "--minify", "--sourcemap", "external");
+  await bundle("plain");
+  await checkDisposals(join(folder, "plain"), join(folder, "out"));
 }
+
+/**
+ * The minifier puts the value of a `using` that is looked at once, in the next statement, in the place of its
+ * name, and drops the declaration with it: then nothing is ever disposed. Such a bundle is refused.
+ *
+ * @param plain The folder of the bundle as it was before.
+ */
+async function checkDisposals(plain: string, minified: string): Promise<void> {
+  let written = 0;
+  let kept = 0;
+  for (const text of await readModules(plain)) written += countRuns(text);
+  for (const text of await readModules(minified)) kept += [...text.matchAll(DISPOSAL)].length;
+  if (written === kept) return;
+  throw new Error(
+    `the minifier dropped ${written - kept} of ${written} \`using\` declarations: write ` +
+      "`const x = …; using _ = x;` where x is looked at once, in the next statement",
+  );
+}
+
+/** Counts `using` declarations in what the bundler wrote; several in a row become one. */
+function countRuns(text: string): number {
+  let count = 0;
+  /** What the declaration under way begins with, until its last line is over. */
+  let open: string | undefined;
+  /** The same, right behind its end. */
+  let ended: string | undefined;
+  for (const line of text.split("\n")) {
+    if (open === undefined) {
+      const start = /^ *(?:await )?using (?=[\w$]+ = )/.exec(line)?.[0];
+      if (start !== undefined && start !== ended) count++;
+      open = start;
+      ended = undefined;
+    }
+    if (open === undefined || !line.endsWith(";")) continue;
+    const indent = /^ */.exec(open)![0];
+    if (!line.startsWith(indent) || line.startsWith(`${indent} `)) continue;
+    ended = open;
+    open = undefined;
+  }
+  return count;
+}
+
+async function readModules(folder: string): Promise<string[]> {
+  const texts: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    if (!name.endsWith(".map")) texts.push(await Deno.readTextFile(join(folder, name)));
+  }
+  return texts;
+}
+
+const DISPOSAL = /\busing [\w$]+=/g;
 
 async function readOutput(folder: string) {
   const modules = new Map<string, string>();

@@ -33,7 +33,8 @@ export async function runCli(
   handlers: HandlerTable,
   host: Host,
 ): Promise<number> {
-  using run = new CliRun(handlers, host, guessOptions(args, host.environment));
+  const run = new CliRun(handlers, host, guessOptions(args, host.environment));
+  using _ = run;
   return await run.run(args);
 }
 

@@ -220,7 +220,8 @@ async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
 /** Makes the names in a folder durable; Windows has no such call. */
 async function syncFolder(folder: string): Promise<void> {
   if (!hasModes) return;
-  using directory = await Deno.open(folder, { read: true });
+  const directory = await Deno.open(folder, { read: true });
+  using _ = directory;
   await directory.sync();
 }
 

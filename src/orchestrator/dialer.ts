@@ -86,7 +86,8 @@ class PeerReach {
     // The head start begins when dials can: loading the transport is nobody's silence.
     if (known.length > 0) await this.#orchestrator.initializeQuicTransport();
     const delayMs = known.length === 0 ? 0 : SEARCH_DELAY_MS;
-    using search = address ? undefined : new PeerSearch(this.#orchestrator, this.#entry, delayMs);
+    const search = address ? undefined : new PeerSearch(this.#orchestrator, this.#entry, delayMs);
+    using _ = search;
     this.#search = search;
     for (let failures = 1;; failures++) {
       try {

@@ -74,7 +74,8 @@ export async function runWatch(
   entry: TrustEntry,
   options: WatchRunOptions,
 ): Promise<never> {
-  using run = new WatchRun(orchestrator, entry, options);
+  const run = new WatchRun(orchestrator, entry, options);
+  using _ = run;
   return await run.run();
 }
 

@@ -100,14 +100,16 @@ export function sweepTemporary(root: Root, nowMs: number): number {
 
 /** Flushes what changed since `beginChanges`. */
 export async function flushTouched(root: Root): Promise<void> {
-  using touched = root.endChanges();
+  const touched = root.endChanges();
+  using _ = touched;
   await touched.flush();
 }
 
 /** True if nobody holds the owner's lock any more. */
 function isDead(path: string): boolean {
   try {
-    using file = Deno.openSync(path, { write: true });
+    const file = Deno.openSync(path, { write: true });
+    using _ = file;
     return file.tryLockSync(true);
   } catch {
     // Not ours to open, or no locks here.

@@ -314,7 +314,8 @@ class OpenPartial implements PartialFile {
     const path = recipePath(this.#key);
     this.#hasNotes = true;
     removeIfThere(this.#root, path);
-    using file = this.#root.openOwnFile(path, { create: true });
+    const file = this.#root.openOwnFile(path, { create: true });
+    using _ = file;
     file.writeAt(encoded as Bytes, 0);
   }
 

@@ -148,6 +148,23 @@ exeTest("bundleProgram() refuses a bundle with a path of this machine in it", as
   await assert.rejects(bundleProgram(folder.path, FACTS), /the bundle program\.mjs names/);
 });
 
+exeTest("bundleProgram() refuses a program of which the minifier drops a disposal", async () => {
+  using folder = temporaryFolder();
+  const take = (declared: string) => `
+    const take = (): Disposable | undefined => ({ [Symbol.dispose]: () => console.log("over") });
+    export function work(): void {
+      ${declared}
+      if (room === undefined) return;
+      console.log("at work");
+    }
+    work();`;
+  const withMore = (more: string) => ({ ...PROGRAM, "main.ts": PROGRAM["main.ts"] + more });
+  writeTree(join(folder.path, "bad"), withMore(take("using room = take();")));
+  await assert.rejects(bundleProgram(join(folder.path, "bad"), FACTS), /dropped 1 of 1 `using`/);
+  writeTree(join(folder.path, "good"), withMore(take("const room = take(); using _ = room;")));
+  await bundleProgram(join(folder.path, "good"), FACTS);
+});
+
 /** Runs a bundle that lies in `target`, with its runtime's cache in `folder`. */
 async function run(folder: string, target: string, ...args: string[]) {
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {

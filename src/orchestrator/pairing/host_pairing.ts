@@ -68,7 +68,8 @@ export async function hostPairing(
   options: HostPairingOptions,
 ): Promise<PairedPeer> {
   const endpoint = await bind(orchestrator, options);
-  await using host = new PairingHost(orchestrator, endpoint, options);
+  const host = new PairingHost(orchestrator, endpoint, options);
+  await using _ = host;
   return await host.wait();
 }
 

@@ -360,7 +360,8 @@ export class Executor {
   }
 
   async #getIfRoom(job: Job<WriteFile>, wanted: WantedContent): Promise<void> {
-    using room = await this.#room.take(this.#getter.diskBytesFor(wanted));
+    const room = await this.#room.take(this.#getter.diskBytesFor(wanted));
+    using _ = room;
     if (room === undefined) return this.#wait(job);
     await this.#get(job, wanted);
   }
@@ -406,7 +407,8 @@ export class Executor {
 
   /** Gets small files: those at hand by a copy, the others in one request. */
   async #getBatch(jobs: readonly Job<WriteFile>[]): Promise<void> {
-    using room = await this.#room.take(diskBytesOf(jobs));
+    const room = await this.#room.take(diskBytesOf(jobs));
+    using _ = room;
     if (room === undefined) return jobs.forEach((job) => this.#wait(job));
     const missing = await this.#getByLane(await this.#copyAtHand(jobs));
     if (missing.length === 0) return;

@@ -262,7 +262,7 @@ export class Orchestrator implements AsyncDisposable {
 
   async #openEndpoint(listen: HostPort | undefined): Promise<QuicEndpoint> {
     const { clock, logger, stateDir } = this.options;
-    const { PathMemory, QuicEndpoint } = await import("../quic/mod.ts");
+    const { PathMemory, QuicEndpoint, resolveListen } = await import("../quic/mod.ts");
     const { keyPem, certPem } = this.identity;
     const paths = this.#paths ??= new PathMemory(readPaths(stateDir, logger));
     const endpoint = await QuicEndpoint.bind({
@@ -270,7 +270,7 @@ export class Orchestrator implements AsyncDisposable {
       clock,
       logger,
       paths,
-      ...(listen && { listen }),
+      ...(listen && { listen: await resolveListen(listen) }),
     });
     this.#stack.defer(() => writePaths(stateDir, paths, logger));
     return this.#stack.use(endpoint);

@@ -36,6 +36,24 @@ export async function resolveAddress(host: string, port: number): Promise<HostPo
   }
 }
 
+/**
+ * The numeric address to listen on behind a name, the first one where it has several.
+ *
+ * @throws {QuicError} `usage` if the name does not resolve.
+ */
+export async function resolveListen({ host, port }: HostPort): Promise<HostPort> {
+  try {
+    return (await resolveAddress(host, port))[0]!;
+  } catch (error) {
+    throw new QuicError(
+      "usage",
+      `Cannot listen on "${host}": ${messageOf(error)}`,
+      "give an address of this machine, or [::] for all of them",
+      error,
+    );
+  }
+}
+
 /** True for 127.0.0.0/8 and ::1, also inside IPv6 (`::ffff:127.0.0.1`): never leaves this machine. */
 export function isLoopback(host: string): boolean {
   const address = parseIpAddress(host);

@@ -5,7 +5,13 @@
  *
  * @module
  */
-export { formatHostPort, type HostPort, isLoopback, resolveAddress } from "./address.ts";
+export {
+  formatHostPort,
+  type HostPort,
+  isLoopback,
+  resolveAddress,
+  resolveListen,
+} from "./address.ts";
 export type { Arrivals } from "./arrivals.ts";
 export type { QuicBinding } from "./binding.ts";
 export {

@@ -237,3 +237,24 @@ Deno.test("a peer whose index can't be opened says so, and serves again once it 
   await a.succeed(...args);
   assert.equal(fs.readFileSync(`${right}/f`, "utf8"), "f");
 });
+
+Deno.test("serve listens at a name of this machine, and says what to do where it can't listen", async () => {
+  using temporary = temporaryFolder();
+  const [, b] = await trustingPair(temporary.path);
+  const serve = ["serve", temporary.path, "--listen"];
+  const named = b.start([...serve, "localhost:0"]);
+  const { address } = await named.waitFor(({ event }) => event === "listening");
+  assert.match(String(address), /^(127\.|::1$)/);
+  await named.stop();
+  for (
+    const [listen, code, hint] of [
+      ["203.0.113.9:0", 1, /on all of them/],
+      ["no-such-host.invalid:0", 2, /an address of this machine/],
+    ] as const
+  ) {
+    const refused = await b.run(...serve, listen);
+    assert.equal(refused.code, code, refused.stderr);
+    assert.match(refused.stderr, /^landropic: Cannot listen on /);
+    assert.match(refused.stderr, hint);
+  }
+});

@@ -5,6 +5,7 @@ import {
   formatHostPort,
   isLoopback,
   resolveAddress,
+  resolveListen,
 } from "../../src/quic/address.ts";
 import { QuicError } from "../../src/quic/errors.ts";
 import { readSockaddr, SOCKADDR_BYTES_MAX, writeSockaddr } from "../../src/quic/sockaddr.ts";
@@ -45,6 +46,16 @@ Deno.test("resolveAddress() resolves localhost, and names what does not resolve"
       error instanceof QuicError && error.code === "peer_unreachable" &&
       /no-such-host/.test(error.message),
   );
+});
+
+Deno.test("resolveListen() finds where to listen, by number or name, and says what to give instead", async () => {
+  assert.deepEqual(await resolveListen({ host: "::", port: 5 }), { host: "::", port: 5 });
+  assert(isLoopback((await resolveListen({ host: "localhost", port: 5 })).host));
+  await assert.rejects(resolveListen({ host: "no-such-host.invalid", port: 5 }), {
+    code: "usage",
+    message: /^Cannot listen on "no-such-host.invalid": /,
+    hint: /\[::\]/,
+  });
 });
 
 Deno.test("checkHostPort() wants numbers, a real port, and a zone for link-local", () => {

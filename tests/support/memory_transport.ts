@@ -92,6 +92,11 @@ export class MemoryTransport implements Transport {
   }
 }
 
+/** As the errors of the QUIC layer carry their code. */
+function streamEnd(message: string, streamCode: number): Error {
+  return Object.assign(new Error(message), { streamCode });
+}
+
 class Queue<T> implements AsyncIterable<T> {
   readonly #items: T[] = [];
   #waiting: ((result: IteratorResult<T>) => void) | undefined;
@@ -166,11 +171,11 @@ class Pipe implements SendSide, ReceiveSide {
   }
 
   reset(code: number): void {
-    this.fail(new Error(`stream reset with ${code}`));
+    this.fail(streamEnd(`stream reset with ${code}`, code));
   }
 
   stop(code: number): void {
-    this.fail(new Error(`stream stopped with ${code}`));
+    this.fail(streamEnd(`stream stopped with ${code}`, code));
   }
 
   fail(error: Error): void {

@@ -44,7 +44,7 @@ export class PacedStreams implements Disposable {
     stream: ReceiveSide,
     options: { readonly isBulk: boolean; readonly rateLimit?: number | undefined },
   ): ReceiveSide {
-    const receiver: PacedReceiver = new PacedReceiver(stream, options.rateLimit, {
+    const receiver: PacedReceiver = new PacedReceiver(stream, options, {
       onBytes: (bytes) => this.#watch.handleCame(bytes),
       onEnd: () => {
         this.#receivers.delete(receiver);
@@ -109,16 +109,21 @@ export class PacedStreams implements Disposable {
 class PacedReceiver implements ReceiveSide, ExpectedAnswer {
   readonly rateLimit: number | undefined;
   readonly #stream: ReceiveSide;
+  readonly #isBulk: boolean;
   readonly #on: { onBytes(bytes: number): void; onEnd(): void };
   #hasGivenUp = false;
   isReading = false;
 
   constructor(
     stream: ReceiveSide,
-    rateLimit: number | undefined,
+    { isBulk, rateLimit }: {
+      readonly isBulk: boolean;
+      readonly rateLimit?: number | undefined;
+    },
     on: { onBytes(bytes: number): void; onEnd(): void },
   ) {
     this.#stream = stream;
+    this.#isBulk = isBulk;
     this.rateLimit = rateLimit;
     this.#on = on;
   }
@@ -158,7 +163,7 @@ class PacedReceiver implements ReceiveSide, ExpectedAnswer {
       );
     }
     const code = error instanceof Error && "streamCode" in error ? error.streamCode : undefined;
-    if (code !== STREAM_CODE.limit) return error;
+    if (code !== STREAM_CODE.limit || !this.#isBulk) return error;
     return new LandropicError(
       "timed_out",
       "The peer gave up sending, since nothing was taken here for minutes",

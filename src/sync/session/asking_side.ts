@@ -1,6 +1,11 @@
+import { delay } from "../../base/clock.ts";
 import { type ErrorCode, LandropicError } from "../../base/errors.ts";
 import type { ErrorMessage, WireError } from "../../protocol/mod.ts";
 import type { SessionLink } from "../link/requester.ts";
+import { STREAM_CODE } from "../link/transport.ts";
+
+/** How long the words may take that explain why a stream has ended: they travel on another one. */
+const WORDS_MS = 1_000;
 
 /** Names the chunking in SyncOpen. */
 export const CHUNKER_ID = 1;
@@ -45,6 +50,63 @@ function hintFor(code: WireError, peer: string): string | undefined {
     default:
       return undefined;
   }
+}
+
+/**
+ * Waits for work of a session, or for what ends the session. Where a stream was reset, what the peer says of
+ * it counts; where it says nothing, the code does.
+ *
+ * @param failure Rejects with what ends the session.
+ */
+export async function untilFailure<T>(
+  work: Promise<T>,
+  failure: Promise<never>,
+  peer: string,
+): Promise<T> {
+  try {
+    return await Promise.race([work, failure]);
+  } catch (error) {
+    if (streamCodeOf(error) === undefined) throw error;
+    await Promise.race([failure, delay(WORDS_MS)]);
+    throw explainStreamEnd(error, peer);
+  }
+}
+
+/** The end of a stream in the user's terms; other errors stay as they are. */
+export function explainStreamEnd(error: unknown, peer: string): unknown {
+  const code = streamCodeOf(error);
+  switch (code) {
+    case undefined:
+      return error;
+    case STREAM_CODE.corrupt:
+      return new LandropicError(
+        "protocol",
+        `"${peer}" does not understand a request of this device`,
+        "update landropic on the device with the older version",
+        error,
+      );
+    case STREAM_CODE.limit:
+      return new LandropicError(
+        "timed_out",
+        `"${peer}" gave up waiting for this device`,
+        "try again; if it stays so, look whether the disk or the network is much too slow",
+        error,
+      );
+    default:
+      // It was stopped, or could not read something: that may pass.
+      return new LandropicError(
+        "peer_unreachable",
+        `"${peer}" has ended the session in the middle of it`,
+        `see what landropic says there`,
+        error,
+      );
+  }
+}
+
+function streamCodeOf(error: unknown): number | undefined {
+  return error instanceof Error && "streamCode" in error && typeof error.streamCode === "number"
+    ? error.streamCode
+    : undefined;
 }
 
 /** Rejects when the connection has ended. */

@@ -8,7 +8,7 @@ import type { ScanProblem, Snapshot } from "../scan/snapshot.ts";
 import type { OpenShare } from "../share/open_share.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
 import { type ComparisonResult, TreeComparison } from "../verify/tree_comparison.ts";
-import { abortOf, CHUNKER_ID, endOf, errorFromPeer } from "./asking_side.ts";
+import { abortOf, CHUNKER_ID, endOf, errorFromPeer, untilFailure } from "./asking_side.ts";
 import { Pulse, type PulseTimes } from "./pulse.ts";
 
 /** What a {@linkcode ComparisonSession} works with. */
@@ -105,7 +105,7 @@ export class ComparisonSession implements LinkHandler {
       pulse.givenUp,
     ]);
     failure.catch(() => {});
-    const during = <T>(work: Promise<T>): Promise<T> => Promise.race([work, failure]);
+    const during = <T>(work: Promise<T>): Promise<T> => untilFailure(work, failure, peerName);
     await during(this.#open(link));
     const scanning = share.scan({ checksum: true, filters: [] });
     scanning.catch(() => {});

@@ -29,7 +29,7 @@ import { Tally } from "./tally.ts";
 import { diskBytesOf } from "../transfer/disk_bytes.ts";
 import { RateLimiter } from "../transfer/rate_limiter.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
-import { abortOf, CHUNKER_ID, endOf, errorFromPeer } from "./asking_side.ts";
+import { abortOf, CHUNKER_ID, endOf, errorFromPeer, untilFailure } from "./asking_side.ts";
 import { keepFor } from "./kept_files.ts";
 import { Pulse, type PulseTimes } from "./pulse.ts";
 import type { RoutedSession } from "./session_router.ts";
@@ -224,7 +224,8 @@ export class InitiatorSession implements RoutedSession {
       pulse.givenUp,
     ]);
     failure.catch(() => {});
-    const during = <T>(work: Promise<T>): Promise<T> => Promise.race([work, failure]);
+    const during = <T>(work: Promise<T>): Promise<T> =>
+      untilFailure(work, failure, this.#options.peer.name);
     await during(this.#open(link));
     if (own.isNew) await during(pulse.waitFor(this.#accepted.promise));
     using share = await own.open();

@@ -28,7 +28,7 @@ import {
   type ServedSums,
   type SyncRequest,
 } from "../../../src/sync/mod.ts";
-import { type DuplexStream, URGENCY } from "../../../src/sync/link/transport.ts";
+import { type DuplexStream, STREAM_CODE, URGENCY } from "../../../src/sync/link/transport.ts";
 import type { PulseTimes } from "../../../src/sync/session/pulse.ts";
 import { memoryTransportPair } from "../../support/memory_transport.ts";
 import { testDevice } from "../../support/session_pair.ts";
@@ -228,6 +228,34 @@ Deno.test("a session waits longer for a server that does not know how to say tha
   await assert.rejects(syncWith("two-way", server, { untoldMs: 600 }), GIVEN_UP);
   assert.ok(systemClock.nowMs() - startMs >= 600);
 });
+
+for (
+  const [code, words, expected] of [
+    [STREAM_CODE.io, true, { code: "storage", message: '"b" says: the disk is full' }],
+    [STREAM_CODE.io, false, { code: "peer_unreachable", message: /has ended the session/ }],
+    [STREAM_CODE.gone, false, { code: "peer_unreachable", message: /has ended the session/ }],
+    [STREAM_CODE.corrupt, false, { code: "protocol", hint: /^update/ }],
+    [STREAM_CODE.limit, false, { code: "timed_out", message: /"b" gave up waiting/ }],
+  ] as const
+) {
+  const why = words ? "and says why a little later" : "without a word";
+  Deno.test(`a session whose stream the server resets with ${code}, ${why}, says what that means`, async () => {
+    let link: PeerLink | undefined;
+    const server: Server = {
+      accept: {},
+      handleMessage: (_, from) => void (link = from),
+      answer: async (_, stream) => {
+        stream.recv.stop(code);
+        stream.send.reset(code);
+        if (!words) return;
+        await delay(50);
+        const message = "the disk is full";
+        await link!.send({ type: "error", session: 1, code: "storage", message });
+      },
+    };
+    await assert.rejects(syncWith("push", server, KEEPING), expected);
+  });
+}
 
 /** A served folder, and a client that opens a session and then does what it likes. */
 async function serve(

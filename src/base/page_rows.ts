@@ -1,6 +1,14 @@
 import { decodeUtf8 } from "./bytes.ts";
 import { DIGEST_BYTES } from "./digest.ts";
-import { decodeEntry, DIR_ENTRIES_MAX, EMPTY_PAGE, type Entry, KIND, PageError } from "./tree.ts";
+import {
+  decodeEntry,
+  DIR_ENTRIES_MAX,
+  EMPTY_PAGE,
+  type Entry,
+  KIND,
+  PageError,
+  unzigzag,
+} from "./tree.ts";
 import { ByteReader, ByteWriter, varintAt, varintLengthAt } from "./varint.ts";
 
 /**
@@ -78,6 +86,22 @@ export class PageRows {
   /** The name of an entry. */
   name(row: number): string {
     return decodeUtf8(this.page.subarray(this.nameStarts[row], this.nameEnds[row]))!;
+  }
+
+  /** The size of a file. */
+  size(row: number): number {
+    return varintAt(this.page, this.#sizeAt(row));
+  }
+
+  /** The time of a file, in whole milliseconds since the Unix epoch. */
+  mtimeMs(row: number): number {
+    const at = this.#sizeAt(row);
+    return unzigzag(varintAt(this.page, at + varintLengthAt(this.page, at)));
+  }
+
+  #sizeAt(row: number): number {
+    const modeAt = this.nameEnds[row]!;
+    return modeAt + varintLengthAt(this.page, modeAt);
   }
 
   /** Makes the object of an entry. */

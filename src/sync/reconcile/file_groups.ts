@@ -4,23 +4,42 @@ type Version = Pick<FileEntry, "size" | "mtimeMs">;
 
 /** The sizes and times of very many files, as bits: it may say that it has what it has not. */
 export class KeyHashes {
-  readonly #bits = new Uint32Array(HASH_BITS / 32);
+  /** The first ones, until they are {@linkcode FEW}. */
+  #first: number[] = [];
+  #bits = new Uint32Array(FEW_BITS / 32);
   isEmpty = true;
 
-  add(file: Version): void {
-    const hash = hashOf(file) & HASH_BITS - 1;
-    this.#bits[hash >>> 5]! |= 1 << (hash & 31);
+  add({ size, mtimeMs }: Version): void {
+    const hash = hashOf(size, mtimeMs);
     this.isEmpty = false;
+    this.#set(hash);
+    if (this.#bits.length * 32 === MANY_BITS) return;
+    this.#first.push(hash);
+    if (this.#first.length < FEW) return;
+    this.#bits = new Uint32Array(MANY_BITS / 32);
+    for (const hash of this.#first) this.#set(hash);
+    this.#first = [];
   }
 
-  mayHave(file: Version): boolean {
-    const hash = hashOf(file) & HASH_BITS - 1;
-    return (this.#bits[hash >>> 5]! & 1 << (hash & 31)) !== 0;
+  mayHave(size: number, mtimeMs: number): boolean {
+    const hash = hashOf(size, mtimeMs);
+    return (this.#bits[this.#wordOf(hash)]! & 1 << (hash & 31)) !== 0;
+  }
+
+  #set(hash: number): void {
+    this.#bits[this.#wordOf(hash)]! |= 1 << (hash & 31);
+  }
+
+  #wordOf(hash: number): number {
+    return (hash >>> 5) & this.#bits.length - 1;
   }
 }
 
+/** For few files a map that stays in the cache: the first touch of each page of a large one is dear. */
+const FEW = 4096;
+const FEW_BITS = 1 << 16;
 /** A megabyte; a million files set a tenth of them. */
-const HASH_BITS = 1 << 23;
+const MANY_BITS = 1 << 23;
 
 /** Numbers for the sizes and times of files, from 0: 25 to 34 bytes each. */
 export class FileGroups {
@@ -71,7 +90,7 @@ export class FileGroups {
   /** Where a size and time is, or can be put. A peer may choose them so that they all lead to one place. */
   #slotOf({ size, mtimeMs }: Version): number | undefined {
     const mask = this.#slots.length - 1;
-    const first = hashOf({ size, mtimeMs });
+    const first = hashOf(size, mtimeMs);
     for (let step = 0; step < STEPS_MAX; step++) {
       const slot = (first + step) & mask;
       const found = this.#slots[slot]!;
@@ -103,7 +122,7 @@ function grown<T extends Float64Array | Uint8Array>(old: T, larger: T): T {
   return larger;
 }
 
-function hashOf({ size, mtimeMs }: Version): number {
+function hashOf(size: number, mtimeMs: number): number {
   const high = Math.imul(Math.floor(mtimeMs / 2 ** 32) ^ Math.floor(size / 2 ** 32), 0x9e3779b1);
   const low = Math.imul(mtimeMs | 0, 0x85ebca6b) ^ Math.imul(size | 0, 0xc2b2ae35);
   const hash = Math.imul(high ^ low ^ low >>> 15, 0x27d4eb2d);

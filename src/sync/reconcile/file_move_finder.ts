@@ -117,8 +117,8 @@ export class FileMoveFinder {
   /** Files of the side with the size and time of a wanted one. */
   #collectOwn(wanted: KeyHashes, groups: FileGroups, own: Places): void {
     const side = this.#side;
+    const isWanted = (size: number, mtimeMs: number) => wanted.mayHave(size, mtimeMs);
     const add = (place: Place, entry: FileEntry, stays: boolean) => {
-      if (!wanted.mayHave(entry)) return;
       const group = groups.add(entry);
       if (group === undefined) return;
       if (stays && !groups.countUpTo(group, COPY_CANDIDATES_MAX)) return;
@@ -127,12 +127,12 @@ export class FileMoveFinder {
     for (const node of this.#tree.nodes()) {
       if (!node.facts?.hasFiles[side]) continue;
       const { same, items } = node.read();
-      for (const { entry, index } of same) {
-        if (entry.kind === "file" && entry.size > 0) add({ parent: node, index }, entry, true);
+      for (const { entry, index } of same.filesOf(isWanted)) {
+        if (entry.size > 0) add({ parent: node, index }, entry, true);
       }
       for (const item of items) {
         const entry = item.on(side);
-        if (entry?.kind !== "file") continue;
+        if (entry?.kind !== "file" || !isWanted(entry.size, entry.mtimeMs)) continue;
         const { type } = item.verdict;
         if (type === "remove") add(item, entry, false);
         else if (entry.size > 0 && this.#isSource(type)) add(item, entry, true);

@@ -1,4 +1,5 @@
 import { NO_ROWS, type PageRows } from "../../base/page_rows.ts";
+import type { FileEntry } from "../../base/tree.ts";
 import type { Leaf } from "./agreement.ts";
 import type { JoinedNames } from "./node.ts";
 import type { IndexedPair, Paired, Pairs } from "./pairing.ts";
@@ -7,7 +8,9 @@ import {
   isSame,
   type SameEntries,
   type SameEntry,
+  type SameFile,
   type UnlikeHistory,
+  type VersionTest,
 } from "./same_entries.ts";
 import type { BySide } from "./side.ts";
 import type { DirView } from "./tree_view.ts";
@@ -152,6 +155,16 @@ class SameRows implements SameEntries {
     for (const { index, local, length } of this.#runs) {
       for (let i = 0; i < length; i++) {
         yield { index: index + i, entry: this.#local.entry(local + i) as Leaf };
+      }
+    }
+  }
+
+  *filesOf(isOfInterest: VersionTest): Generator<SameFile> {
+    const rows = this.#local;
+    for (const { index, local, length } of this.#runs) {
+      for (let row = local; row < local + length; row++) {
+        if (!rows.isFile(row) || !isOfInterest(rows.size(row), rows.mtimeMs(row))) continue;
+        yield { index: index + row - local, entry: rows.entry(row) as FileEntry };
       }
     }
   }

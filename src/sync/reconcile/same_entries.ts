@@ -1,3 +1,4 @@
+import type { FileEntry } from "../../base/tree.ts";
 import { isIdentical, isLeaf, type Leaf } from "./agreement.ts";
 import type { Paired } from "./pairing.ts";
 import type { BySide } from "./side.ts";
@@ -11,11 +12,21 @@ export interface SameEntry {
   readonly entry: Leaf;
 }
 
+/** A file that is the same on both sides. */
+export interface SameFile extends SameEntry {
+  readonly entry: FileEntry;
+}
+
+/** Tells by its size and time whether a file is of interest. */
+export type VersionTest = (size: number, mtimeMs: number) => boolean;
+
 /** The entries of a directory without any difference between the sides, in their order. */
 export interface SameEntries extends Iterable<SameEntry> {
   readonly length: number;
   /** True if there is a file among them. */
   readonly hasFiles: boolean;
+  /** Files of sizes and times that are of interest; of the others no objects are made. */
+  filesOf(isOfInterest: VersionTest): Iterable<SameFile>;
   /** Those with different histories. @param views The directory on both sides. */
   unlike(views: BySide<DirView>): Iterable<UnlikeHistory>;
 }
@@ -50,6 +61,13 @@ export class ListedSame implements SameEntries {
 
   [Symbol.iterator](): Iterator<SameEntry> {
     return this.#entries[Symbol.iterator]();
+  }
+
+  *filesOf(isOfInterest: VersionTest): Generator<SameFile> {
+    for (const { index, entry } of this.#entries) {
+      if (entry.kind !== "file") continue;
+      if (isOfInterest(entry.size, entry.mtimeMs)) yield { index, entry };
+    }
   }
 
   *unlike({ local, remote }: BySide<DirView>): Generator<UnlikeHistory> {

@@ -35,6 +35,22 @@ Deno.test("FileGroups counts up to a limit in each group", () => {
   assert.deepEqual(counted, [true, true, true, false, false]);
 });
 
+Deno.test("KeyHashes has what was added, few or many, and hardly anything else", () => {
+  for (const count of [1, 300, 4095, 4096, 4097, 20_000]) {
+    const hashes = new KeyHashes();
+    assert.ok(hashes.isEmpty);
+    const mtimeOf = (i: number) => 1_700_000_000_000 + 7919 * i;
+    for (let i = 0; i < count; i++) hashes.add({ size: i % 100, mtimeMs: mtimeOf(i) });
+    assert.ok(!hashes.isEmpty);
+    let wrong = 0;
+    for (let i = 0; i < count; i++) {
+      assert.ok(hashes.mayHave(i % 100, mtimeOf(i)));
+      if (hashes.mayHave(i % 100, -mtimeOf(i))) wrong++;
+    }
+    assert.ok(wrong <= count / 8, `${wrong} of ${count}`);
+  }
+});
+
 Deno.test("FileGroups gives up sizes and times that were chosen to lead to one place", () => {
   const groups = new FileGroups();
   const hashes = new KeyHashes();
@@ -49,7 +65,7 @@ Deno.test("FileGroups gives up sizes and times that were chosen to lead to one p
     if (groups.add(file) === undefined) refused++;
   }
   assert.ok(refused > 2000, `${refused} refused`);
-  assert.ok(chosen.every((file) => hashes.mayHave(file)));
+  assert.ok(chosen.every((file) => hashes.mayHave(file.size, file.mtimeMs)));
   assert.equal(groups.find({ size: 5, mtimeMs: 5 }), undefined);
   assert.equal(groups.add({ size: 5, mtimeMs: 5 }), groups.length - 1);
 });

@@ -78,6 +78,19 @@ Deno.test("joinRows() takes numbers that are longer than need be for the same", 
   }
 });
 
+Deno.test("same entries make objects of wanted files alone, by rows as by names", () => {
+  fc.assert(fc.property(listing, fc.nat(3), fc.nat(3), (entries, sizes, times) => {
+    const rows = rowsOf(entries);
+    const { same } = joinRows({ local: rows, remote: rowsOf(entries) });
+    const isWanted = (size: number, mtimeMs: number) => size % 4 <= sizes && mtimeMs % 4 <= times;
+    const wanted = [...same].filter(({ entry }) =>
+      entry.kind === "file" && isWanted(entry.size, entry.mtimeMs)
+    );
+    assert.deepEqual([...same.filesOf(isWanted)], wanted);
+    assert.deepEqual([...new ListedSame([...same]).filesOf(isWanted)], wanted);
+  }));
+});
+
 Deno.test("same entries tell which of them have different histories, by rows as by names", () => {
   const histories = fc.array(fc.nat(2), { minLength: 40, maxLength: 40 });
   const vectors: (VersionVector | undefined)[] = [

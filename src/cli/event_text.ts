@@ -39,9 +39,11 @@ export function planText(plan: PlanEvent, dryRun: boolean): string {
   const parts = [
     plan.send > 0 ? `send ${plan.send}` : "",
     plan.receive > 0 ? `receive ${plan.receive}` : "",
+    plan.rename > 0 ? `rename ${plan.rename}` : "",
     plan.delete > 0 ? `delete ${plan.delete}` : "",
   ].filter((part) => part !== "");
   const conflicts = plan.conflicts > 0 ? `; ${formatCount(plan.conflicts, "conflict")}` : "";
+  if (parts.length === 0 && plan.adjust > 0) parts.push(`change ${adjustments(plan.adjust)}`);
   if (parts.length === 0 && conflicts === "") return "Nothing to do: both sides are the same.";
   const doing = parts.length === 0 ? "move nothing" : parts.join(", ");
   return `${dryRun ? "Would" : "Going to"} ${doing} (${formatBytes(plan.bytes)})${conflicts}.`;
@@ -57,14 +59,14 @@ export function summaryLines(summary: SummaryFields, dryRun: boolean, style: Sty
     : summary.ok
     ? style.green(dryRun ? "Dry run: nothing was changed" : "Done")
     : style.red("Not finished");
-  const lines = [`${head}: ${changes(summary)} in ${formatSeconds(seconds)}.`];
+  const lines = [`${head}: ${changes(summary, dryRun)} in ${formatSeconds(seconds)}.`];
   const moved = summary.bytesSent + summary.bytesReceived;
   if (moved > 0) lines.push(trafficLine(summary));
   return lines;
 }
 
-function changes(summary: SummaryFields): string {
-  const { sent, received, deleted, renamed, conflicts, errors, files } = summary;
+function changes(summary: SummaryFields, dryRun = false): string {
+  const { sent, received, deleted, renamed, adjusted, conflicts, errors, files } = summary;
   const parts = [
     [sent, "sent"],
     [received, "received"],
@@ -73,7 +75,13 @@ function changes(summary: SummaryFields): string {
   ].filter(([count]) => (count as number) > 0).map(([count, word]) => `${count} ${word}`);
   if (conflicts > 0) parts.push(formatCount(conflicts, "conflict"));
   if (errors > 0) parts.push(`${errors} failed`);
-  return parts.length === 0 ? `${formatCount(files, "file")}, no changes` : parts.join(", ");
+  if (parts.length === 0 && adjusted > 0) parts.push(`${adjustments(adjusted)} changed`);
+  if (parts.length > 0) return parts.join(", ");
+  return `${formatCount(files, "file")}${dryRun ? "" : ", no changes"}`;
+}
+
+function adjustments(count: number): string {
+  return formatCount(count, "folder or attribute", "folders or attributes");
 }
 
 function trafficLine(summary: SummaryFields): string {
@@ -162,8 +170,8 @@ export function sessionEndText(event: SessionEndEvent): string {
 
 /** True if a sync did anything that somebody may want to hear of. */
 export function isNoteworthy(summary: SummaryFields): boolean {
-  const { ok, sent, received, deleted, renamed } = summary;
-  return !ok || sent + received + deleted + renamed > 0;
+  const { ok, sent, received, deleted, renamed, adjusted } = summary;
+  return !ok || sent + received + deleted + renamed + adjusted > 0;
 }
 
 /** This device's state. */

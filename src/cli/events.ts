@@ -117,14 +117,18 @@ export interface ConnectedEvent {
   readonly rttMs: number;
 }
 
-/** What a sync is going to do. Numbers of entries, and bytes of files to move. */
+/** What a sync is going to do, and bytes of files to move. */
 export interface PlanEvent {
   readonly event: "plan";
   /** Whom it is about, where a run syncs with several peers. */
   readonly peer?: string;
+  /** Files and links, as in the summary. */
   readonly send: number;
   readonly receive: number;
   readonly delete: number;
+  readonly rename: number;
+  /** Folders to make or remove, permissions and times to set. */
+  readonly adjust: number;
   readonly conflicts: number;
   readonly bytes: number;
 }
@@ -199,6 +203,8 @@ export interface SummaryFields {
   readonly received: number;
   readonly deleted: number;
   readonly renamed: number;
+  /** Folders made or removed, permissions and times set. */
+  readonly adjusted: number;
   readonly conflicts: number;
   readonly errors: number;
   /** File bytes. */

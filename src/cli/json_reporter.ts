@@ -105,6 +105,7 @@ const NOTHING_DONE: SummaryEvent = {
   received: 0,
   deleted: 0,
   renamed: 0,
+  adjusted: 0,
   conflicts: 0,
   errors: 0,
   bytesSent: 0,

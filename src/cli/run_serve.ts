@@ -82,6 +82,7 @@ function summaryOf(end: ServedEnd, result: SyncResult | undefined): SummaryField
     // Of both sides together, as the other device's own summary says it.
     deleted: result?.deleted ?? sums.deleted,
     renamed: result?.renamed ?? sums.renamed,
+    adjusted: result?.adjusted ?? 0,
     conflicts: result?.conflicts ?? 0,
     errors: result?.errors ?? sums.errors,
     bytesSent: sums.bytesSent,

@@ -41,8 +41,8 @@ export class RoundReport {
 
   /** The round is over. @returns True if its summary is news. */
   end(summary: SyncSummary): boolean {
-    const { sent, received, deleted, renamed } = summary;
-    const isNews = this.#isTelling || sent + received + deleted + renamed > 0;
+    const { sent, received, deleted, renamed, adjusted } = summary;
+    const isNews = this.#isTelling || sent + received + deleted + renamed + adjusted > 0;
     this.#known = this.#seen;
     this.#isFirst = false;
     return isNews;

@@ -242,6 +242,7 @@ function addUp(a: SyncSummary | undefined, b: SyncSummary | undefined): SyncSumm
     received: a.received + b.received,
     deleted: a.deleted + b.deleted,
     renamed: a.renamed + b.renamed,
+    adjusted: a.adjusted + b.adjusted,
     conflicts: Math.max(a.conflicts, b.conflicts),
     // What failed in the first session and went well in the next is no error of the run.
     errors: b.errors,

@@ -108,6 +108,8 @@ export interface SyncResult {
   readonly bytesReused: number;
   readonly deleted: number;
   readonly renamed: number;
+  /** Folders made or removed, permissions and times set. */
+  readonly adjusted: number;
   readonly conflicts: number;
   readonly errors: number;
 }
@@ -342,6 +344,7 @@ const CODECS: { readonly [T in Message["type"]]: Codec<Extract<Message, { type: 
       [7, m.renamed],
       [8, m.conflicts],
       [9, m.errors],
+      [10, m.adjusted],
     ],
     decode: (f) => ({
       type: "sync-result",
@@ -355,6 +358,7 @@ const CODECS: { readonly [T in Message["type"]]: Codec<Extract<Message, { type: 
       renamed: f.uint(7),
       conflicts: f.uint(8),
       errors: f.uint(9),
+      adjusted: f.optionalUint(10) ?? 0,
     }),
   },
   "sync-ack": {

@@ -37,6 +37,7 @@ const SUMMARY: SummaryEvent = {
   received: 2,
   deleted: 3,
   renamed: 4,
+  adjusted: 5,
   conflicts: 5,
   errors: 6,
   bytesSent: 7,
@@ -58,14 +59,23 @@ const FAILURE = {
 
 Deno.test("JsonReporter writes each event as one line with its time and run", () => {
   const { stdout, reporter } = fixture();
-  reporter.emit({ event: "plan", send: 1, receive: 0, delete: 0, conflicts: 0, bytes: 9 });
+  reporter.emit({
+    event: "plan",
+    send: 1,
+    receive: 0,
+    delete: 0,
+    rename: 0,
+    adjust: 0,
+    conflicts: 0,
+    bytes: 9,
+  });
   const session = { peer: "a", share: "b", direction: "both", watch: false } as const;
   reporter.emit({ event: "session-start", ...session }, "other");
   reporter.flush();
   assert.equal(
     stdout.text,
     '{"event":"plan","time":"2026-01-02T03:04:05.000Z","run":"run1",' +
-      '"send":1,"receive":0,"delete":0,"conflicts":0,"bytes":9}\n' +
+      '"send":1,"receive":0,"delete":0,"rename":0,"adjust":0,"conflicts":0,"bytes":9}\n' +
       '{"event":"session-start","time":"2026-01-02T03:04:05.000Z","run":"other",' +
       '"peer":"a","share":"b","direction":"both","watch":false}\n',
   );

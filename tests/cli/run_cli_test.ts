@@ -13,6 +13,7 @@ const SUMMARY: SummaryEvent = {
   received: 0,
   deleted: 0,
   renamed: 0,
+  adjusted: 0,
   conflicts: 1,
   errors: 0,
   bytesSent: 0,
@@ -127,7 +128,16 @@ Deno.test("runCli() reads the config file of the home", async () => {
   const host = new FakeHost();
   host.environment = { LANDROPIC_HOME: home };
   const { handlers, commands } = recordingHandlers((_, { reporter }) =>
-    reporter.emit({ event: "plan", send: 0, receive: 0, delete: 0, conflicts: 0, bytes: 0 })
+    reporter.emit({
+      event: "plan",
+      send: 0,
+      receive: 0,
+      delete: 0,
+      rename: 0,
+      adjust: 0,
+      conflicts: 0,
+      bytes: 0,
+    })
   );
   assert.equal(await runCli(["sync", "nas"], handlers, host), 0);
   const [command] = commands;

@@ -44,6 +44,7 @@ const SUMMARY: SummaryEvent = {
   received: 0,
   deleted: 0,
   renamed: 0,
+  adjusted: 0,
   conflicts: 0,
   errors: 0,
   bytesSent: 0,
@@ -95,6 +96,8 @@ Deno.test("planText() says in words what is going to happen", () => {
     send: 0,
     receive: 0,
     delete: 0,
+    rename: 0,
+    adjust: 0,
     conflicts: 0,
     bytes: 0,
   };
@@ -102,6 +105,9 @@ Deno.test("planText() says in words what is going to happen", () => {
     [{}, "Nothing to do: both sides are the same."],
     [{ send: 3, bytes: 2_000 }, "Going to send 3 (2.00 kB)."],
     [{ send: 3, receive: 1, delete: 2 }, "Going to send 3, receive 1, delete 2 (0 B)."],
+    [{ rename: 2 }, "Going to rename 2 (0 B)."],
+    [{ adjust: 1 }, "Going to change 1 folder or attribute (0 B)."],
+    [{ send: 3, adjust: 1, bytes: 2_000 }, "Going to send 3 (2.00 kB)."],
     [{ conflicts: 1 }, "Going to move nothing (0 B); 1 conflict."],
   ];
   for (const [changes, text] of cases) assert.equal(planText({ ...plan, ...changes }, false), text);
@@ -119,7 +125,9 @@ Deno.test("summaryLines() says how it ended, what moved and how fast", () => {
   assert.match(lines({ ok: false, errors: 2 })[0]!, /^Done with errors: 2 failed/);
   assert.match(lines({ ok: false, conflicts: 1 })[0]!, /^Done with conflicts: 1 conflict in/);
   assert.match(lines({ ok: false })[0]!, /^Not finished/);
-  assert.match(lines({}, true)[0]!, /^Dry run: nothing was changed/);
+  assert.deepEqual(lines({}, true), ["Dry run: nothing was changed: 20000 files in 0.30 s."]);
+  assert.deepEqual(lines({ adjusted: 2 }), ["Done: 2 folders or attributes changed in 0.30 s."]);
+  assert.deepEqual(lines({ renamed: 1, adjusted: 2 }), ["Done: 1 renamed in 0.30 s."]);
 });
 
 Deno.test("TextReporter lists conflicts and file errors on stderr, also when quiet", () => {

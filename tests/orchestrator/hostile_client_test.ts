@@ -133,6 +133,7 @@ Deno.test("a client that asks out of turn, twice or after the end ruins only its
     bytesReused: 0,
     deleted: 0,
     renamed: 0,
+    adjusted: 0,
     conflicts: 0,
     errors: 0,
   } as const;

@@ -64,6 +64,7 @@ const MESSAGES: Message[] = [
     bytesReused: 4,
     deleted: 5,
     renamed: 6,
+    adjusted: 9,
     conflicts: 7,
     errors: 8,
   },

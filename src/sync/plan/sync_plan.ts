@@ -45,10 +45,12 @@ export interface SyncPlan {
   readonly replacements: { readonly local: number; readonly remote: number };
   /** True if any file is the same on both sides, as far as contents go. */
   readonly hasUnchanged: boolean;
-  /** Lines that bring something new to the peer, and to this device. */
+  /** Files and links that come, new or with other contents, to the peer and to this device. */
   readonly send: number;
   readonly receive: number;
   readonly renames: number;
+  /** Folders to make or remove, permissions and times to set; as far as there is a line. */
+  readonly adjustments: number;
   /** Files that are written or copied, on both sides. */
   readonly files: number;
   /** File bytes that may have to travel each way. */
@@ -65,4 +67,9 @@ export interface LongList<T> extends Iterable<T> {
   readonly length: number;
   /** `undefined` behind the end. */
   at(index: number): T | undefined;
+}
+
+/** True for a line that makes, removes or sets, and moves no file and no link. */
+export function isAdjustment({ action, type }: Pick<PlanItem, "action" | "type">): boolean {
+  return action === "m" || (type === "d" && (action === "+" || action === "-"));
 }

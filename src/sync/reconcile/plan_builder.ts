@@ -1,6 +1,7 @@
 import { Uint32List } from "../../base/uint32_list.ts";
 import type { Operation } from "../apply/operation.ts";
 import { OperationList, OperationLog } from "../apply/operation_list.ts";
+import { isAdjustment } from "../plan/sync_plan.ts";
 import { PlanLines, type Shown } from "./plan_lines.ts";
 import { type BySide, bySide, type Side } from "./side.ts";
 
@@ -47,10 +48,12 @@ export interface OrderedOperations {
 
 /** What operations and their lines come to. */
 export interface PlanSums {
-  /** Lines that bring something new, to the peer and to here. */
+  /** Files and links that come, new or with other contents, to the peer and to here. */
   send: number;
   receive: number;
   renames: number;
+  /** Lines of folders that are made or removed, and of permissions and times. */
+  adjustments: number;
   /** Files that are written or copied. */
   files: number;
   /** Bytes that may have to travel to each side. */
@@ -69,6 +72,7 @@ export class PlanBuilder {
     send: 0,
     receive: 0,
     renames: 0,
+    adjustments: 0,
     files: 0,
     bytes: { local: 0, remote: 0 },
     growth: { local: 0, remote: 0 },
@@ -92,6 +96,10 @@ export class PlanBuilder {
   show({ id }: Draft, shown: Shown): void {
     this.lines.add(id, shown);
     const { action } = shown;
+    if (isAdjustment(shown)) {
+      this.sums.adjustments++;
+      return;
+    }
     if (action === "R") this.sums.renames++;
     if (action !== "+" && action !== "M") return;
     if (this.#sideOf(id) === "remote") this.sums.send++;

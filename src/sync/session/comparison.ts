@@ -179,6 +179,7 @@ export class ComparisonSession implements LinkHandler {
       bytesReused: 0,
       deleted: 0,
       renamed: 0,
+      adjusted: 0,
       conflicts: 0,
       errors: 0,
     });

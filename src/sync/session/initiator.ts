@@ -71,7 +71,16 @@ export interface SyncRequest {
 export interface SyncObserver {
   /** The plan stands; nothing has changed yet. */
   plan(
-    sums: { send: number; receive: number; delete: number; conflicts: number; bytes: number },
+    sums: {
+      send: number;
+      receive: number;
+      delete: number;
+      rename: number;
+      /** Folders to make or remove, permissions and times to set. */
+      adjust: number;
+      conflicts: number;
+      bytes: number;
+    },
   ): void;
   /** One line, in the plan's order: when it is done, or, in a dry run, would be. */
   item(item: PlanItem): void;
@@ -89,6 +98,8 @@ export interface SyncSummary {
   received: number;
   deleted: number;
   renamed: number;
+  /** Folders made or removed, permissions and times set. */
+  adjusted: number;
   conflicts: number;
   errors: number;
   bytesSent: number;
@@ -106,6 +117,7 @@ export const NOTHING_DONE: SyncSummary = {
   received: 0,
   deleted: 0,
   renamed: 0,
+  adjusted: 0,
   conflicts: 0,
   errors: 0,
   bytesSent: 0,
@@ -404,7 +416,6 @@ export class InitiatorSession implements RoutedSession {
   #announce(plan: Plan, summary: SyncSummary): void {
     const { observer } = this.#options;
     summary.conflicts = plan.conflicts.length;
-    summary.renamed = this.#options.request.dryRun ? plan.renames : 0;
     for (const { path, code, message } of plan.problems) {
       summary.errors++;
       observer.fileError({ path, code, message });
@@ -413,6 +424,8 @@ export class InitiatorSession implements RoutedSession {
       send: plan.send,
       receive: plan.receive,
       delete: plan.deletions.local + plan.deletions.remote,
+      rename: plan.renames,
+      adjust: plan.adjustments,
       conflicts: plan.conflicts.length,
       bytes: plan.bytesToSend + plan.bytesToReceive,
     });
@@ -527,6 +540,7 @@ export class InitiatorSession implements RoutedSession {
       bytesReused,
       deleted,
       renamed,
+      adjusted,
       conflicts,
       errors,
     } = summary;
@@ -540,6 +554,7 @@ export class InitiatorSession implements RoutedSession {
       bytesReused,
       deleted,
       renamed,
+      adjusted,
       conflicts,
       errors,
     });

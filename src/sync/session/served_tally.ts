@@ -1,6 +1,7 @@
 import type { SyncResult } from "../../protocol/mod.ts";
 import type { Operation, Outcome } from "../apply/operation.ts";
 import type { Provider } from "../transfer/provider.ts";
+import { filesMore, isLeaf } from "./tally.ts";
 
 /** What a session did to a served folder, as its own device saw it. Files count with links. */
 export interface ServedSums {
@@ -74,34 +75,33 @@ interface Worth {
   readonly files: -1 | 0 | 1;
 }
 
-const NOTHING: Worth = { kind: undefined, files: 0 };
-// Shared objects, since a session may have a hundred thousand operations.
-const WORTHS = {
-  newFile: { kind: "received", files: 1 },
-  replaced: { kind: "received", files: 0 },
-  linkForFile: { kind: "received", files: -1 },
-  newCopy: { kind: undefined, files: 1 },
-  moved: { kind: "renamed", files: 0 },
-  fileGone: { kind: "deleted", files: -1 },
-  linkGone: { kind: "deleted", files: 0 },
-} as const satisfies Record<string, Worth>;
+const KINDS = ["received", "deleted", "renamed", undefined] as const;
+/** Shared objects, since a session may have a hundred thousand operations. */
+const WORTHS: ReadonlyMap<Worth["kind"], readonly Worth[]> = new Map(
+  KINDS.map((kind) => [kind, ([-1, 0, 1] as const).map((files) => ({ kind, files }))]),
+);
+const NOTHING: Worth = worth(undefined, 0);
 
 function worthOf(operation: Operation): Worth {
-  const isFile = operation.before.kind === "file";
+  return worth(kindOf(operation), filesMore(operation));
+}
+
+function worth(kind: Worth["kind"], files: Worth["files"]): Worth {
+  return WORTHS.get(kind)![files + 1]!;
+}
+
+function kindOf(operation: Operation): Worth["kind"] {
   switch (operation.op) {
     case "write-file":
-      return isFile ? WORTHS.replaced : WORTHS.newFile;
-    case "make-link":
-      return isFile ? WORTHS.linkForFile : WORTHS.replaced;
     case "copy-file":
-      return isFile ? NOTHING : WORTHS.newCopy;
+    case "make-link":
+      return "received";
     case "move":
-      return WORTHS.moved;
+      return "renamed";
     case "remove":
-      if (operation.before.kind === "dir") return NOTHING;
-      return isFile ? WORTHS.fileGone : WORTHS.linkGone;
     case "make-dir":
+      return isLeaf(operation) ? "deleted" : undefined;
     case "set-attributes":
-      return NOTHING;
+      return undefined;
   }
 }

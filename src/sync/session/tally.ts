@@ -1,7 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { ProtocolError } from "../../protocol/mod.ts";
-import type { Outcome } from "../apply/operation.ts";
-import type { PlanItem, Side, SyncPlan } from "../plan/sync_plan.ts";
+import type { Operation, Outcome } from "../apply/operation.ts";
+import { isAdjustment, type PlanItem, type Side, type SyncPlan } from "../plan/sync_plan.ts";
 import type { IsDone } from "../reconcile/mod.ts";
 import type { Provider } from "../transfer/provider.ts";
 import type { SyncObserver, SyncSummary } from "./initiator.ts";
@@ -122,20 +122,19 @@ export class Tally {
       this.#observer.fileError({ path: operation.path, code, message });
       return;
     }
+    if (side === "local") summary.files += filesMore(operation);
     switch (operation.op) {
       case "write-file":
       case "copy-file":
         this.#files++;
-        if (side === "local" && operation.before.kind !== "file") summary.files++;
-        if (operation.op === "copy-file") return;
         // falls through
       case "make-link":
         if (side === "remote") summary.sent++;
         else summary.received++;
         return;
       case "remove":
-        if (operation.before.kind !== "dir") summary.deleted++;
-        if (side === "local" && operation.before.kind === "file") summary.files--;
+      case "make-dir":
+        if (isLeaf(operation)) summary.deleted++;
         return;
       case "move":
         summary.renamed++;
@@ -154,12 +153,34 @@ export class Tally {
         const result = this.#results[side][index];
         if (result === 0) return;
         const reason = this.#reasons[side].get(index) ?? "";
+        if (result === DONE && isAdjustment(item)) this.#summary.adjusted++;
         this.#observer.item(result === DONE ? item : { ...item, action: "!", reason });
       }
       this.#next = undefined;
       this.#nextItem++;
     }
   }
+}
+
+/** How many files more there are in a folder once an operation is done. */
+export function filesMore({ op, before: { kind } }: Operation): -1 | 0 | 1 {
+  switch (op) {
+    case "write-file":
+    case "copy-file":
+      return kind === "file" ? 0 : 1;
+    case "make-link":
+    case "make-dir":
+    case "remove":
+      return kind === "file" ? -1 : 0;
+    case "move":
+    case "set-attributes":
+      return 0;
+  }
+}
+
+/** True if what is in the way of an operation, or removed by it, is a file or a link. */
+export function isLeaf({ before: { kind } }: Operation): boolean {
+  return kind === "file" || kind === "link";
 }
 
 const RESULTS = [undefined, "done", "changed", "failed"] as const;

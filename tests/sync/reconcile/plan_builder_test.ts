@@ -123,6 +123,6 @@ Deno.test("PlanBuilder makes lines of operations as they were shown, also where 
       operation: { side: "local", index: 0 },
     },
   ]);
-  assert.equal(builder.sums.renames, 1);
-  assert.equal(builder.sums.send, 1);
+  const { send, renames, adjustments } = builder.sums;
+  assert.deepEqual([send, renames, adjustments], [0, 1, 1]);
 });

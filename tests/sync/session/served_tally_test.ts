@@ -40,6 +40,26 @@ Deno.test("ServedTally counts what a pull takes, links too", async () => {
   assert.equal(served.files, filesThere);
 });
 
+Deno.test("both sides count files that others take the place of, and copies made on the spot", async () => {
+  const body = "some text that is long enough to be worth a copy";
+  const there = { a: "file", b: "file", c: new Link("a"), body };
+  const here = { a: { in: "a folder" }, b: new Link("body"), c: "file", body, body2: body };
+  for (const mode of ["push", "pull"] as const) {
+    const isPush = mode === "push";
+    const [left, right]: TreeSpec[] = isPush ? [here, there] : [there, here];
+    const options = { mode, deleteExtra: true, compress: false };
+    const { served, summary, filesThere } = await run(left!, right!, options);
+    // "a/in", "b", "c" and "body2"; the file "a" is gone.
+    assert.equal(isPush ? summary.sent : summary.received, 4);
+    assert.equal(isPush ? served.received : served.sent, 4);
+    assert.equal(summary.deleted, 1);
+    if (isPush) assert.equal(served.deleted, 1);
+    assert.deepEqual([summary.adjusted > 0, summary.errors], [true, 0]);
+    assert.deepEqual([served.files, filesThere], [4, 4]);
+    assert.equal(summary.files, 4, mode);
+  }
+});
+
 Deno.test("ServedTally counts both ways of a two-way session", async () => {
   const { served, filesThere } = await run({ left: "l1" }, { right: "r22" }, { mode: "two-way" });
   assert.deepEqual([served.sent, served.received], [1, 1]);

@@ -397,6 +397,7 @@ Deno.test("a server keeps the session of a client that says that it is at work",
         bytesReused: 0,
         deleted: 0,
         renamed: 0,
+        adjusted: 0,
         conflicts: 0,
         errors: 0,
       });

@@ -1,10 +1,11 @@
+import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../base/digest.ts";
 import type { DeviceId } from "../../base/ids.ts";
 import { Packer } from "../../base/packed_bytes.ts";
 import { PageRows } from "../../base/page_rows.ts";
 import { type DirPath, joinPath, type RelPath } from "../../base/paths.ts";
 import { decodePage } from "../../base/tree.ts";
-import { nextTurn } from "../../base/turn.ts";
+import { nextTurn, TimeSlices } from "../../base/turn.ts";
 import { type VectorMember, vectorMember } from "../../base/version_vector.ts";
 import type { RootIndex } from "../../index/mod.ts";
 import {
@@ -59,6 +60,8 @@ export interface PlanOptions {
   readonly filters: readonly string[];
   /** The first characters of an id. */
   readonly shortIdOf: (id: DeviceId) => string;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -81,6 +84,7 @@ export async function planSync(options: PlanOptions): Promise<Plan> {
     ...options,
     turns: { local: Promise.resolve(), remote: Promise.resolve() },
     packer: new Packer(),
+    slices: new TimeSlices(options),
     ahead: DirsAhead.ask(options.snapshot, options.accept.shape, options.remote),
   };
   for (let needs; !(needs = reconciler.pollNeeds()).isDone;) {
@@ -93,7 +97,16 @@ export async function planSync(options: PlanOptions): Promise<Plan> {
     await Promise.race(underWay);
   }
   await nextTurn();
-  return reconciler.finish();
+  return await planInTurns(reconciler, shared.slices);
+}
+
+/** The peer is to hear of this side meanwhile. */
+async function planInTurns(reconciler: Reconciler, slices: TimeSlices): Promise<Plan> {
+  for (const steps = reconciler.planning();;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    if (slices.isOver) await slices.pass();
+  }
 }
 
 /** What all portions of a plan have in common. */
@@ -101,6 +114,7 @@ interface Shared {
   /** Each side answers one portion after the other: it goes through its directories in their order. */
   readonly turns: Record<Side, Promise<void>>;
   readonly packer: Packer;
+  readonly slices: TimeSlices;
   readonly ahead: DirsAhead;
 }
 
@@ -110,11 +124,15 @@ async function answerNeeds(
   reconciler: Reconciler,
   options: PlanOptions & Shared,
 ): Promise<void> {
+  const { slices } = options;
   const [views, replies] = await Promise.all([
     fetchDirs(dirs, options),
     askDigests(digests, options),
   ]);
-  dirs.forEach((need, i) => reconciler.handleDir(need.path, views[i]!));
+  for (const [i, need] of dirs.entries()) {
+    reconciler.handleDir(need.path, views[i]!);
+    if (slices.isOver) await slices.pass();
+  }
   digests.forEach((question, i) => reconciler.handleDigest(question, replies[i]));
 }
 

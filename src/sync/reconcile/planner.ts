@@ -15,12 +15,15 @@ import { settle } from "./settlement.ts";
 import { across, type BySide, bySide, type Side, SIDES } from "./side.ts";
 import { carried, outranks } from "./versions.ts";
 
-/** Turns verdicts into operations on both sides. */
-export function makePlan(trees: WalkedTrees): Plan {
+/** Turns verdicts into operations on both sides. Yields where others may have a turn. */
+export function* makePlan(trees: WalkedTrees): Generator<void, Plan> {
   const draft = new PlanDraft(trees);
-  if (trees.root.isExpanded) new Planner(draft).plan(trees.root);
+  if (trees.root.isExpanded) yield* new Planner(draft).plan(trees.root);
   return finished(draft);
 }
+
+/** As `makePlan()`: steps to take one after the other. */
+type Planning<T> = Generator<void, T>;
 
 /** What is in a directory once the plan is carried out, as far as its own fate depends on it. */
 interface Remains {
@@ -53,7 +56,8 @@ class Planner {
   }
 
   /** Plans all of a directory's entries. */
-  plan(node: DirNode): Remains {
+  *plan(node: DirNode): Planning<Remains> {
+    yield;
     const { views, same, items } = node.hold();
     this.#draft.ledger.agreeOnVersions(node);
     if (same.hasFiles) this.#draft.hasUnchanged = true;
@@ -64,7 +68,7 @@ class Planner {
       if (view.isIncomplete || view.opaque.size > 0 || same.length > 0) stays.add(side);
     }
     for (const item of items) {
-      const remains = this.#planItem(item);
+      const remains = yield* this.#planItem(item);
       for (const side of remains.stays) stays.add(side);
       for (const side of remains.gets) gets.add(side);
     }
@@ -75,7 +79,7 @@ class Planner {
     return { stays, gets };
   }
 
-  #planItem(item: Item): Remains {
+  *#planItem(item: Item): Planning<Remains> {
     const { ledger } = this.#draft;
     const { verdict } = item;
     const respelling = this.#respell(item);
@@ -94,20 +98,20 @@ class Planner {
         this.#leaves.plan(item, respelling);
         return EVERYWHERE;
       case "merge":
-        this.#merge(item, respelling);
+        yield* this.#merge(item, respelling);
         return EVERYWHERE;
       case "put":
-        return this.#put(item, verdict.to);
+        return yield* this.#put(item, verdict.to);
       case "remove":
-        return this.#remove(item, verdict.from);
+        return yield* this.#remove(item, verdict.from);
       case "remnant":
-        return this.#remnant(item, verdict.on);
+        return yield* this.#remnant(item, verdict.on);
       case "dir-to-leaf":
-        return this.#dirToLeaf(item, verdict.on);
+        return yield* this.#dirToLeaf(item, verdict.on);
       case "leaf-to-dir":
-        return this.#leafToDir(item, verdict.on);
+        return yield* this.#leafToDir(item, verdict.on);
       case "set-aside":
-        return this.#setAside(item, verdict.on);
+        return yield* this.#setAside(item, verdict.on);
     }
   }
 
@@ -139,7 +143,7 @@ class Planner {
   }
 
   /** Directories on both sides. */
-  #merge(item: Item, respelling: readonly number[]): void {
+  *#merge(item: Item, respelling: readonly number[]): Planning<void> {
     const { builder, ledger, vectors } = this.#draft;
     const local = item.on("local") as DirEntry;
     const remote = item.on("remote") as DirEntry;
@@ -147,7 +151,7 @@ class Planner {
     const isModed = bySide((side) => modeOf(item.on(side)) === mode);
     const vector = vectors.merged(item, (side) => isModed[side]);
     const needs = [...respelling];
-    if (item.dir !== undefined) this.plan(item.dir);
+    if (item.dir !== undefined) yield* this.plan(item.dir);
     else if (!equalBytes(local.shape, EMPTY_SHAPE)) this.#draft.hasUnchanged = true;
     const timed = item.dir && this.#draft.onlyTouched(item.dir);
     for (const side of SIDES) {
@@ -170,7 +174,7 @@ class Planner {
   }
 
   /** One side gets what the other has. */
-  #put(item: Item, to: Side): Remains {
+  *#put(item: Item, to: Side): Planning<Remains> {
     const { builder, ledger, vectors } = this.#draft;
     const source = across(to);
     const entry = item.on(source)!;
@@ -183,7 +187,7 @@ class Planner {
     }
     if (entry.kind === "dir") {
       const made = this.#makeDir(item, to, ABSENT);
-      this.plan(item.dir!);
+      yield* this.plan(item.dir!);
       ledger.remember(item, entry, [made.id], item.dir);
       return GETS[to];
     }
@@ -301,7 +305,7 @@ class Planner {
   }
 
   /** One side loses what the other does not have. */
-  #remove(item: Item, from: Side): Remains {
+  *#remove(item: Item, from: Side): Planning<Remains> {
     const { deletions, ledger } = this.#draft;
     if (item.movedTo !== undefined) return this.#movedAway(item, from);
     const move = this.#draft.trees.moves.moveFrom(item);
@@ -312,7 +316,7 @@ class Planner {
       return NOTHING;
     }
     const line = this.#draft.builder.lines.length;
-    const { stays } = this.plan(item.dir);
+    const { stays } = yield* this.plan(item.dir);
     if (stays.has(from)) {
       ledger.rememberOld(item, item.dir);
       return STAYS[from];
@@ -338,12 +342,12 @@ class Planner {
   }
 
   /** A directory that the other side deleted. */
-  #remnant(item: Item, on: Side): Remains {
+  *#remnant(item: Item, on: Side): Planning<Remains> {
     if (item.movedTo !== undefined) return this.#movedAway(item, on);
     const { builder, ledger, vectors } = this.#draft;
     const other = across(on);
     const line = builder.lines.length;
-    const { stays, gets } = this.plan(item.dir!);
+    const { stays, gets } = yield* this.plan(item.dir!);
     // Made anew by someone who knew of the deletion, it comes back even if it is empty.
     const isRemade = outranks(vectors.of(item, on), vectors.of(item, other));
     if (gets.has(other) || isRemade) {
@@ -363,7 +367,7 @@ class Planner {
   }
 
   /** A directory gives way to a file or link. */
-  #dirToLeaf(item: Item, on: Side): Remains {
+  *#dirToLeaf(item: Item, on: Side): Planning<Remains> {
     const { ledger, vectors } = this.#draft;
     const winner = across(on);
     const entry = item.on(winner) as Leaf;
@@ -371,7 +375,7 @@ class Planner {
     if (this.#draft.refusesLink(item, on, entry)) return this.#leave(item, undefined);
     const wasClearing = this.#isClearing;
     this.#isClearing = true;
-    this.plan(item.dir!);
+    yield* this.plan(item.dir!);
     this.#isClearing = wasClearing;
     const vector = vectors.taken(item, winner);
     const before = beforeOf(item.on(on));
@@ -387,7 +391,7 @@ class Planner {
   }
 
   /** A file or link gives way to a directory. */
-  #leafToDir(item: Item, on: Side): Remains {
+  *#leafToDir(item: Item, on: Side): Planning<Remains> {
     const { builder, deletions, ledger } = this.#draft;
     const leaf = item.on(on)!;
     const line = builder.lines.length;
@@ -395,20 +399,20 @@ class Planner {
     builder.show(made, { ...shownAs(leaf, "-"), isSized: false });
     builder.lines.raiseLast(line);
     deletions[on]++;
-    this.plan(item.dir!);
+    yield* this.plan(item.dir!);
     ledger.remember(item, item.on(across(on)), [made.id], item.dir);
     return EVERYWHERE;
   }
 
   /** A file or link becomes a conflict copy beside a directory. */
-  #setAside(item: Item, on: Side): Remains {
+  *#setAside(item: Item, on: Side): Planning<Remains> {
     const { builder, conflicts, ledger } = this.#draft;
     const leaf = item.on(on)!;
     conflicts.push({ path: item.shownPath, kept: "both" });
     const aside = this.#leaves.moveAside(item, on, "clear");
     if (aside !== undefined) builder.show(aside, { ...shownAs(leaf, "C"), isOldPath: true });
     const made = this.#makeDir(item, on, aside === undefined ? beforeOf(leaf) : ABSENT);
-    this.plan(item.dir!);
+    yield* this.plan(item.dir!);
     const needs = aside === undefined ? [made.id] : [aside.id, made.id];
     ledger.remember(item, item.on(across(on)), needs, item.dir);
     return EVERYWHERE;

@@ -257,10 +257,14 @@ export class InitiatorSession implements RoutedSession {
     const { rateLimit } = request;
     const ended = AbortSignal.any([signal, stop.signal]);
     const remote = this.#remote = new RemoteShare(link, this.#session, ended, { rateLimit });
-    const planOptions = this.#planOptions(share, snapshot, accept, remote);
+    const planOptions = { ...this.#planOptions(share, snapshot, accept, remote), signal: ended };
     // In a process that has just started each step takes long: its code is compiled in it.
     await nextTurn();
-    const plan = await during(planSync(planOptions));
+    const plan = await during(planSync(planOptions)).catch((error) => {
+      // Nobody wants it any more.
+      stop.abort(error);
+      throw error;
+    });
     await nextTurn();
     this.#announce(plan, summary);
     if (request.dryRun) { for (const item of plan.items) this.#options.observer.item(item); }
@@ -364,8 +368,8 @@ export class InitiatorSession implements RoutedSession {
     accept: SyncAccept,
     remote: RemoteShare,
   ): PlanOptions {
-    const { request, peer, shortIdOf } = this.#options;
-    return { ...request, share, snapshot, accept, remote, peer, shortIdOf };
+    const { request, peer, shortIdOf, clock, signal } = this.#options;
+    return { ...request, share, snapshot, accept, remote, peer, shortIdOf, clock, signal };
   }
 
   #checkSafety(

@@ -72,6 +72,36 @@ Deno.test("Reconciler names each need once, and no plan before they are met", ()
   assert.deepEqual(lines(walk.finish()), ["m>f x"].map((line) => line.replace(">", "<")));
 });
 
+Deno.test("Reconciler plans a directory at a time, so that a large plan keeps nobody waiting", () => {
+  const count = 30;
+  const inside = [file("x"), file("y")];
+  const top = Array.from(
+    { length: count },
+    (_, i) => ({ kind: "dir" as const, name: `d${10 + i}`, mode: 0o755, shape: shape(inside) }),
+  );
+  let looks = 0;
+  // Nothing stays at hand, so that each look at a directory is counted.
+  const walk = reconciler([], shape(top), { dirsAtHand: 0 });
+  for (let needs; !(needs = walk.pollNeeds()).isDone;) {
+    for (const { path } of needs.dirs) {
+      const entries = path === "" ? top : inside;
+      walk.handleDir(path, () => (looks++, { ...EMPTY_VIEW, entries }));
+    }
+  }
+  const steps: number[] = [];
+  const planning = walk.planning();
+  for (;;) {
+    looks = 0;
+    const step = planning.next();
+    steps.push(looks);
+    if (!step.done) continue;
+    assert.equal(step.value.local.length, count * 3);
+    break;
+  }
+  assert.equal(steps.length, count + 2, "one for each directory and the root, and the end");
+  assert.ok(steps.every((looks) => looks <= 2), `looks in each step: ${steps}`);
+});
+
 Deno.test("Reconciler gives up on a tree that names itself into infinity", () => {
   // Each directory holds the one below twice: 2^100 files in 100 pages.
   let entries: readonly Entry[] = [file("x")];

@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../base/digest.ts";
 import type { DeviceId } from "../../base/ids.ts";
+import { collectGarbage } from "../../base/garbage.ts";
 import { Packer } from "../../base/packed_bytes.ts";
 import { PageRows } from "../../base/page_rows.ts";
 import { type DirPath, joinPath, type RelPath } from "../../base/paths.ts";
@@ -42,6 +43,9 @@ import { DirsAhead } from "./dirs_ahead.ts";
 
 /** Portions of questions that both sides work on: neither waits while the other has something to read. */
 const PORTIONS_UNDER_WAY = 2;
+
+/** With so many files on a side the operations take much memory, and a pause of 0.1 s is little. */
+const FILES_MANY = 200_000;
 
 /** What a plan is made from. */
 export interface PlanOptions {
@@ -97,6 +101,8 @@ export async function planSync(options: PlanOptions): Promise<Plan> {
     await Promise.race(underWay);
   }
   await nextTurn();
+  const { snapshot, accept } = options;
+  if (Math.max(snapshot.files, accept.files) > FILES_MANY) collectGarbage();
   return await planInTurns(reconciler, shared.slices);
 }
 

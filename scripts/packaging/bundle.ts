@@ -4,7 +4,7 @@
  * Dynamic imports become modules of their own, opened when they are reached: `--help` reads a tenth of
  * the program.
  */
-import { basename, dirname, join, resolve, sep } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { BuildFacts } from "./build_facts.ts";
 import { denoCommand } from "./deno_command.ts";
@@ -31,12 +31,10 @@ export interface Bundle {
 export async function bundleProgram(root: string, facts: BuildFacts): Promise<Bundle> {
   const folder = await Deno.makeTempDir({ prefix: "landropic-build-" });
   try {
-    const checkout = join(await Deno.realPath(folder), "checkout");
-    await copySources(root, checkout);
-    const workers = [...findWorkers(join(checkout, "src"))];
-    const entries = new Map([[PROGRAM, join(checkout, "main.ts")]]);
+    const workers = [...findWorkers(join(root, "src"))];
+    const entries = new Map([[PROGRAM, join(root, "main.ts")]]);
     for (const worker of workers) entries.set(basename(worker, ".ts"), worker);
-    await runBundler(root, folder, { facts, entries, checkout });
+    await runBundler(root, folder, { facts, entries });
     const { modules, sources } = await readOutput(join(folder, "out"));
     const named = nameModules(modules, {
       entries: [...entries.keys()].map((name) => `${name}.js`),
@@ -44,36 +42,9 @@ export async function bundleProgram(root: string, facts: BuildFacts): Promise<Bu
     });
     const finished = finish(named, workers.map((worker) => basename(worker, ".ts")));
     for (const [name, text] of finished) checkPrivate(name, text, [root, folder]);
-    const own = (path: string) => join(root, path.slice(checkout.length));
-    const originals = sources.map((path) => path.startsWith(checkout + sep) ? own(path) : path);
-    return { modules: finished, sources: originals.sort() };
+    return { modules: finished, sources };
   } finally {
     await Deno.remove(folder, { recursive: true });
-  }
-}
-
-/**
- * Copies the program for the bundler, whose minifier takes a variable that is used once, in the next
- * statement, for one that can be left out, also where `using` declares it: what it holds would never be
- * disposed of. A second use, which the minifier drops later, keeps it.
- */
-async function copySources(from: string, to: string): Promise<void> {
-  await copySource(join(from, "main.ts"), join(to, "main.ts"));
-  for await (const path of sourcesIn(join(from, "src"))) {
-    await copySource(path, join(to, path.slice(from.length)));
-  }
-}
-
-async function copySource(from: string, to: string): Promise<void> {
-  await Deno.mkdir(dirname(to), { recursive: true });
-  const text = await Deno.readTextFile(from);
-  await Deno.writeTextFile(to, text.replace(USING, "$1void (() => $3); $2"));
-}
-
-async function* sourcesIn(folder: string): AsyncGenerator<string> {
-  for await (const { name, isDirectory } of Deno.readDir(folder)) {
-    if (isDirectory) yield* sourcesIn(join(folder, name));
-    else if (name.endsWith(".ts")) yield join(folder, name);
   }
 }
 
@@ -89,15 +60,9 @@ interface BundlerInput {
   readonly facts: BuildFacts;
   /** Files by the names of their bundles. */
   readonly entries: ReadonlyMap<string, string>;
-  /** Where the program's own files are. */
-  readonly checkout: string;
 }
 
-async function runBundler(
-  root: string,
-  folder: string,
-  { facts, entries, checkout }: BundlerInput,
-) {
+async function runBundler(root: string, folder: string, { facts, entries }: BundlerInput) {
   const file = async (name: string, text: string) => {
     await Deno.writeTextFile(join(folder, name), text);
     return join(folder, name);
@@ -106,13 +71,13 @@ async function runBundler(
   const imports: Record<string, string> = {
     ...config.imports,
     "#build": await file("build.ts", `export const BUILD = ${JSON.stringify(facts)};\n`),
-    "#native": join(checkout, "src/quic/native_packed.ts"),
+    "#native": join(root, "src/quic/native_packed.ts"),
   };
   for (const [name, text] of LAZY_BUILTINS) {
     imports[name] = await file(`${name.replace(":", "_")}.mjs`, text);
   }
   for (const [name, target] of Object.entries(imports)) {
-    if (/^(\/|\.\.?\/)/.test(target)) imports[name] = pathToFileURL(resolve(checkout, target)).href;
+    if (/^(\/|\.\.?\/)/.test(target)) imports[name] = pathToFileURL(resolve(root, target)).href;
   }
   // Entries in one folder, so that bundles lie flat wherever their sources do.
   const stubs = await Promise.all(
@@ -233,9 +198,6 @@ function checkPrivate(module: string, text: string, paths: readonly string[]): v
 const MAIN = "main";
 const ENVIRONMENT = "environment";
 const PROGRAM = "program";
-
-/** A declaration of what is disposed of at the end of its block. */
-const USING = /^([ \t]*)((?:await )?using (\w+) =)/gm;
 
 /** The URL of a worker's source, as written: `"../quic/lane_worker.ts"`. */
 const WORKER_URL = /(["'`])\.{1,2}\/(?:[\w.-]+\/)*(\w+_worker)\.ts\1/g;

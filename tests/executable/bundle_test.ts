@@ -64,12 +64,14 @@ exeTest("a bundled program disposes of whatever its sources declare by using", a
     "main.ts": `
       import { held, asyncHeld } from "./src/base/held.ts";
       async function once() {
-        using room = held("once");
+        const room = held("once");
+        using _ = room;
         if (room === undefined) return;
         await console.log("work");
       }
       async function returned() {
-        await using file = await asyncHeld("returned");
+        const file = await asyncHeld("returned");
+        await using _ = file;
         return await file.name;
       }
       async function twice() {

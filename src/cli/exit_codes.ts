@@ -21,4 +21,4 @@ export const EXIT_CODE: Readonly<Record<ErrorCode, number>> = {
 export const EXIT_OK = 0;
 
 /** Ended by a signal: 128 and its number, as shells count. */
-export const EXIT_SIGNAL = { SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as const;
+export const EXIT_SIGNAL = { SIGHUP: 129, SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as const;

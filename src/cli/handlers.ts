@@ -13,7 +13,7 @@ export interface CliContext {
   /** Where diagnostics go. */
   readonly logger: Logger;
   /**
-   * Aborted by SIGINT and SIGTERM and when the reader of stdout is gone. Stop cleanly then, and
+   * Aborted by SIGHUP, SIGINT and SIGTERM and when the reader of stdout is gone. Stop cleanly then, and
    * return or throw; the exit code is taken care of.
    */
   readonly signal: AbortSignal;

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import type { Environment } from "./flag_values.ts";
 import type { InputPort } from "./line_input.ts";
 import type { OutputPort } from "./output.ts";
-import type { SignalPort } from "./signals.ts";
+import type { SignalPort, StopSignal } from "./signals.ts";
 
 /** One process; tests make their own. */
 export interface Host {
@@ -54,11 +54,25 @@ function terminalColumns(): number {
   }
 }
 
-function listenForSignal(signal: "SIGINT" | "SIGTERM", listener: () => void): () => void {
-  // Windows has no SIGTERM to listen to.
-  if (Deno.build.os === "windows" && signal === "SIGTERM") return () => {};
-  Deno.addSignalListener(signal, listener);
-  return () => Deno.removeSignalListener(signal, listener);
+function listenForSignal(signal: StopSignal, listener: () => void): () => void {
+  // Windows has only SIGINT to listen to.
+  if (Deno.build.os === "windows" && signal !== "SIGINT") return () => {};
+  // Under nohup the end of the terminal is to be no end of the command. The runtime would make it one
+  // as soon as any signal is listened to, unless somebody listens to this one.
+  const heard = signal === "SIGHUP" && isIgnored(SIGHUP) ? () => {} : listener;
+  Deno.addSignalListener(signal, heard);
+  return () => Deno.removeSignalListener(signal, heard);
 }
 
+/** Whether this process was started to ignore a signal; false where the system does not tell. */
+function isIgnored(number: number): boolean {
+  try {
+    const [, mask] = /^SigIgn:\s*([0-9a-f]+)$/m.exec(Deno.readTextFileSync("/proc/self/status"))!;
+    return (BigInt(`0x${mask}`) >> BigInt(number - 1) & 1n) === 1n;
+  } catch {
+    return false;
+  }
+}
+
+const SIGHUP = 1;
 const COLUMNS_DEFAULT = 80;

@@ -2,7 +2,7 @@ import { LandropicError } from "../base/errors.ts";
 import { EXIT_SIGNAL } from "./exit_codes.ts";
 
 /** The signals that ask a command to stop. */
-export type StopSignal = "SIGINT" | "SIGTERM";
+export type StopSignal = "SIGHUP" | "SIGINT" | "SIGTERM";
 
 /** What listening to signals needs from the system. */
 export interface SignalPort {
@@ -13,8 +13,8 @@ export interface SignalPort {
 }
 
 /**
- * Turns SIGINT and SIGTERM into an `AbortSignal`: the first asks for a clean stop, the second ends
- * the process at once.
+ * Turns SIGINT, SIGTERM and SIGHUP (the terminal is gone) into an `AbortSignal`: the first asks for a
+ * clean stop, the second ends the process at once.
  */
 export class StopSignals implements Disposable {
   readonly #stopListening: (() => void)[] = [];
@@ -27,7 +27,7 @@ export class StopSignals implements Disposable {
    */
   constructor(port: SignalPort, controller: AbortController, beforeExit: () => void) {
     this.#controller = controller;
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
       this.#stopListening.push(port.listen(signal, () => {
         if (this.#received !== undefined) {
           beforeExit();

@@ -21,7 +21,7 @@ Deno.test("StopSignals aborts on the first signal and exits at once on the secon
 Deno.test("StopSignals stops listening when disposed, also twice", () => {
   const host = new FakeHost();
   const signals = new StopSignals(host.signals, new AbortController(), () => {});
-  assert.equal(host.listeners.size, 2);
+  assert.equal(host.listeners.size, 3);
   signals[Symbol.dispose]();
   signals[Symbol.dispose]();
   assert.equal(host.listeners.size, 0);

@@ -171,6 +171,28 @@ for (
   });
 }
 
+Deno.test({
+  name: "a terminal that is gone ends serve in good order with 129, but not under nohup",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    using temporary = temporaryFolder();
+    const { path } = temporary;
+    const [a, b] = await trustingPair(path);
+    for (const side of ["left", "right"]) fs.mkdirSync(`${path}/${side}`);
+    const server = await b.serve(`${path}/right`);
+    const watch = a.start(["sync", "b", `${path}/left`, "--address", server.address, "--watch"]);
+    await watch.waitFor(({ event }) => event === "summary");
+    assert.equal((await server.stop("SIGHUP")).code, 129);
+    // It was told: silence would take a minute.
+    await watch.waitFor(({ event }) => event === "disconnected", 10_000);
+    assert.equal((await watch.stop("SIGHUP")).code, 129);
+    const sheltered = new CliDevice("b", b.home, ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"]);
+    await using kept = await sheltered.serve(`${path}/right`);
+    Deno.kill(kept.pid, "SIGHUP");
+    await a.succeed("sync", "b", `${path}/left`, "--address", kept.address);
+  },
+});
+
 Deno.test("serve --once ends with exit 0 after one session, and SIGTERM ends serve with 143", async () => {
   const { folder, a, b, left, right } = await setUp();
   using _ = folder;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { TimeBuffer } from "../../src/store/linux/statx.ts";
 import { openRoot } from "../../src/store/mod.ts";
 import { at, bytes, refuses, staged, testEach, tree } from "./support.ts";
 
@@ -433,4 +434,13 @@ testEach("share() lets another handle write to a staged file, and no more", (roo
   }
   root.publish(file, at("a"));
   assert.equal(Deno.readTextFileSync(`${path}/a`), "Jello");
+});
+
+Deno.test("TimeBuffer sets both times, since some file systems do nothing for one alone", () => {
+  const times = new TimeBuffer();
+  const before = Math.floor(Date.now() / 1000);
+  times.set(-1500);
+  const [atime, atimeNs, mtime, mtimeNs] = new BigInt64Array(times.bytes.buffer.slice(0, 32));
+  assert.ok(Number(atime) >= before && Number(atimeNs) < 1e9);
+  assert.deepEqual([mtime, mtimeNs], [-2n, 500_000_000n]);
 });

@@ -109,18 +109,21 @@ function milliseconds(at: number): number {
   return (u32[at]! + i32[at + 1]! * TWO_32) * 1000 + Math.floor(u32[at + 2]! / 1_000_000);
 }
 
-/** Two `struct timespec`: leave the access time as it is, set the modification time. */
+/** Two `struct timespec`: of the last access, and of the modification. */
 export class TimeBuffer {
   readonly bytes = scratch(32);
-  readonly #i64 = new BigInt64Array(this.bytes.buffer);
   readonly #u32 = new Uint32Array(this.bytes.buffer);
 
-  constructor() {
-    this.#i64[1] = UTIME_OMIT;
-  }
-
-  /** @param mtimeMs Whole milliseconds since the Unix epoch; may be negative. */
+  /**
+   * The time of the last access is set too, to now: many file systems in user space (libfuse 2) do nothing
+   * where one of both is left out.
+   *
+   * @param mtimeMs Whole milliseconds since the Unix epoch; may be negative.
+   */
   set(mtimeMs: number): void {
+    const nowMs = Date.now();
+    this.#u32[0] = Math.floor(nowMs / 1000);
+    this.#u32[2] = nowMs % 1000 * 1_000_000;
     const seconds = Math.floor(mtimeMs / 1000);
     // Cheaper than a bigint; the high word carries the sign.
     this.#u32[4] = seconds >>> 0;
@@ -128,5 +131,3 @@ export class TimeBuffer {
     this.#u32[6] = (mtimeMs - seconds * 1000) * 1_000_000;
   }
 }
-
-const UTIME_OMIT = 0x3fff_fffen;

@@ -119,6 +119,11 @@ export class Orchestrator implements AsyncDisposable {
     return join(this.options.stateDir, "locks");
   }
 
+  /** What no peer may see, wherever it lies. */
+  get privateFolders(): readonly string[] {
+    return [this.options.configDir, this.options.stateDir];
+  }
+
   /** What this device says first to every peer. */
   get hello(): Omit<Hello, "type"> {
     return {

@@ -114,6 +114,7 @@ export async function openOwnFolder(
     index: await orchestrator.index(),
     deviceId: orchestrator.identity.id,
     lockFolder: orchestrator.lockFolder,
+    privateFolders: orchestrator.privateFolders,
     activity,
     lockWaitMs,
     clock: orchestrator.options.clock,

@@ -339,6 +339,7 @@ export class ShareServer implements AsyncDisposable {
       peerName: peer,
       endDeadSessions: () => this.#endDead(peerId, connection),
       lockFolder: this.#orchestrator.lockFolder,
+      privateFolders: this.#orchestrator.privateFolders,
       versionsMax,
       clock,
       logger,

@@ -71,6 +71,8 @@ export interface ScanOptions {
   /** Stands for this device in version vectors. */
   readonly member: VectorMember;
   readonly filter: (ignoreFileText: string | undefined) => FilterStack;
+  /** Directories that hold this device's own state, and are nobody else's business. */
+  readonly privateDirs?: ReadonlySet<DirPath>;
   /** Put every file's digest into the pages, so that contents are compared and not times. */
   readonly checksum: boolean;
   /** Reads a file for its digest; `undefined` if it changed meanwhile. */
@@ -367,6 +369,15 @@ class Scanner {
     const name = stat.name!;
     if (stat.mountPoint) {
       return this.#leaveOut(dir, name, "mount_point", "Another file system is mounted there", true);
+    }
+    if (this.#options.privateDirs?.has(path)) {
+      return this.#leaveOut(
+        dir,
+        name,
+        "own_state",
+        "It holds this device's own keys and state",
+        true,
+      );
     }
     let walked: Walked;
     try {

@@ -68,6 +68,8 @@ export interface ResponderOptions {
   /** Ends sessions of this very peer that no longer answer; true if there were any. */
   readonly endDeadSessions: () => Promise<boolean>;
   readonly lockFolder: string;
+  /** As {@linkcode OpenShareOptions} has them. */
+  readonly privateFolders?: readonly string[];
   readonly versionsMax: number;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -1,9 +1,11 @@
+import { basename, dirname, join } from "node:path";
 import { type Bytes, fromHex } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import { digestKey, sha256 } from "../../base/digest.ts";
 import { LandropicError } from "../../base/errors.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { DeviceId } from "../../base/ids.ts";
+import type { DirPath } from "../../base/paths.ts";
 import { type VectorMember, vectorMember } from "../../base/version_vector.ts";
 import { type Index, IndexError, type RootIndex } from "../../index/mod.ts";
 import {
@@ -42,6 +44,8 @@ export interface OpenShareOptions {
   readonly deviceId: DeviceId;
   /** Private folder for lock files. */
   readonly lockFolder: string;
+  /** Where this device keeps its key, its peers and its index: never part of a share. */
+  readonly privateFolders?: readonly string[];
   /** What the lock's next taker is told: `sync with "nas"`. */
   readonly activity: string;
   readonly lockWaitMs: number;
@@ -54,6 +58,8 @@ export interface ShareScanOptions extends Pick<ScanOptions, "checksum" | "onList
   /** Ignore rules of the command line. */
   readonly filters: readonly string[];
 }
+
+const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
 
 /** A folder without a mark of its own: it was only ever read. */
 const UNMARKED = "0".repeat(32);
@@ -73,9 +79,11 @@ export class OpenShare implements Disposable {
    * @throws {LandropicError} `safety_limit` if the folder has lost its mark: its disk may be unmounted.
    */
   static async open(options: OpenShareOptions): Promise<OpenShare> {
+    if (options.create) refuseMissing(options);
     const root = openRoot(options.path, { create: options.create ?? false });
     const locks: FolderLock[] = [];
     try {
+      const privateDirs = privateDirsIn(root, options.privateFolders ?? []);
       // Before anything of ours is created in it, the lock included.
       refuseLostMark(root, options);
       const mode = options.role === "source" ? "shared" : "exclusive";
@@ -93,7 +101,7 @@ export class OpenShare implements Disposable {
         folderId,
         ...markerOf(root, options),
       });
-      return new OpenShare(root, index, locks, options);
+      return new OpenShare(root, index, locks, privateDirs, options);
     } catch (error) {
       for (const lock of locks) lock[Symbol.dispose]();
       root[Symbol.dispose]();
@@ -105,6 +113,7 @@ export class OpenShare implements Disposable {
     readonly root: Root,
     readonly index: RootIndex,
     readonly locks: readonly FolderLock[],
+    readonly privateDirs: ReadonlySet<DirPath>,
     readonly options: OpenShareOptions,
   ) {
     this.rootId = fromHex(index.folderId + index.epoch);
@@ -132,6 +141,7 @@ export class OpenShare implements Disposable {
       memory: this.index,
       member: this.member,
       filter: (text) => FilterStack.root(filters, text),
+      privateDirs: this.privateDirs,
       checksum,
       digestOf: (path) => this.content.freshDigest(path),
       clock,
@@ -162,17 +172,72 @@ export class OpenShare implements Disposable {
   }
 }
 
-/** Says that a folder which was synced before is not itself any more. */
+/**
+ * Finds this device's own state in a folder, as in a home folder that is synced as a whole: a peer that got
+ * the key would be this device, and one that wrote there could have itself trusted.
+ *
+ * @throws {LandropicError} `safety_limit` if the folder is, or lies in, such a place.
+ */
+function privateDirsIn(root: Root, folders: readonly string[]): Set<DirPath> {
+  const found = new Set<DirPath>();
+  for (const folder of folders) {
+    const path = realPathOf(folder);
+    if (path === undefined) continue;
+    if (path.startsWith(`${root.path}${SEPARATOR}`) || root.path === SEPARATOR) {
+      const below = path.slice(root.path === SEPARATOR ? 1 : root.path.length + 1);
+      found.add(below.replaceAll(SEPARATOR, "/") as DirPath);
+    } else if (`${root.path}${SEPARATOR}`.startsWith(`${path}${SEPARATOR}`)) {
+      throw new LandropicError(
+        "safety_limit",
+        `Folder ${JSON.stringify(root.path)} holds the keys of this device, and can't be synced`,
+        "sync another folder",
+      );
+    }
+  }
+  return found;
+}
+
+function realPathOf(path: string): string | undefined {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    // Not made yet.
+    return undefined;
+  }
+}
+
+/**
+ * Says that a folder which was synced before is not itself any more. A mere target, too: what lies where a
+ * disk should be mounted is on another disk, and would fill it.
+ */
 function refuseLostMark(root: Root, options: OpenShareOptions): void {
-  if (options.role === "target" || root.lstat(OWN) !== undefined) return;
-  const known = options.index.roots().find((row) => row.path === root.path);
-  if (known === undefined || known.folderId === UNMARKED) return;
+  if (root.lstat(OWN) !== undefined || !wasMarked(root.path, options)) return;
   throw new LandropicError(
     "safety_limit",
     `Folder ${JSON.stringify(root.path)} is not the one synced before: its ".landropic" is gone`,
-    'mount the disk it lies on; if it is a new folder, create an empty ".landropic" in it first',
+    NEW_FOLDER_HINT,
   );
 }
+
+/** As {@linkcode refuseLostMark}, of a folder that would be made. */
+function refuseMissing(options: OpenShareOptions): void {
+  if (realPathOf(options.path) !== undefined) return;
+  const above = realPathOf(dirname(options.path));
+  if (above === undefined || !wasMarked(join(above, basename(options.path)), options)) return;
+  throw new LandropicError(
+    "safety_limit",
+    `Folder ${JSON.stringify(options.path)} was synced before and is missing`,
+    NEW_FOLDER_HINT,
+  );
+}
+
+function wasMarked(path: string, { index }: OpenShareOptions): boolean {
+  const known = index.roots().find((row) => row.path === path);
+  return known !== undefined && known.folderId !== UNMARKED;
+}
+
+const NEW_FOLDER_HINT =
+  'mount the disk it lies on; if it is a new folder, create an empty ".landropic" in it first';
 
 /** Finds the folder's mark, or makes one. A mere source that can't be written to does without. */
 async function identify(root: Root, options: OpenShareOptions): Promise<string> {

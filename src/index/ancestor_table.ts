@@ -74,7 +74,7 @@ export class AncestorTable {
         (root, peer, share, device, epoch, peer_folder, peer_epoch, shape, at_ms, unsafe)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (root, peer, share) DO UPDATE SET
-          device = excluded.device, epoch = excluded.epoch, peer_folder = excluded.peer_folder,
+          previous = CASE WHEN shape = excluded.shape THEN previous ELSE shape END, device = excluded.device, epoch = excluded.epoch, peer_folder = excluded.peer_folder,
           peer_epoch = excluded.peer_epoch, shape = excluded.shape, at_ms = excluded.at_ms,
           unsafe = excluded.unsafe`,
       this.#root.id,
@@ -89,6 +89,21 @@ export class AncestorTable {
       ancestor.unsafe ? 1 : 0,
     );
     countAncestorWrite(this.#database);
+  }
+
+  /**
+   * The shapes last agreed on with a peer, for each of its folders the one before too: a session that broke
+   * off at its very end leaves the peer with that one.
+   */
+  agreedWith(peer: DeviceId): Digest[] {
+    return this.#database.all<[Digest, Digest | null]>(
+      `SELECT shape, previous FROM ancestors
+        WHERE root = ? AND peer = ? AND device = ? AND epoch = ? ORDER BY at_ms DESC`,
+      this.#root.id,
+      peer,
+      this.#device,
+      this.#root.epoch,
+    ).flatMap(([shape, previous]) => previous === null ? [shape] : [shape, previous]);
   }
 
   /** Forgets the ancestor with a peer's share, or all with the peer. @returns How many. */

@@ -373,6 +373,11 @@ export class RootIndex {
     return this.#ancestors.list();
   }
 
+  /** The shapes last agreed on with a peer; see {@linkcode AncestorTable.agreedWith}. */
+  agreedWith(peer: DeviceId): Digest[] {
+    return this.#ancestors.agreedWith(peer);
+  }
+
   /**
    * Remembers how a file is put together, for files of two chunks and more.
    *

@@ -90,6 +90,10 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       UNIQUE (root, path, size, mtime_ms)
     )`,
   ],
+  [
+    // What was agreed on before the last time.
+    `ALTER TABLE ancestors ADD COLUMN previous BLOB`,
+  ],
 ];
 
 /** The version of the schema that this program reads and writes. */

@@ -13,6 +13,7 @@ import { backoffMs } from "./backoff.ts";
 import { isWorthAnotherTry, type ReachOptions } from "./dialer.ts";
 import type { Orchestrator } from "./orchestrator.ts";
 import { noticeProgress, Outage } from "./outage.ts";
+import { isOwnAddress } from "./own_address.ts";
 import { type ConnectedPeer, isMarked, openOwnFolder } from "./peer_call.ts";
 import { watchSilence } from "./peer_silence.ts";
 import type { Reached } from "./pool/connection_pool.ts";
@@ -188,6 +189,7 @@ class SyncRun {
             asked: this.#options.connections,
             threads: !this.#options.request.rateLimit,
           }),
+        isSameMachine: () => isOwnAddress(peer.connection.remoteAddress.host),
         clock,
         logger,
         signal,
@@ -202,6 +204,7 @@ class SyncRun {
     try {
       summary = await session.run(peer.group, {
         isNew: !request.dryRun && !isMarked(dir),
+        path: dir,
         open: () =>
           openOwnFolder(this.#orchestrator, {
             dir,

@@ -17,6 +17,7 @@ import { backoffMs } from "./backoff.ts";
 import { isWorthAnotherTry, type ReachOptions } from "./dialer.ts";
 import { IndexUpkeep } from "./index_upkeep.ts";
 import type { Orchestrator } from "./orchestrator.ts";
+import { isOwnAddress } from "./own_address.ts";
 import { type ConnectedPeer, isMarked, openOwnFolder } from "./peer_call.ts";
 import { watchSilence } from "./peer_silence.ts";
 import type { Reached } from "./pool/connection_pool.ts";
@@ -222,6 +223,7 @@ class WatchRun implements Disposable {
             asked: this.#options.connections,
             threads: !this.#options.request.rateLimit,
           }),
+        isSameMachine: () => isOwnAddress(peer.connection.remoteAddress.host),
         clock,
         logger,
         signal: stop.signal,
@@ -233,6 +235,7 @@ class WatchRun implements Disposable {
     try {
       const summary = await session.run(peer.group, {
         isNew: !isMarked(this.#options.dir),
+        path: this.#options.dir,
         open: async () => share = await this.#openFolder(stop.signal),
         scan: (share) => {
           const { checksum } = this.#options.request;

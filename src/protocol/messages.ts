@@ -24,6 +24,18 @@ export const FEATURE_EARLIER = "earlier";
 export const FEATURE_DISK_BYTES = "disk-bytes";
 /** Feature of a Hello: its device says {@linkcode Working}, so that its silence means something. */
 export const FEATURE_WORKING = "working";
+/** Things that could not be read, or are left out, which a SyncAccept tells one by one. */
+export const PROBLEMS_MAX = 100;
+/** Bytes of all of them. */
+export const PROBLEM_BYTES_MAX = 64 * 1024;
+/** Bytes that stand for the shape of an ancestor in a SyncAccept. */
+export const AGREED_PREFIX_BYTES = 8;
+/** Ancestors that a SyncAccept names. */
+export const AGREED_MAX = 32;
+/** Bytes that stand for a folder in a SyncAccept. */
+export const PLACE_BYTES = 8;
+/** Folders named there: the share's, and all above it. */
+export const PLACES_MAX = 128;
 /** Bytes of the id of a group of connections. */
 export const GROUP_ID_BYTES = 16;
 
@@ -95,6 +107,27 @@ export interface SyncAccept {
   readonly freeBytes: number;
   /** Windows forbids more names than others. */
   readonly windows: boolean;
+  /** What could not be read or is left out on purpose, the failures first; not all where there are many. */
+  readonly problems?: readonly ShareProblem[];
+  /**
+   * The beginnings of the shapes that this device remembers to have agreed on with the initiator, of each
+   * of its folders the last one and the one before. Left out by those that don't tell.
+   */
+  readonly agreed?: Bytes;
+  /** Names the share's folder and those above it, to be compared on the same machine only. */
+  readonly places?: Bytes;
+}
+
+/** Something in a share that can't be had. */
+export interface ShareProblem {
+  /** In UTF-8, if it is valid at all. */
+  readonly pathBytes: Uint8Array;
+  /** Stable word for scripts. */
+  readonly code: string;
+  /** For people. */
+  readonly message: string;
+  /** Left out on purpose. */
+  readonly isHarmless: boolean;
 }
 
 /** The initiator is through: what it did, and the state both now agree on. */
@@ -233,6 +266,7 @@ export type WireError = typeof WIRE_ERRORS[number];
 
 const MODES: readonly SyncMode[] = ["push", "pull", "two-way", "compare"];
 const MESSAGE_CHARS_MAX = 256;
+const PROBLEM_CODE_MAX = 64;
 
 interface Codec<M extends Message> {
   readonly id: number;
@@ -314,6 +348,19 @@ const CODECS: { readonly [T in Message["type"]]: Codec<Extract<Message, { type: 
       [9, m.scanErrors],
       [10, m.freeBytes],
       [11, m.windows],
+      [
+        12,
+        m.problems?.map((problem) =>
+          new Map<number, CborValue>([
+            [0, problem.pathBytes],
+            [1, problem.code],
+            [2, problem.message.slice(0, MESSAGE_CHARS_MAX).toWellFormed()],
+            [3, problem.isHarmless],
+          ])
+        ),
+      ],
+      [13, m.agreed],
+      [14, m.places],
     ],
     decode: (f) => ({
       type: "sync-accept",
@@ -329,6 +376,17 @@ const CODECS: { readonly [T in Message["type"]]: Codec<Extract<Message, { type: 
       scanErrors: f.uint(9),
       freeBytes: f.uint(10),
       windows: f.flag(11),
+      problems: f.list(12, PROBLEMS_MAX, (item) => {
+        const problem = item.fields(0);
+        return {
+          pathBytes: problem.bytes(0, 0, PROBLEM_BYTES_MAX),
+          code: problem.text(1, PROBLEM_CODE_MAX),
+          message: problem.text(2, MESSAGE_CHARS_MAX),
+          isHarmless: problem.flag(3),
+        };
+      }),
+      ...optional("agreed", f.optionalBytes(13, 0, AGREED_MAX * AGREED_PREFIX_BYTES)),
+      ...optional("places", f.optionalBytes(14, 0, PLACES_MAX * PLACE_BYTES)),
     }),
   },
   "sync-result": {
@@ -439,6 +497,11 @@ const CODECS: { readonly [T in Message["type"]]: Codec<Extract<Message, { type: 
 const CODEC_BY_ID = new Map<number, Codec<Message>>(
   Object.values(CODECS).map((codec) => [codec.id, codec as unknown as Codec<Message>]),
 );
+
+/** A field that is left out where there is nothing to say. */
+function optional<K extends string, V>(key: K, value: V | undefined): { readonly [k in K]?: V } {
+  return (value === undefined ? {} : { [key]: value }) as { readonly [k in K]?: V };
+}
 
 /** Encodes a message as one control frame. */
 export function encodeMessage(message: Message): Bytes {

@@ -35,3 +35,5 @@ export {
   sweepTemporary,
 } from "./own_folder.ts";
 export * from "./partial_store.ts";
+export { type Overlap, overlapOf, placesOf } from "./place.ts";
+export { glimpseNames } from "./probe.ts";

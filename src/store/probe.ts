@@ -1,4 +1,4 @@
-import type { RelPath } from "../base/paths.ts";
+import { nameFault, OWN_FOLDER, type RelPath } from "../base/paths.ts";
 import type { Root, RootFeatures } from "./root.ts";
 import { reasonOf, StoreError } from "./store_error.ts";
 
@@ -61,4 +61,34 @@ function works(attempt: () => void): boolean {
     if (passing) throw error;
     return false;
   }
+}
+
+/**
+ * What names a file system takes for one, as far as can be seen without writing: for folders that are only
+ * read. Where case makes no difference, neither do Unicode forms, as far as a reader can be wronged.
+ */
+export function glimpseNames(root: Root): Pick<RootFeatures, "caseSensitive" | "keepsNormalForm"> {
+  const sample = sampleName(root);
+  const stat = sample && root.lstat(sample);
+  const other = sample && root.lstat(swapCase(sample) as RelPath);
+  const foldsCase = stat !== undefined && other !== undefined && stat.ino !== 0 &&
+    stat.ino === other.ino && stat.dev === other.dev &&
+    !root.list("").entries.some(({ name }) => name === swapCase(sample!));
+  return {
+    caseSensitive: !foldsCase,
+    keepsNormalForm: !foldsCase && Deno.build.os !== "darwin",
+  };
+}
+
+function sampleName(root: Root): RelPath | undefined {
+  if (root.lstat(OWN_FOLDER as RelPath) !== undefined) return OWN_FOLDER as RelPath;
+  const named = root.list("").entries.find(({ name }) =>
+    name !== undefined && nameFault(name) === undefined && swapCase(name) !== name
+  );
+  return named?.name as RelPath | undefined;
+}
+
+function swapCase(name: string): string {
+  const upper = name.toUpperCase();
+  return upper === name ? name.toLowerCase() : upper;
 }

@@ -240,7 +240,8 @@ Deno.test("openIndex() leaves a file of a later version alone", async () => {
     assert.ok(error instanceof IndexError);
     assert.equal(error.reason, "newer");
     assert.equal(error.code, "storage");
-    assert.match(error.message, /has version 4, this landropic knows 3/);
+    const versions = `has version ${SCHEMA_VERSION + 1}, this landropic knows ${SCHEMA_VERSION}`;
+    assert.ok(error.message.includes(versions), error.message);
     return true;
   });
   assert.deepEqual(Deno.readFileSync(temp.path), before);
@@ -284,12 +285,13 @@ Deno.test("openIndex() brings a file of the version before to this one and keeps
 Deno.test("migrate() undoes a step that failed, whole", async () => {
   using temp = new TempIndex();
   using database = new Database(await import("node:sqlite"), temp.path, { busyTimeoutMs: 0 });
-  migrate(database, SCHEMA_VERSION - 2);
-  // In the way of the last step, when the one before is done.
+  const before = 1;
+  migrate(database, before);
+  // In the way of the third step, when the one before is done.
   database.run("CREATE TABLE earlier (a)");
   assert.throws(() => migrate(database), /already exists/);
   assert.throws(() => database.get("SELECT * FROM dir_patches"), /no such table/);
-  assert.deepEqual(database.get("PRAGMA user_version"), [SCHEMA_VERSION - 2]);
+  assert.deepEqual(database.get("PRAGMA user_version"), [before]);
   database.run("DROP TABLE earlier");
   migrate(database);
   assert.deepEqual(database.get("PRAGMA user_version"), [SCHEMA_VERSION]);

@@ -2,59 +2,12 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
-import { type CliDevice, type ServingDevice, trustingPair } from "../support/cli_device.ts";
-import {
-  assertSameTree,
-  describeTree,
-  Link,
-  temporaryFolder,
-  type TreeSpec,
-  writeTree,
-} from "../support/tree.ts";
+import type { CliDevice } from "../support/cli_device.ts";
+import { CliSite as Site } from "../support/cli_site.ts";
+import { assertSameTree, describeTree, Link, writeTree } from "../support/tree.ts";
 
 const LATER_MS = 1_700_000_500_000;
 const isLinux = Deno.build.os === "linux";
-
-/** Two devices; `left` is synced with `right`, which is served. */
-class Site implements AsyncDisposable {
-  readonly #stack = new AsyncDisposableStack();
-  readonly path = this.#stack.use(temporaryFolder()).path;
-  readonly left = `${this.path}/left`;
-  readonly right = `${this.path}/right`;
-  a!: CliDevice;
-  b!: CliDevice;
-  server!: ServingDevice;
-
-  static async make(left: TreeSpec, right: TreeSpec = {}): Promise<Site> {
-    const site = new Site();
-    writeTree(site.left, left);
-    writeTree(site.right, right);
-    [site.a, site.b] = await trustingPair(site.path);
-    await site.serve();
-    return site;
-  }
-
-  async serve(): Promise<void> {
-    this.server = this.#stack.use(await this.b.serve(this.right));
-  }
-
-  async sync(...flags: string[]) {
-    const args = ["sync", "b", this.left, "--address", this.server.address, "--json", ...flags];
-    const result = await this.a.run(...args);
-    const errors = result.events.filter(({ event }) => event === "file-error");
-    return { ...result, errors, summary: result.events.at(-1)! };
-  }
-
-  async inStep(...flags: string[]): Promise<void> {
-    const { code, stderr } = await this.sync(...flags);
-    assert.equal(code, 0, stderr);
-    assertSameTree(this.left, this.right);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stack.disposeAsync();
-  }
-}
 
 Deno.test({
   name: "names with newlines, escapes, dashes and marks of direction travel and print harmlessly",

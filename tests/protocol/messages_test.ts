@@ -53,6 +53,14 @@ const MESSAGES: Message[] = [
     scanErrors: 0,
     freeBytes: 2 ** 41,
     windows: false,
+    problems: [{
+      pathBytes: new Uint8Array([100, 47, 255]),
+      code: "name_not_utf8",
+      message: "Its name is not valid UTF-8",
+      isHarmless: false,
+    }],
+    agreed: new Uint8Array(16),
+    places: new Uint8Array(24),
   },
   {
     type: "sync-result",

@@ -152,6 +152,6 @@ export async function runSession(
       lockWaitMs: 0,
       ...common,
     });
-  const summary = await session.run(link, { isNew: false, open });
+  const summary = await session.run(link, { isNew: false, path: folderA, open });
   return { summary, items, errors, progress, served };
 }

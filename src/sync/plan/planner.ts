@@ -36,6 +36,7 @@ import {
 } from "../reconcile/mod.ts";
 import { untilSent } from "../link/sent.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
+import { glimpseNames } from "../../store/mod.ts";
 import type { OpenShare } from "../share/open_share.ts";
 import type { RemoteShare } from "../transfer/remote_share.ts";
 import { peerFolder } from "./agreement.ts";
@@ -66,6 +67,8 @@ export interface PlanOptions {
   readonly shortIdOf: (id: DeviceId) => string;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** The sides remember different pasts: neither ancestors nor versions tell anything. */
+  readonly isOutOfStep?: boolean;
 }
 
 /**
@@ -79,6 +82,7 @@ export async function planSync(options: PlanOptions): Promise<Plan> {
     ancestor: ancestorOf(options),
     direction: directionOf(options),
     checksum: options.checksum,
+    distrustsVersions: options.isOutOfStep ?? false,
     isIgnored: ignoreRules(options),
     shortIdOf: authors(options),
     remembers: remembersPlan(options),
@@ -154,14 +158,15 @@ export function remembersPlan(
     share.index.ancestor(peerFolder(peer.id, accept.rootId)) !== undefined;
 }
 
-function localTree({ share, snapshot, shortIdOf, mode }: PlanOptions) {
-  const features = mode === "push" ? undefined : share.root.features();
+function localTree({ share, snapshot, shortIdOf }: PlanOptions) {
+  const features = share.options.role === "source" ? undefined : share.root.features();
+  const names = features ?? glimpseNames(share.root);
   return {
     root: snapshot.shape,
     device: { member: share.member, shortId: shortIdOf(share.options.deviceId) },
     traits: {
-      foldsCase: features && !features.caseSensitive,
-      foldsUnicode: features && !features.keepsNormalForm,
+      foldsCase: !names.caseSensitive,
+      foldsUnicode: !names.keepsNormalForm,
       windowsNames: Deno.build.os === "windows",
       losesModes: features && !features.modes,
       losesLinks: features && !features.symlinks,
@@ -187,7 +192,10 @@ function remoteTree({ accept, peer, shortIdOf }: PlanOptions) {
   };
 }
 
-function ancestorOf({ share, accept, peer }: PlanOptions): AncestorTree | undefined {
+function ancestorOf(
+  { share, accept, peer, isOutOfStep }: PlanOptions,
+): AncestorTree | undefined {
+  if (isOutOfStep) return undefined;
   const ancestor = share.index.ancestor(peerFolder(peer.id, accept.rootId));
   if (ancestor === undefined || ancestor.unsafe) return undefined;
   return {

@@ -13,6 +13,8 @@ export interface JudgeRules {
   readonly windowMs: number;
   /** Every file carries its digest; otherwise a digest marks a change that its time does not show. */
   readonly checksum: boolean;
+  /** What versions have seen is not to be relied on: a side counts from where it has been before. */
+  readonly distrustsVersions: boolean;
 }
 
 /** What an item does not tell itself. */
@@ -45,6 +47,7 @@ export function sourceOf(direction: SyncDirection): Side | undefined {
  * shows a change that the time does not, the index may not have counted it yet.
  */
 export function trustedVector(item: Item, side: Side, rules: JudgeRules): MaybeVector {
+  if (rules.distrustsVersions) return undefined;
   const entry = item.on(side);
   if (entry?.kind === "file" && entry.digest !== undefined && !rules.checksum) return undefined;
   return item.seen[side];

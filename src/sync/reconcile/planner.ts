@@ -5,6 +5,7 @@ import type { Before } from "../apply/operation.ts";
 import type { LongList, PlanItem } from "../plan/sync_plan.ts";
 import { type Leaf, modeOf } from "./agreement.ts";
 import { ABSENT, beforeOf, shownAs } from "./entry_facts.ts";
+import { trustedVector } from "./judge.ts";
 import { agreedMode, LeafPlanner } from "./leaf_planner.ts";
 import { type DirNode, isAllGone, type Item, type SkipReason } from "./node.ts";
 import type { Draft, Position } from "./plan_builder.ts";
@@ -344,12 +345,16 @@ class Planner {
   /** A directory that the other side deleted. */
   *#remnant(item: Item, on: Side): Planning<Remains> {
     if (item.movedTo !== undefined) return this.#movedAway(item, on);
-    const { builder, ledger, vectors } = this.#draft;
+    const { builder, ledger } = this.#draft;
     const other = across(on);
     const line = builder.lines.length;
     const { stays, gets } = yield* this.plan(item.dir!);
     // Made anew by someone who knew of the deletion, it comes back even if it is empty.
-    const isRemade = outranks(vectors.of(item, on), vectors.of(item, other));
+    const { rules } = this.#draft.trees;
+    const isRemade = outranks(
+      trustedVector(item, on, rules),
+      trustedVector(item, other, rules),
+    );
     if (gets.has(other) || isRemade) {
       const made = this.#makeDir(item, other, ABSENT);
       builder.lines.raiseLast(line);

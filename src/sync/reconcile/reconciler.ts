@@ -55,6 +55,8 @@ export interface ReconcileOptions {
   readonly modifyWindowMs?: number | undefined;
   /** Every file of both sides carries its digest. */
   readonly checksum?: boolean | undefined;
+  /** See {@linkcode JudgeRules}. */
+  readonly distrustsVersions?: boolean | undefined;
   /** The short device id behind a member of a version vector, where it is known. */
   readonly shortIdOf?: ((member: VectorMember) => string | undefined) | undefined;
   readonly entriesMax?: number | undefined;
@@ -131,6 +133,7 @@ export class Reconciler {
       direction,
       windowMs: options.modifyWindowMs ?? 1,
       checksum: options.checksum ?? false,
+      distrustsVersions: options.distrustsVersions ?? false,
     };
     this.#pairing = {
       traits: { local: options.local.traits ?? {}, remote: options.remote.traits ?? {} },

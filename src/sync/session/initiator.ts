@@ -1,7 +1,6 @@
 import { equalBytes } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
-import type { RelPath } from "../../base/paths.ts";
 import { nextTurn } from "../../base/turn.ts";
 import {
   BlockWriter,
@@ -17,6 +16,7 @@ import type { Operation } from "../apply/operation.ts";
 import type { SessionLink } from "../link/requester.ts";
 import { type DuplexStream, URGENCY } from "../link/transport.ts";
 import { type Agreement, peerFolder, storeAgreement, writeAgreement } from "../plan/agreement.ts";
+import { isOutOfStep as isOutOfStepWith } from "../plan/memory_check.ts";
 import { type PlanOptions, planSync, remembersPlan } from "../plan/planner.ts";
 import { checkSpace } from "../plan/space.ts";
 import { checkDeletions, checkReplacements, type DeleteLimit } from "../plan/safety.ts";
@@ -31,6 +31,8 @@ import { RateLimiter } from "../transfer/rate_limiter.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
 import { abortOf, CHUNKER_ID, endOf, errorFromPeer, untilFailure } from "./asking_side.ts";
 import { keepFor } from "./kept_files.ts";
+import { refuseOverlap } from "./overlap.ts";
+import { ProblemTeller } from "./problem_teller.ts";
 import { Pulse, type PulseTimes } from "./pulse.ts";
 import type { RoutedSession } from "./session_router.ts";
 
@@ -131,6 +133,8 @@ export const NOTHING_DONE: SyncSummary = {
 export interface OwnFolder {
   /** Opening it creates something in it, which waits until the peer has accepted the session. */
   readonly isNew: boolean;
+  /** Absolute. */
+  readonly path: string;
   open(): Promise<OpenShare>;
   /** Reads it, if that is not simply done. */
   scan?(share: OpenShare): Promise<Snapshot>;
@@ -150,6 +154,8 @@ export interface InitiatorOptions {
   readonly onOperation?: (operation: Operation) => void;
   /** Hears how many file bytes are about to move, both ways together. */
   readonly onTransfer?: (bytes: number) => void;
+  /** True if the peer is a process of this machine; taken for granted if left out. */
+  readonly isSameMachine?: () => boolean;
   /** For tests, which break off at a step of a commit. */
   readonly onStep?: ExecutorOptions["onStep"];
   /** For tests. */
@@ -239,7 +245,9 @@ export class InitiatorSession implements RoutedSession {
     const during = <T>(work: Promise<T>): Promise<T> =>
       untilFailure(work, failure, this.#options.peer.name);
     await during(this.#open(link));
-    if (own.isNew) await during(pulse.waitFor(this.#accepted.promise));
+    if (own.isNew) {
+      this.#refuseOverlap(own.path, await during(pulse.waitFor(this.#accepted.promise)));
+    }
     using share = await own.open();
     await nextTurn();
     const scanning = own.scan?.(share) ??
@@ -247,8 +255,11 @@ export class InitiatorSession implements RoutedSession {
     scanning.catch(() => {});
     const accepted = pulse.waitFor(this.#accepted.promise);
     const [snapshot, accept] = await during(Promise.all([scanning, accepted]));
+    this.#refuseOverlap(share.root.path, accept);
     this.#provide(share, snapshot);
-    const summary = this.#summary = this.#newSummary(snapshot);
+    const summary = this.#summary = { ...NOTHING_DONE, files: snapshot.files };
+    const teller = this.#tellerOf(snapshot, accept);
+    teller.tellOfScans(summary);
     if (this.#isEqual(snapshot, accept)) {
       await during(this.#finish(link, summary));
       return summary;
@@ -267,6 +278,7 @@ export class InitiatorSession implements RoutedSession {
     });
     await nextTurn();
     this.#announce(plan, summary);
+    teller.tellOfPlan(plan, summary);
     if (request.dryRun) { for (const item of plan.items) this.#options.observer.item(item); }
     this.#checkSafety(plan, { snapshot, accept, share });
     if (!request.fillDisk) await during(this.#checkSpace(plan, { accept, share, remote }));
@@ -336,25 +348,21 @@ export class InitiatorSession implements RoutedSession {
     this.#providerReady.resolve(this.#provider);
   }
 
-  #newSummary(snapshot: Snapshot): SyncSummary {
-    let errors = 0;
-    const { observer } = this.#options;
-    for (const { path, pathBytes, code, message, isHarmless } of snapshot.problems) {
-      const where = { path, ...(pathBytes && { pathBytes }) };
-      if (!isHarmless) {
-        errors++;
-        observer.fileError({ ...where, code, message });
-      }
-      observer.item({
-        ...where as { path: RelPath },
-        action: isHarmless ? "s" : "!",
-        bytes: 0,
-        direction: ">",
-        type: "f",
-        reason: message,
-      });
-    }
-    return { ...NOTHING_DONE, errors, files: snapshot.files };
+  #refuseOverlap(path: string, accept: SyncAccept): void {
+    const { peer, isSameMachine = () => true } = this.#options;
+    refuseOverlap(path, accept, { peer: peer.name, isSameMachine });
+  }
+
+  #tellerOf(snapshot: Snapshot, accept: SyncAccept): ProblemTeller {
+    const { request: { mode }, peer, observer, logger } = this.#options;
+    return new ProblemTeller({
+      mode,
+      snapshot,
+      accept,
+      peerName: peer.name,
+      observer,
+      logger,
+    });
   }
 
   /** Equal trees need no plan; both ways there may still be a first agreement to remember. */
@@ -369,7 +377,22 @@ export class InitiatorSession implements RoutedSession {
     remote: RemoteShare,
   ): PlanOptions {
     const { request, peer, shortIdOf, clock, signal } = this.#options;
-    return { ...request, share, snapshot, accept, remote, peer, shortIdOf, clock, signal };
+    const isOutOfStep = isOutOfStepWith(share.index, peer.id, accept);
+    if (request.mode === "two-way") this.#sayWhatIsForgotten(share, isOutOfStep);
+    const sides = { share, snapshot, accept, remote, peer, shortIdOf, isOutOfStep };
+    return { ...request, ...sides, clock, signal };
+  }
+
+  /** Why deletions don't travel this once, to whom that matters. */
+  #sayWhatIsForgotten(share: OpenShare, isOutOfStep: boolean): void {
+    const { logger, peer } = this.#options;
+    const { voided } = share.index;
+    const isCopy = voided === "folder_copied" || voided === "folder_replaced";
+    if (!isOutOfStep && !isCopy) return;
+    const what = isCopy
+      ? "This folder is a copy, or was restored"
+      : `This device and "${peer.name}" remember different states, as after a restored backup`;
+    logger.log("warn", `${what}: both sides are united, and nothing is deleted`);
   }
 
   #checkSafety(
@@ -420,10 +443,6 @@ export class InitiatorSession implements RoutedSession {
   #announce(plan: Plan, summary: SyncSummary): void {
     const { observer } = this.#options;
     summary.conflicts = plan.conflicts.length;
-    for (const { path, code, message } of plan.problems) {
-      summary.errors++;
-      observer.fileError({ path, code, message });
-    }
     observer.plan({
       send: plan.send,
       receive: plan.receive,

@@ -3,6 +3,8 @@ import { nextTurn } from "../../base/turn.ts";
 import {
   BlockReader,
   type Message,
+  PLACE_BYTES,
+  PLACES_MAX,
   ProtocolError,
   RecordReader,
   type Request,
@@ -15,8 +17,10 @@ import type { Operation } from "../apply/operation.ts";
 import type { SessionLink } from "../link/requester.ts";
 import { type DuplexStream, STREAM_CODE } from "../link/transport.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
+import { glimpseNames, placesOf } from "../../store/mod.ts";
 import { OpenShare, type ShareRole } from "../share/open_share.ts";
 import { peerFolder, readAgreement, storeAgreement } from "../plan/agreement.ts";
+import { agreedPrefixes } from "../plan/memory_check.ts";
 import { Provider } from "../transfer/provider.ts";
 import { RateLimiter } from "../transfer/rate_limiter.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
@@ -25,6 +29,7 @@ import { keepFor } from "./kept_files.ts";
 import { Pulse } from "./pulse.ts";
 import type { ResponderOptions, RunningSession, ServedShare } from "./responder.ts";
 import { type ServedSums, ServedTally } from "./served_tally.ts";
+import { problemsToTell } from "./share_problems.ts";
 
 /** Operations that one session carries out: as many as a plan looks at entries. */
 const OPERATIONS_MAX = 8_000_000;
@@ -204,7 +209,7 @@ export class ResponderSession implements AsyncDisposable {
   }
 
   async #tryOpenShare(lockWaitMs: number): Promise<OpenShare> {
-    const { clock, openIndex, deviceId, lockFolder, peerName } = this.#options;
+    const { clock, openIndex, deviceId, lockFolder, privateFolders, peerName } = this.#options;
     const index = await openIndex();
     return await OpenShare.open({
       path: this.#served.path,
@@ -213,6 +218,7 @@ export class ResponderSession implements AsyncDisposable {
       index,
       deviceId,
       lockFolder,
+      ...(privateFolders && { privateFolders }),
       activity: `session with "${peerName}"`,
       lockWaitMs,
       clock,
@@ -252,7 +258,7 @@ export class ResponderSession implements AsyncDisposable {
 
   #accept(share: OpenShare, snapshot: Snapshot): Message {
     const isTarget = this.#role !== "source";
-    const features = isTarget ? share.root.features() : undefined;
+    const features = isTarget ? share.root.features() : glimpseNames(share.root);
     return {
       type: "sync-accept",
       session: this.#open.session,
@@ -262,11 +268,14 @@ export class ResponderSession implements AsyncDisposable {
       files: snapshot.files,
       bytes: snapshot.bytes,
       writable: this.#served.writable,
-      foldsCase: features ? !features.caseSensitive : false,
-      foldsUnicode: features ? !features.keepsNormalForm : false,
+      foldsCase: !features.caseSensitive,
+      foldsUnicode: !features.keepsNormalForm,
       scanErrors: snapshot.problems.filter((problem) => !problem.isHarmless).length,
       freeBytes: share.freeBytes,
       windows: Deno.build.os === "windows",
+      problems: problemsToTell(snapshot.problems),
+      agreed: agreedPrefixes(share.index, this.#options.peerId),
+      places: placesOf(share.root.path).subarray(0, PLACES_MAX * PLACE_BYTES),
     };
   }
 

@@ -135,7 +135,7 @@ async function syncWith(
     ...waits,
   });
   await using link = await PeerLink.begin(left, { hello: TELLING, handler: session, ...common });
-  await session.run(link, { isNew: false, open });
+  await session.run(link, { isNew: false, path: "", open });
 }
 
 const GIVEN_UP = {

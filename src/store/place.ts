@@ -1,0 +1,60 @@
+import { dirname } from "node:path";
+import { type Bytes, concat, utf8 } from "../base/bytes.ts";
+import { sha256Of } from "../base/digest.ts";
+
+/** Bytes that stand for one folder. */
+const PLACE_BYTES = 8;
+
+/**
+ * Names a folder and all those above it, the folder first, so that two processes of one machine can tell
+ * whether their folders lie in each other, by whatever paths they go there. Salted by what the machine is
+ * called since it was started: elsewhere the names mean nothing. Folders that are missing are left out.
+ */
+export function placesOf(path: string): Bytes {
+  const machine = nameOfMachine();
+  const places: Uint8Array[] = [];
+  for (let at = path, above = ""; at !== above; above = at, at = dirname(at)) {
+    const place = placeOf(at, machine);
+    if (place !== undefined) places.push(place);
+  }
+  return concat(places);
+}
+
+/** How two folders lie to each other, by what {@linkcode placesOf} says of them. */
+export type Overlap = "same" | "inside" | "around";
+
+/** @returns How `own` lies to `other`; `undefined` where neither holds the other. */
+export function overlapOf(own: Uint8Array, other: Uint8Array): Overlap | undefined {
+  const [first, ...above] = split(own);
+  const [otherFirst, ...otherAbove] = split(other);
+  if (first === undefined || otherFirst === undefined) return undefined;
+  if (first === otherFirst) return "same";
+  if (above.includes(otherFirst)) return "inside";
+  return otherAbove.includes(first) ? "around" : undefined;
+}
+
+function split(places: Uint8Array): string[] {
+  const found: string[] = [];
+  for (let i = 0; i < places.length; i += PLACE_BYTES) {
+    found.push(places.subarray(i, i + PLACE_BYTES).toHex());
+  }
+  return found;
+}
+
+function placeOf(path: string, machine: string): Uint8Array | undefined {
+  try {
+    const { dev, ino } = Deno.statSync(path);
+    if (!ino) return undefined;
+    return sha256Of([utf8(`${machine}/${dev}/${ino}`)]).subarray(0, PLACE_BYTES);
+  } catch {
+    return undefined;
+  }
+}
+
+function nameOfMachine(): string {
+  try {
+    return Deno.readTextFileSync("/proc/sys/kernel/random/boot_id");
+  } catch {
+    return Deno.hostname();
+  }
+}

@@ -74,7 +74,8 @@ export class AncestorTable {
         (root, peer, share, device, epoch, peer_folder, peer_epoch, shape, at_ms, unsafe)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (root, peer, share) DO UPDATE SET
-          previous = CASE WHEN shape = excluded.shape THEN previous ELSE shape END, device = excluded.device, epoch = excluded.epoch, peer_folder = excluded.peer_folder,
+          previous = CASE WHEN shape = excluded.shape THEN previous ELSE shape END,
+          device = excluded.device, epoch = excluded.epoch, peer_folder = excluded.peer_folder,
           peer_epoch = excluded.peer_epoch, shape = excluded.shape, at_ms = excluded.at_ms,
           unsafe = excluded.unsafe`,
       this.#root.id,

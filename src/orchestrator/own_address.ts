@@ -1,11 +1,9 @@
-import { networkInterfaces } from "node:os";
 import { parseIpAddress } from "../base/ip_address.ts";
 
 /** True if a peer at that address is a process of this machine. */
 export function isOwnAddress(
   host: string,
-  own: readonly string[] = Object.values(networkInterfaces())
-    .flatMap((list) => list ?? []).map(({ address }) => address),
+  own: readonly string[] = Deno.networkInterfaces().map(({ address }) => address),
 ): boolean {
   const bytes = bytesOf(host);
   return bytes !== undefined && own.some((address) => bytesOf(address) === bytes);

@@ -41,6 +41,7 @@ export class Questions {
   /** Who waits for each question that was handed out. */
   readonly #asked = new Map<string, (digest: Digest | undefined) => void>();
   readonly #unsent: (Replies | DigestQuestion)[] = [];
+  readonly #room = new DigestRoom();
   #open = 0;
 
   /** The reply, if it is there; otherwise sees to it that the question goes out. */
@@ -145,7 +146,7 @@ export class Questions {
 
   #repliesOf(about: About, { parent }: Place): Replies {
     parent.replies ??= {};
-    return parent.replies[about] ??= new Replies(parent, about);
+    return parent.replies[about] ??= new Replies(parent, about, this.#room);
   }
 
   /** @param toCompare It will not be looked at again. */
@@ -201,6 +202,7 @@ const FIRST_DIGEST = 8;
 class Replies {
   readonly node: DirNode;
   readonly about: About;
+  readonly #room: DigestRoom;
   /** For each name a state, or the place of its digest. */
   readonly #states: Uint16Array | Uint32Array;
   #digests = new Uint8Array(0);
@@ -212,9 +214,10 @@ class Replies {
   #unsent = 0;
   #nextUnsent = 0;
 
-  constructor(node: DirNode, about: About) {
+  constructor(node: DirNode, about: About, room: DigestRoom) {
     this.node = node;
     this.about = about;
+    this.#room = room;
     const { names } = node.facts!;
     this.#states = names + FIRST_DIGEST > 0xffff ? new Uint32Array(names) : new Uint16Array(names);
   }
@@ -308,11 +311,31 @@ class Replies {
     const length = this.#count <= this.#asked
       ? this.#asked
       : Math.min(this.#states.length, Math.max(4, this.#count * 2));
-    const larger = new Uint8Array(length * DIGEST_BYTES);
+    const larger = this.#room.take(length * DIGEST_BYTES);
     larger.set(this.#digests);
     this.#digests = larger;
   }
 }
+
+/**
+ * Room for the digests of directories that follow one another. They are given up in that order too, and leave
+ * holes that are large enough for the operations that come in their place: small ones would stay empty.
+ */
+class DigestRoom {
+  #block = new Uint8Array(0);
+  #used = 0;
+
+  /** Zeros; lives as long as somebody has it, or others of its block. */
+  take(length: number): Uint8Array<ArrayBuffer> {
+    if (this.#used + length > this.#block.length) {
+      this.#block = new Uint8Array(Math.max(DIGEST_BLOCK_BYTES, length));
+      this.#used = 0;
+    }
+    return this.#block.subarray(this.#used, this.#used += length);
+  }
+}
+
+const DIGEST_BLOCK_BYTES = 64 * 1024;
 
 function keyOf({ side, path, isEarlier }: Omit<DigestQuestion, "entry">): string {
   return (side === "local" ? "<" : ">") + (isEarlier ? "/" : "") + path;

@@ -532,6 +532,10 @@ export class Executor {
   }
 
   #handleBatch(results: ChangeResult[]): void {
+    const isMissing = results.some((result) =>
+      result.outcome !== "done" && result.error.reason === "not_found"
+    );
+    if (isMissing) this.#checkFolder();
     const outcomes: Outcome[] = [];
     for (const result of results) {
       const job = this.#jobs.get(result.change)!;

@@ -321,6 +321,7 @@ class Scanner {
       const digest = this.#options.checksum
         ? known.digest ?? await this.#digest(dir, path, stat)
         : undefined;
+      if (digest === null) return dir.keep(known);
       if (known.digest === undefined && digest !== undefined) dir.change({ ...known, digest });
       else dir.keep(known);
       dir.entries.push(digest ? { ...entry, digest } : entry);
@@ -331,6 +332,8 @@ class Scanner {
     const digest = isSuspect || this.#options.checksum
       ? await this.#digest(dir, path, stat)
       : undefined;
+    // It exists and is out of sight. What was known of it may hold or not: the next scan looks again.
+    if (digest === null) return known && dir.keep(known);
     if (isSuspect && digest !== undefined && equalBytes(digest, known.digest!)) {
       dir.note(stat, {
         digest,
@@ -420,17 +423,18 @@ class Scanner {
     dir.entries.push({ kind: "link", name, target, mtimeMs: stat.mtimeMs });
   }
 
-  async #digest(dir: DirWalk, path: RelPath, stat: ListedEntry): Promise<Digest | undefined> {
+  /** Reads a file; `null` where that can't be done, and the file must not be in the page. */
+  async #digest(dir: DirWalk, path: RelPath, stat: ListedEntry): Promise<Digest | null> {
     try {
       const digest = await this.#options.digestOf(path);
       if (this.#slices.isOver) await this.#slices.pass();
       if (digest !== undefined) return digest;
-      this.#problem(dir, path, "changed", "It changed while it was read");
+      this.#problem(dir, path, "changed", "It could not be read, or changed meanwhile");
     } catch (error) {
       this.#problem(dir, path, reasonOf(error) ?? "io", messageOf(error));
     }
     dir.opaque.push(stat.name!);
-    return undefined;
+    return null;
   }
 
   #close(dir: DirWalk, stat: FileStat): Walked {

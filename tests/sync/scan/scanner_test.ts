@@ -8,10 +8,15 @@ import { decodePage, encodePage, shapeOf } from "../../../src/base/tree.ts";
 import { type DirPatch, EMPTY_RECORD } from "../../../src/index/mod.ts";
 import { encodeDir, mergeDir } from "../../../src/index/dir_codec.ts";
 import { DirView } from "../../../src/index/dir_view.ts";
-import { openRoot, type Root, type RootImplementation } from "../../../src/store/mod.ts";
+import {
+  openRoot,
+  type Root,
+  type RootImplementation,
+  StoreError,
+} from "../../../src/store/mod.ts";
 import { vectorMember } from "../../../src/base/version_vector.ts";
 import { FilterStack } from "../../../src/sync/filter/mod.ts";
-import { scan, type ScanMemory } from "../../../src/sync/scan/scanner.ts";
+import { scan, type ScanMemory, type ScanOptions } from "../../../src/sync/scan/scanner.ts";
 import type { Snapshot } from "../../../src/sync/scan/snapshot.ts";
 
 /** Remembers as the index does, in encoded form. */
@@ -56,7 +61,12 @@ class Memory implements ScanMemory {
   }
 }
 
-async function scanned(root: Root, memory: Memory, filters: string[] = []): Promise<Snapshot> {
+async function scanned(
+  root: Root,
+  memory: Memory,
+  filters: string[] = [],
+  more: Partial<Pick<ScanOptions, "checksum" | "digestOf">> = {},
+): Promise<Snapshot> {
   return await scan({
     root,
     memory,
@@ -66,6 +76,7 @@ async function scanned(root: Root, memory: Memory, filters: string[] = []): Prom
     digestOf: () => Promise.reject(new Error("no file is to be read")),
     clock: systemClock,
     signal: new AbortController().signal,
+    ...more,
   });
 }
 
@@ -286,3 +297,33 @@ Deno.test("scan() keeps the digests of files whose directory was moved, and of n
     fs.rmSync(folder, { recursive: true });
   }
 });
+
+Deno.test("scan() leaves a file out of the page that it has to read and can't", async () => {
+  const folder = fs.mkdtempSync(join(Deno.env.get("TMPDIR") ?? "/tmp", "landropic-scan-"));
+  try {
+    apply(folder, { do: "write", dir: "", name: "a", bytes: 3, age: 0 });
+    apply(folder, { do: "write", dir: "", name: "b", bytes: 3, age: 0 });
+    using root = openRoot(folder);
+    const memory = new Memory();
+    // First it is new, then it is known without a digest.
+    for (const digestOf of [refusingA(undefined), refusingA("denied"), refusingA(undefined)]) {
+      const seen = await scanned(root, memory, [], { checksum: true, digestOf });
+      assert.deepEqual(seen.list("").map(({ name }) => name), ["b"]);
+      assert.ok(seen.isHidden("a" as RelPath));
+      assert.deepEqual(seen.problems.map(({ path }) => path), ["a"]);
+      await scanned(root, memory);
+    }
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+});
+
+/** Reads every file but one, which has changed or can't be opened. */
+function refusingA(reason: "denied" | undefined): ScanOptions["digestOf"] {
+  return (path) => {
+    if (path !== "a") return Promise.resolve(new Uint8Array(32));
+    return reason === undefined
+      ? Promise.resolve(undefined)
+      : Promise.reject(new StoreError(reason, "Cannot open it"));
+  };
+}

@@ -258,3 +258,31 @@ Deno.test("serve listens at a name of this machine, and says what to do where it
     assert.match(refused.stderr, hint);
   }
 });
+
+Deno.test("a device's own state is never synced, whatever rules and peers ask for", async () => {
+  using temporary = temporaryFolder();
+  const { path } = temporary;
+  const [left, right] = [`${path}/left`, `${path}/right`];
+  const homeOf = (folder: string) => `${folder}/.config/landropic [1]`;
+  const a = new CliDevice("a", homeOf(left));
+  const b = new CliDevice("b", homeOf(right));
+  await a.trust(b, "b");
+  await b.trust(a, "a");
+  writeTree(left, { f: "f", ".landropicignore": "!.config\n!landropic*\n!device.pem\n" });
+  const keys = () => [a, b].map(({ home }) => fs.readFileSync(`${home}/device.pem`, "utf8"));
+  const before = keys();
+  await using server = await b.serve(right);
+  const address = ["--address", server.address];
+  const include = ["--include", "landropic*", "--include", "device.pem"];
+  const { stdout } = await a.succeed("sync", "b", left, ...address, ...include, "-i");
+  assert.doesNotMatch(stdout, /device\.pem|peers\.json|index\.db/);
+  assert.equal(fs.readFileSync(`${right}/f`, "utf8"), "f");
+  // The peer's list of peers is in its share, and out of reach.
+  for (const mode of [["--push", "--delete"], ["--pull", "--delete"]]) {
+    await a.succeed("sync", "b", left, ...address, ...mode);
+  }
+  assert.deepEqual(keys(), before);
+  const own = await a.run("sync", "b", a.home, ...address);
+  assert.equal(own.code, 5, own.stderr);
+  assert.match(own.stderr, /holds the keys of this device/);
+});

@@ -286,3 +286,19 @@ Deno.test("a device's own state is never synced, whatever rules and peers ask fo
   assert.equal(own.code, 5, own.stderr);
   assert.match(own.stderr, /holds the keys of this device/);
 });
+
+Deno.test("a folder that another run holds is exit 6, and the hint says how to wait for it", async () => {
+  using temporary = temporaryFolder();
+  const { path } = temporary;
+  const [a, b] = await trustingPair(path);
+  const [left, right] = [`${path}/left`, `${path}/right`];
+  writeTree(left, { f: noise(8_000_000, 1) });
+  fs.mkdirSync(right);
+  await using server = await b.serve(right);
+  const args = ["sync", "b", left, "--push", "--address", server.address];
+  await using first = a.start([...args, "--bwlimit", "200K"]);
+  await first.waitFor(({ event }) => event === "plan");
+  const second = await a.run(...args);
+  assert.equal(second.code, 6, second.stderr);
+  assert.match(second.stderr, /process \d+ holds it.*\nhint: .*--lock-wait/);
+});

@@ -43,6 +43,8 @@ function hintFor(code: WireError, peer: string): string | undefined {
     case "root_missing":
     case "safety_limit":
       return `nothing was changed; look at that folder there: its disk may not be mounted`;
+    case "locked":
+      return "wait until it has finished, or give it time with --lock-wait";
     case "not_allowed":
       return `take its files with --pull, or have it served there without ":ro"`;
     case "storage":

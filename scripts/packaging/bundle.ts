@@ -128,7 +128,6 @@ function countRuns(text: string): number {
   /** The same, right behind its end. */
   let ended: string | undefined;
   for (const line of text.split("\n")) {
-    if (open === undefined && SECOND_USE.test(line)) continue;
     if (open === undefined) {
       const start = /^ *(?:await )?using (?=[\w$]+ = )/.exec(line)?.[0];
       if (start !== undefined && start !== ended) count++;
@@ -152,8 +151,6 @@ async function readModules(folder: string): Promise<string[]> {
   return texts;
 }
 
-/** What {@linkcode copySource} adds, and the minifier drops. */
-const SECOND_USE = /^ *void \(\(\) => [\w$]+\);$/;
 const DISPOSAL = /\busing [\w$]+=/g;
 
 async function readOutput(folder: string) {

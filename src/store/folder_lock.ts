@@ -13,6 +13,8 @@ export interface FolderLockOptions {
   readonly mode: "shared" | "exclusive";
   /** What the holder does, for the message the others get: `sync with "laptop"`. */
   readonly activity: string;
+  /** What is locked, for that message; the lock file if left out. */
+  readonly folder?: string;
   /** How long to wait for it; 0, or left out, tries once. */
   readonly waitMs?: number;
   /** Ends the wait. */
@@ -58,7 +60,7 @@ export async function lockFolder(
     const deadline = performance.now() + (options.waitMs ?? 0);
     while (!file.tryLockSync(options.mode === "exclusive")) {
       const leftMs = deadline - performance.now();
-      if (leftMs <= 0) throw lockedError(lockFile);
+      if (leftMs <= 0) throw lockedError(lockFile, options.folder);
       await delay(Math.min(RETRY_MS, leftMs), options.signal);
     }
     describeHolder(file, options.activity);
@@ -90,9 +92,10 @@ function describeHolder(file: Deno.FsFile, activity: string): void {
   file.writeSync(new TextEncoder().encode(line));
 }
 
-function lockedError(path: string): StoreError {
+function lockedError(path: string, folder: string | undefined): StoreError {
   const holder = readHolder(path);
-  return new StoreError("locked", `Cannot lock ${JSON.stringify(path)}`, {
+  const what = folder === undefined ? JSON.stringify(path) : `folder ${JSON.stringify(folder)}`;
+  return new StoreError("locked", `Cannot lock ${what}`, {
     detail: holder === undefined
       ? "another process holds it"
       : `process ${holder.pid} holds it (${holder.activity})`,

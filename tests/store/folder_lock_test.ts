@@ -31,6 +31,16 @@ withLockFile(
   },
 );
 
+withLockFile("lockFolder() names the folder, and who uses it", async (path) => {
+  using _ = await lockFolder(path, exclusive);
+  await assert.rejects(lockFolder(path, { ...exclusive, folder: "/srv/photos" }), (error) => {
+    const { pid } = Deno;
+    return (error as Error).message.startsWith(
+      `Cannot lock folder "/srv/photos": process ${pid} holds it`,
+    );
+  });
+});
+
 withLockFile("lockFolder() waits until the lock is free", async (path) => {
   const first = await lockFolder(path, exclusive);
   const second = lockFolder(path, { ...exclusive, waitMs: 60_000 });

@@ -88,12 +88,13 @@ export class OpenShare implements Disposable {
       refuseLostMark(root, options);
       const mode = options.role === "source" ? "shared" : "exclusive";
       const { activity, lockWaitMs: waitMs, signal } = options;
+      const folder = root.path;
       Deno.mkdirSync(options.lockFolder, { recursive: true, mode: 0o700 });
       const lockFile = `${options.lockFolder}/${digestKey(sha256(utf8(root.path))).slice(0, 32)}`;
-      locks.push(await lockFolder(lockFile, { mode, activity, waitMs, signal }));
+      locks.push(await lockFolder(lockFile, { mode, activity, folder, waitMs, signal }));
       // For those with another state folder. A mere source may be read-only and is left untouched.
       if (options.role !== "source") {
-        locks.push(await lockRoot(root, { mode, activity, waitMs, signal }));
+        locks.push(await lockRoot(root, { mode, activity, folder, waitMs, signal }));
       }
       const folderId = await identify(root, options);
       const index = options.index.openRoot({

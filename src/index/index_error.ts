@@ -25,7 +25,9 @@ const HINT_OF_REASON: { readonly [reason in IndexReason]?: string } = {
   newer: "Use the newer landropic, or move the file away to start with an empty index.",
   busy: "Wait for the other landropic on this device to finish.",
   full: "Free space on the disk that holds landropic's state folder.",
-  unusable: "Check the permissions of landropic's state folder and the disk below it.",
+  // Where there is no room for its shared memory, SQLite speaks of an I/O error.
+  unusable:
+    "See that the disk of landropic's state folder has room and works, and its permissions.",
   root_void: "Run the command again.",
 };
 

@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { type Bytes, concat, utf8 } from "../base/bytes.ts";
 import { sha256Of } from "../base/digest.ts";
 
@@ -8,16 +8,26 @@ const PLACE_BYTES = 8;
 /**
  * Names a folder and all those above it, the folder first, so that two processes of one machine can tell
  * whether their folders lie in each other, by whatever paths they go there. Salted by what the machine is
- * called since it was started: elsewhere the names mean nothing. Folders that are missing are left out.
+ * called since it was started: elsewhere the names mean nothing. A folder that is missing has a name that
+ * no other has; those above it that are missing are left out.
  */
 export function placesOf(path: string): Bytes {
   const machine = nameOfMachine();
-  const places: Uint8Array[] = [];
-  for (let at = path, above = ""; at !== above; above = at, at = dirname(at)) {
+  const places = [placeOf(path, machine) ?? nameOf(`${machine}/missing/${path}`)];
+  for (let at = realPathOf(path), above = dirname(at); at !== above; above = dirname(at)) {
+    at = above;
     const place = placeOf(at, machine);
     if (place !== undefined) places.push(place);
   }
   return concat(places);
+}
+
+function realPathOf(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return dirname(path) === path ? path : join(realPathOf(dirname(path)), basename(path));
+  }
 }
 
 /** How two folders lie to each other, by what {@linkcode placesOf} says of them. */
@@ -45,10 +55,14 @@ function placeOf(path: string, machine: string): Uint8Array | undefined {
   try {
     const { dev, ino } = Deno.statSync(path);
     if (!ino) return undefined;
-    return sha256Of([utf8(`${machine}/${dev}/${ino}`)]).subarray(0, PLACE_BYTES);
+    return nameOf(`${machine}/${dev}/${ino}`);
   } catch {
     return undefined;
   }
+}
+
+function nameOf(what: string): Uint8Array {
+  return sha256Of([utf8(what)]).subarray(0, PLACE_BYTES);
 }
 
 function nameOfMachine(): string {

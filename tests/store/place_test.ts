@@ -15,11 +15,26 @@ Deno.test("overlapOf() tells how two folders lie to each other, by whatever path
   assert.equal(overlap(a, b), "around");
   assert.equal(overlap(a, c), undefined);
   assert.equal(overlap("/", c), "around");
+  Deno.symlinkSync(b, `${folder.path}/c/link`);
+  assert.equal(overlap(`${folder.path}/c/link`, a), "inside");
+  assert.equal(overlap(`${folder.path}/c/link`, c), undefined);
 });
 
-Deno.test("placesOf() leaves out what is missing, and nothing overlaps with nothing", () => {
+Deno.test("a folder that is missing holds none, and lies where it would be made", () => {
   using folder = temporaryFolder();
-  assert.deepEqual(placesOf(`${folder.path}/a/b`), placesOf(folder.path));
+  Deno.mkdirSync(`${folder.path}/served`);
+  Deno.symlinkSync(`${folder.path}/served`, `${folder.path}/alias`);
+  const served = placesOf(`${folder.path}/served`);
+  const overlap = (path: string) => overlapOf(placesOf(`${folder.path}/${path}`), served);
+  assert.equal(overlap("a"), undefined);
+  assert.equal(overlap("a/b"), undefined);
+  assert.equal(overlap("served/a"), "inside");
+  assert.equal(overlap("served/a/b"), "inside");
+  assert.equal(overlap("alias/a"), "inside");
+});
+
+Deno.test("nothing overlaps with nothing", () => {
+  using folder = temporaryFolder();
   assert.equal(overlapOf(new Uint8Array(), placesOf(folder.path)), undefined);
   assert.equal(overlapOf(placesOf(folder.path), new Uint8Array()), undefined);
 });

@@ -1,3 +1,4 @@
+import { toHex } from "../base/bytes.ts";
 import { parseIpAddress } from "../base/ip_address.ts";
 
 /** True if a peer at that address is a process of this machine. */
@@ -13,7 +14,7 @@ export function isOwnAddress(
 function bytesOf(address: string): string | undefined {
   const parsed = parseIpAddress(address.split("%")[0]!);
   if (parsed === undefined) return undefined;
-  const hex = parsed.bytes.toHex();
+  const hex = toHex(parsed.bytes);
   return hex.startsWith(MAPPED) ? hex.slice(MAPPED.length) : hex;
 }
 

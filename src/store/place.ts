@@ -1,5 +1,5 @@
 import { basename, dirname, join } from "node:path";
-import { type Bytes, concat, utf8 } from "../base/bytes.ts";
+import { type Bytes, concat, toHex, utf8 } from "../base/bytes.ts";
 import { sha256Of } from "../base/digest.ts";
 
 /** Bytes that stand for one folder. */
@@ -46,7 +46,7 @@ export function overlapOf(own: Uint8Array, other: Uint8Array): Overlap | undefin
 function split(places: Uint8Array): string[] {
   const found: string[] = [];
   for (let i = 0; i < places.length; i += PLACE_BYTES) {
-    found.push(places.subarray(i, i + PLACE_BYTES).toHex());
+    found.push(toHex(places.subarray(i, i + PLACE_BYTES)));
   }
   return found;
 }

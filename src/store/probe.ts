@@ -66,9 +66,14 @@ function works(attempt: () => void): boolean {
 /**
  * What names a file system takes for one, as far as can be seen without writing: for folders that are only
  * read. Where case makes no difference, neither do Unicode forms, as far as a reader can be wronged.
+ *
+ * @param names Of entries of the root, for who knows some: the first with letters will do.
  */
-export function glimpseNames(root: Root): Pick<RootFeatures, "caseSensitive" | "keepsNormalForm"> {
-  const sample = sampleName(root);
+export function glimpseNames(
+  root: Root,
+  names: Iterable<string> = namesIn(root),
+): Pick<RootFeatures, "caseSensitive" | "keepsNormalForm"> {
+  const sample = sampleName(root, names);
   const stat = sample && root.lstat(sample);
   const other = sample && root.lstat(swapCase(sample) as RelPath);
   const foldsCase = stat !== undefined && other !== undefined && stat.ino !== 0 &&
@@ -80,12 +85,15 @@ export function glimpseNames(root: Root): Pick<RootFeatures, "caseSensitive" | "
   };
 }
 
-function sampleName(root: Root): RelPath | undefined {
+function sampleName(root: Root, names: Iterable<string>): RelPath | undefined {
   if (root.lstat(OWN_FOLDER as RelPath) !== undefined) return OWN_FOLDER as RelPath;
-  const named = root.list("").entries.find(({ name }) =>
-    name !== undefined && nameFault(name) === undefined && swapCase(name) !== name
-  );
-  return named?.name as RelPath | undefined;
+  for (const name of names) {
+    if (nameFault(name) === undefined && swapCase(name) !== name) return name as RelPath;
+  }
+}
+
+function* namesIn(root: Root): Generator<string> {
+  for (const { name } of root.list("").entries) if (name !== undefined) yield name;
 }
 
 function swapCase(name: string): string {

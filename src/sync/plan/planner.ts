@@ -160,7 +160,7 @@ export function remembersPlan(
 
 function localTree({ share, snapshot, shortIdOf }: PlanOptions) {
   const features = share.options.role === "source" ? undefined : share.root.features();
-  const names = features ?? glimpseNames(share.root);
+  const names = features ?? glimpseNames(share.root, snapshot.names(""));
   return {
     root: snapshot.shape,
     device: { member: share.member, shortId: shortIdOf(share.options.deviceId) },

@@ -123,6 +123,12 @@ export class Snapshot {
     return dir === undefined ? [] : dir.entries ??= decodePage(dir.page);
   }
 
+  /** The names in a directory, each made when it is asked for. */
+  *names(path: DirPath): Generator<string> {
+    const rows = this.rows(path);
+    for (let row = 0; row < (rows?.count ?? 0); row++) yield rows!.name(row);
+  }
+
   /** The page of a directory. */
   page(path: DirPath): Bytes | undefined {
     return this.#decode(path)?.page;

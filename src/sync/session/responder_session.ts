@@ -258,7 +258,9 @@ export class ResponderSession implements AsyncDisposable {
 
   #accept(share: OpenShare, snapshot: Snapshot): Message {
     const isTarget = this.#role !== "source";
-    const features = isTarget ? share.root.features() : glimpseNames(share.root);
+    const features = isTarget
+      ? share.root.features()
+      : glimpseNames(share.root, snapshot.names(""));
     return {
       type: "sync-accept",
       session: this.#open.session,

@@ -10,7 +10,8 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { memoryTransportPair } from "../support/memory_transport.ts";
-import { type RunOptions, runSession, testDevice } from "../support/session_pair.ts";
+import { type RunOptions, runSession } from "../support/session_pair.ts";
+import { testDevice } from "../support/test_device.ts";
 import { temporaryFolder } from "../support/tree.ts";
 import { noise } from "../store/chunks/reference.ts";
 

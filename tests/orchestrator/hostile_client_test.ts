@@ -1,17 +1,10 @@
 /** A paired client that does not keep to the protocol, over QUIC on loopback, beside one that does. */
 import assert from "node:assert/strict";
-import { systemClock } from "../../src/base/clock.ts";
-import { silentLogger } from "../../src/base/log.ts";
-import {
-  BlockReader,
-  encodeRequest,
-  type Message,
-  RecordReader,
-  type SyncMode,
-} from "../../src/protocol/mod.ts";
+import { BlockReader, encodeRequest, RecordReader, type SyncMode } from "../../src/protocol/mod.ts";
 import { PeerLink } from "../../src/sync/mod.ts";
 import { URGENCY } from "../../src/sync/link/transport.ts";
 import type { QuicConnection } from "../../src/quic/mod.ts";
+import { type HandClient, NOTHING_SYNCED, openByHand } from "../support/hand_client.ts";
 import { LOOPBACK } from "../support/orchestrated_device.ts";
 import { noise, SyncScene, until } from "../support/sync_scene.ts";
 import { assertSameTree } from "../support/tree.ts";
@@ -22,40 +15,15 @@ const TIMES = { toldMs: 300, untoldMs: 300, lookMs: 20 };
 async function attack(
   scene: SyncScene,
   mode: SyncMode = "two-way",
-): Promise<{ link: PeerLink; connection: QuicConnection; heard: Message[] }> {
+): Promise<HandClient & { readonly connection: QuicConnection }> {
   const { orchestrator } = scene.a;
   const address = { host: LOOPBACK, port: scene.server.address.port };
   const connection = await orchestrator.dial(orchestrator.trust.resolve("b"), address, {
     timeoutMs: 5_000,
     signal: scene.stop.signal,
   });
-  const heard: Message[] = [];
-  const link = await PeerLink.open(connection, {
-    hello: { ...orchestrator.hello, group: crypto.getRandomValues(new Uint8Array(16)) },
-    handler: {
-      handleMessage: (message) => void heard.push(message),
-      handleRequest: () => new Promise(() => {}),
-    },
-    clock: systemClock,
-    logger: silentLogger,
-  });
-  await link.send({
-    type: "sync-open",
-    session: 1,
-    share: "",
-    mode,
-    checksum: false,
-    run: "run",
-    chunker: 1,
-    versions: 0,
-    compress: false,
-    dryRun: false,
-    watch: false,
-    rateLimit: 0,
-    whole: false,
-  });
-  await until(() => heard.some(({ type }) => type === "sync-accept"));
-  return { link, connection, heard };
+  const hello = { ...orchestrator.hello, group: crypto.getRandomValues(new Uint8Array(16)) };
+  return { connection, ...await openByHand(connection, { hello, mode }) };
 }
 
 for (
@@ -123,25 +91,11 @@ Deno.test("a client that asks out of turn, twice or after the end ruins only its
   };
   assert.equal(await reads(1), 0);
   await assert.rejects(reads(7));
-  const result = {
-    type: "sync-result",
-    session: 1,
-    ok: true,
-    files: 0,
-    bytesSent: 0,
-    bytesReceived: 0,
-    bytesReused: 0,
-    deleted: 0,
-    renamed: 0,
-    adjusted: 0,
-    conflicts: 0,
-    errors: 0,
-  } as const;
-  await link.send(result);
+  await link.send(NOTHING_SYNCED);
   await until(() => heard.some(({ type }) => type === "sync-ack"));
   await assert.rejects(reads(1));
   // Twice is no peer's mistake.
-  await link.send(result);
+  await link.send(NOTHING_SYNCED);
   assert.ok(await link.ended instanceof Error);
   const summary = await scene.sync({});
   assert.deepEqual([summary.ok, summary.sent, summary.received], [true, 1, 1]);

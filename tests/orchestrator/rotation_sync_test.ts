@@ -6,7 +6,8 @@ import { beginRotation } from "../../src/identity/mod.ts";
 import { ROTATION_SWITCH_MS } from "../../src/identity/rotation.ts";
 import { runSync, ShareServer, type SyncRunSummary } from "../../src/orchestrator/mod.ts";
 import { LOOPBACK, OrchestratedDevice } from "../support/orchestrated_device.ts";
-import { SILENT, SYNC_REQUEST } from "../support/sync_scene.ts";
+import { SYNC_REQUEST } from "../support/sync_request.ts";
+import { SILENT } from "../support/sync_scene.ts";
 import { assertSameTree, temporaryFolder, writeTree } from "../support/tree.ts";
 
 const DAY_MS = 24 * 3600 * 1000;

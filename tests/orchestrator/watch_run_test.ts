@@ -14,22 +14,11 @@ import {
 import { UPKEEP_INTERVAL_MS } from "../../src/orchestrator/index_upkeep.ts";
 import type { SyncRequest } from "../../src/sync/mod.ts";
 import { LOOPBACK, OrchestratedDevice } from "../support/orchestrated_device.ts";
+import { SYNC_REQUEST } from "../support/sync_request.ts";
 import { UdpRelay } from "../support/udp_relay.ts";
 import { assertSameTree, temporaryFolder, type TreeSpec, writeTree } from "../support/tree.ts";
 
-const REQUEST: SyncRequest = {
-  share: "",
-  mode: "two-way",
-  deleteExtra: false,
-  deleteLimit: { kind: "percent", percent: 50, appliesAboveFiles: 20 },
-  dryRun: false,
-  checksum: false,
-  versions: 0,
-  conflict: "keep-both",
-  compress: true,
-  filters: [],
-  run: "run",
-};
+const REQUEST: SyncRequest = { ...SYNC_REQUEST, compress: true };
 const PATIENCE_MS = 20_000;
 
 /** Things that happened, and a way to wait for more. */

@@ -1,12 +1,14 @@
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/log.ts";
+import { FEATURE_GROUPS } from "../../src/protocol/mod.ts";
 import { Lane, type Providers } from "../../src/sync/lane/lane.ts";
 import { LaneHost } from "../../src/sync/lane/lane_host.ts";
 import type { FromLane, ToLane } from "../../src/sync/lane/lane_messages.ts";
 import { type LinkHandler, PeerLink } from "../../src/sync/link/peer_link.ts";
 import { type MemoryTransport, memoryTransportPair } from "./memory_transport.ts";
+import { testHello } from "./test_hello.ts";
 
-const hello = { minor: 0, features: ["groups"], implementation: "test", name: "test" };
+const hello = testHello(FEATURE_GROUPS);
 const common = { hello, clock: systemClock, logger: silentLogger };
 
 /** A lane without a thread: both halves in one, and a connection in memory to a peer. */

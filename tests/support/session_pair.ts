@@ -1,14 +1,10 @@
 import { systemClock } from "../../src/base/clock.ts";
-import type { DeviceId } from "../../src/base/ids.ts";
 import { silentLogger } from "../../src/base/log.ts";
-import { openIndex } from "../../src/index/mod.ts";
 import { FEATURE_DISK_BYTES, FEATURE_EARLIER, FEATURE_WORKING } from "../../src/protocol/mod.ts";
 import {
   InitiatorSession,
-  OpenShare,
   PeerLink,
   type PlanItem,
-  Responder,
   roleOfInitiator,
   type ServedSums,
   type SyncObserver,
@@ -17,25 +13,12 @@ import {
 } from "../../src/sync/mod.ts";
 import type { PulseTimes } from "../../src/sync/session/pulse.ts";
 import { type MemoryTransport, memoryTransportPair } from "./memory_transport.ts";
+import { serveEnd } from "./served_end.ts";
+import { SYNC_REQUEST } from "./sync_request.ts";
+import { openIndexOf, openShareOf, type TestDevice } from "./test_device.ts";
+import { testHello } from "./test_hello.ts";
 
-const hello = {
-  minor: 0,
-  features: [FEATURE_EARLIER, FEATURE_WORKING, FEATURE_DISK_BYTES],
-  implementation: "test",
-  name: "test",
-};
-
-/** A device for session tests: a state folder, and the id it goes by. */
-export interface TestDevice {
-  readonly home: string;
-  readonly id: DeviceId;
-}
-
-/** Makes a device whose id is derived from a letter; no key is needed without a network. */
-export function testDevice(home: string, letter: string): TestDevice {
-  Deno.mkdirSync(home, { recursive: true });
-  return { home, id: letter.repeat(56) as DeviceId };
-}
+const FEATURES = [FEATURE_EARLIER, FEATURE_WORKING, FEATURE_DISK_BYTES];
 
 /** What a session between two folders came to. */
 export interface SessionResult {
@@ -83,42 +66,22 @@ export async function runSession(
     times,
     ...rest
   } = options;
-  const request: SyncRequest = {
-    share: "",
-    mode: "push",
-    deleteExtra: false,
-    deleteLimit: { kind: "percent", percent: 50, appliesAboveFiles: 20 },
-    dryRun: false,
-    checksum: false,
-    versions: 0,
-    conflict: "keep-both",
-    compress: true,
-    filters: [],
-    run: "run",
-    ...rest,
-  };
+  const request: SyncRequest = { ...SYNC_REQUEST, mode: "push", compress: true, ...rest };
   const signal = new AbortController().signal;
   const common = { clock: systemClock, logger: silentLogger, signal, ...(times && { times }) };
-  await using indexA = await openIndex({ path: `${a.home}/index.db`, deviceId: a.id });
-  await using indexB = await openIndex({ path: `${b.home}/index.db`, deviceId: b.id });
+  await using indexA = await openIndexOf(a);
+  await using indexB = await openIndexOf(b);
   const [left, right] = transports ?? memoryTransportPair();
   let served: ServedSums | undefined;
-  await using responder = new Responder({
+  await using _responder = await serveEnd(right, {
+    device: b,
+    peer: a,
+    hello: testHello(...servedFeatures ?? FEATURES),
     shares: [{ name: "default", path: folderB, writable }],
     openIndex: () => Promise.resolve(indexB),
-    deviceId: b.id,
-    peerId: a.id,
-    peerName: "a",
-    endDeadSessions: () => Promise.resolve(false),
-    lockFolder: `${b.home}/locks`,
     versionsMax: servedVersions,
     events: { sessionStart() {}, sessionEnd: ({ sums }) => served = sums },
     ...(onStep && { onStep }),
-    ...common,
-  });
-  await PeerLink.begin(right, {
-    hello: { ...hello, ...(servedFeatures && { features: servedFeatures }) },
-    handler: responder,
     ...common,
   });
   const items: PlanItem[] = [];
@@ -138,18 +101,15 @@ export async function runSession(
     ...(onStep && { onStep }),
     ...common,
   });
+  const hello = testHello(...FEATURES);
   await using link = await PeerLink.begin(left, { hello, handler: session, ...common });
   const open = () =>
-    OpenShare.open({
+    openShareOf(a, {
       path: folderA,
       role: roleOfInitiator(request.mode, request.dryRun),
       untouched: request.dryRun,
       create: request.mode === "pull",
       index: indexA,
-      deviceId: a.id,
-      lockFolder: `${a.home}/locks`,
-      activity: "test",
-      lockWaitMs: 0,
       ...common,
     });
   const summary = await session.run(link, { isNew: false, path: folderA, open });

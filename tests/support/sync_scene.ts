@@ -11,22 +11,8 @@ import {
 import type { QuicConnection } from "../../src/quic/mod.ts";
 import type { SyncObserver, SyncRequest } from "../../src/sync/mod.ts";
 import { LOOPBACK, OrchestratedDevice } from "./orchestrated_device.ts";
+import { SYNC_REQUEST } from "./sync_request.ts";
 import { temporaryFolder, type TreeSpec, writeTree } from "./tree.ts";
-
-/** A plain two-way sync. */
-export const SYNC_REQUEST: SyncRequest = {
-  share: "",
-  mode: "two-way",
-  deleteExtra: false,
-  deleteLimit: { kind: "percent", percent: 50, appliesAboveFiles: 20 },
-  dryRun: false,
-  checksum: false,
-  versions: 0,
-  conflict: "keep-both",
-  compress: false,
-  filters: [],
-  run: "run",
-};
 
 /** What a test changes about a scene. */
 export interface SceneOptions {

@@ -7,7 +7,8 @@ import { runWatch } from "../../../src/orchestrator/mod.ts";
 import { type Hello, ProtocolError } from "../../../src/protocol/mod.ts";
 import { JoinedHandler, type LinkHandler, PeerLink } from "../../../src/sync/mod.ts";
 import { LOOPBACK, OrchestratedDevice } from "../../support/orchestrated_device.ts";
-import { noise, SILENT, SYNC_REQUEST, SyncScene, until } from "../../support/sync_scene.ts";
+import { SYNC_REQUEST } from "../../support/sync_request.ts";
+import { noise, SILENT, SyncScene, until } from "../../support/sync_scene.ts";
 import { assertSameTree, type TreeSpec, writeTree } from "../../support/tree.ts";
 import { UdpRelay } from "../../support/udp_relay.ts";
 

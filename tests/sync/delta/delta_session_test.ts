@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import * as fs from "node:fs";
 import { type MemoryTransport, memoryTransportPair } from "../../support/memory_transport.ts";
-import { type RunOptions, runSession, testDevice } from "../../support/session_pair.ts";
+import { type RunOptions, runSession } from "../../support/session_pair.ts";
+import { testDevice } from "../../support/test_device.ts";
 import { assertSameTree, temporaryFolder, writeTree } from "../../support/tree.ts";
 import { joined, noise, partialNames } from "./support.ts";
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
-import { runSession, testDevice } from "../../support/session_pair.ts";
+import { runSession } from "../../support/session_pair.ts";
 import { memoryTransportPair } from "../../support/memory_transport.ts";
+import { testDevice } from "../../support/test_device.ts";
 import { assertSameTree, temporaryFolder, writeTree } from "../../support/tree.ts";
 import { noise, partialNames } from "./support.ts";
 

@@ -3,7 +3,8 @@
  * many bytes; prints the bytes that were fetched if it gets through.
  */
 import { memoryTransportPair } from "../../support/memory_transport.ts";
-import { runSession, testDevice } from "../../support/session_pair.ts";
+import { runSession } from "../../support/session_pair.ts";
+import { testDevice } from "../../support/test_device.ts";
 
 const [path, killAt] = Deno.args as [string, string];
 const transports = memoryTransportPair();

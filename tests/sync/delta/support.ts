@@ -3,14 +3,13 @@ import * as fs from "node:fs";
 import { setImmediate } from "node:timers";
 import { type Clock, systemClock } from "../../../src/base/clock.ts";
 import type { RelPath } from "../../../src/base/paths.ts";
-import { openIndex } from "../../../src/index/mod.ts";
 import { type ByteRange, STATUS } from "../../../src/protocol/mod.ts";
 import { encodeChunkLists, type Recipe, recipeOf, type Root } from "../../../src/store/mod.ts";
 import type { ContentSource, WantedContent } from "../../../src/sync/delta/mod.ts";
 import { ContentGetter } from "../../../src/sync/delta/mod.ts";
 import { OpenShare } from "../../../src/sync/mod.ts";
 import type { Failure, FileSink, WantedVersion } from "../../../src/sync/transfer/remote_share.ts";
-import { testDevice } from "../../support/session_pair.ts";
+import { openIndexOf, openShareOf, testDevice } from "../../support/test_device.ts";
 import { temporaryFolder, writeTree } from "../../support/tree.ts";
 import { noise } from "../../store/chunks/reference.ts";
 
@@ -115,17 +114,12 @@ export async function getterFixture(
   const folder = `${temporary.path}/share`;
   writeTree(folder, files, MTIME_MS);
   const device = testDevice(`${temporary.path}/home`, "A");
-  const index = await openIndex({ path: `${device.home}/index.db`, deviceId: device.id });
+  const index = await openIndexOf(device);
   const abort = new AbortController();
-  const share = await OpenShare.open({
+  const share = await openShareOf(device, {
     path: folder,
     role: "target",
     index,
-    deviceId: device.id,
-    lockFolder: `${device.home}/locks`,
-    activity: "test",
-    lockWaitMs: 0,
-    clock: systemClock,
     signal: abort.signal,
   });
   await share.scan({ checksum: true, filters: [] });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/log.ts";
 import type { RelPath } from "../../../src/base/paths.ts";
-import { ProtocolError } from "../../../src/protocol/mod.ts";
+import { FEATURE_GROUPS, ProtocolError } from "../../../src/protocol/mod.ts";
 import { openRoot } from "../../../src/store/mod.ts";
 import { rootRef } from "../../../src/sync/lane/lane_messages.ts";
 import type { Lane } from "../../../src/sync/lane/lane.ts";
@@ -11,8 +11,9 @@ import { type LinkHandler, PeerLink } from "../../../src/sync/link/peer_link.ts"
 import { URGENCY } from "../../../src/sync/link/transport.ts";
 import { openLaneRig } from "../../support/lane_rig.ts";
 import { memoryTransportPair } from "../../support/memory_transport.ts";
+import { testHello } from "../../support/test_hello.ts";
 
-const hello = { minor: 0, features: ["groups"], implementation: "test", name: "test" };
+const hello = testHello(FEATURE_GROUPS);
 const common = { hello, clock: systemClock, logger: silentLogger };
 const signal = new AbortController().signal;
 

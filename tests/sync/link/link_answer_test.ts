@@ -5,6 +5,7 @@ import { silentLogger } from "../../../src/base/log.ts";
 import { FEATURE_GROUPS } from "../../../src/protocol/mod.ts";
 import { type LinkHandler, PeerLink } from "../../../src/sync/link/peer_link.ts";
 import { EndpointPair } from "../../support/quic_pair.ts";
+import { testHello } from "../../support/test_hello.ts";
 
 const MIB = 1024 * 1024;
 /** Of a stream, and of four of them, to get to the end of it soon. */
@@ -29,7 +30,7 @@ Deno.test("answers called off at full speed leave the connection as it was, what
     },
   };
   const common = {
-    hello: { minor: 0, features: [FEATURE_GROUPS], implementation: "test", name: "test" },
+    hello: testHello(FEATURE_GROUPS),
     clock: systemClock,
     logger: silentLogger,
   };

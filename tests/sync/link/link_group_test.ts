@@ -15,8 +15,9 @@ import { type DuplexStream, URGENCY } from "../../../src/sync/link/transport.ts"
 import { RemoteShare } from "../../../src/sync/transfer/remote_share.ts";
 import { answerFrom } from "../../support/memory_provider.ts";
 import { type MemoryTransport, memoryTransportPair } from "../../support/memory_transport.ts";
+import { testHello } from "../../support/test_hello.ts";
 
-const hello = { minor: 0, features: [], implementation: "test", name: "test" };
+const hello = testHello();
 const common = { hello, clock: systemClock, logger: silentLogger };
 const SIZE = 4_000_000;
 const FILE = Uint8Array.from({ length: SIZE }, (_, i) => i * 7 + (i >> 8));

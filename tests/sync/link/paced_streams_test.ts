@@ -12,6 +12,7 @@ import { RateLimiter } from "../../../src/sync/transfer/rate_limiter.ts";
 import { type FileSink, RemoteShare } from "../../../src/sync/transfer/remote_share.ts";
 import { answerFrom, type MemoryFile } from "../../support/memory_provider.ts";
 import { EndpointPair } from "../../support/quic_pair.ts";
+import { testHello } from "../../support/test_hello.ts";
 import { UdpRelay } from "../../support/udp_relay.ts";
 
 const MIB = 1024 * 1024;
@@ -41,7 +42,7 @@ class Links implements AsyncDisposable {
     const open = (connection: QuicConnection, handleRequest: Answering, side: typeof SECOND) => {
       const handler: LinkHandler = { handleMessage() {}, handleRequest };
       return PeerLink.open(connection, {
-        hello: { minor: 0, features: [], implementation: "test", name: "test" },
+        hello: testHello(),
         handler,
         clock: systemClock,
         logger: silentLogger,

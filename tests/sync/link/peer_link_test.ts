@@ -13,8 +13,9 @@ import { type LinkHandler, PeerLink } from "../../../src/sync/link/peer_link.ts"
 import { REQUESTS_AT_ONCE_MAX } from "../../../src/sync/link/request_gate.ts";
 import type { DuplexStream, SendSide } from "../../../src/sync/link/transport.ts";
 import { type MemoryTransport, memoryTransportPair } from "../../support/memory_transport.ts";
+import { testHello } from "../../support/test_hello.ts";
 
-const hello = { minor: 0, features: [], implementation: "test", name: "test" };
+const hello = testHello();
 
 class Recorder implements LinkHandler {
   messages: Message[] = [];

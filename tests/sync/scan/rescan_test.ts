@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { equalBytes, toHex } from "../../../src/base/bytes.ts";
-import { systemClock } from "../../../src/base/clock.ts";
 import { openIndex } from "../../../src/index/mod.ts";
 import { OpenShare } from "../../../src/sync/mod.ts";
 import { placeChanges } from "../../../src/sync/scan/rescan.ts";
@@ -13,7 +12,7 @@ import {
   describeSnapshot,
   scanAnew,
 } from "../../support/random_changes.ts";
-import { testDevice } from "../../support/session_pair.ts";
+import { openShareOf, testDevice } from "../../support/test_device.ts";
 import { temporaryFolder } from "../../support/tree.ts";
 
 /** What happens between two scans, and during the second. */
@@ -94,17 +93,11 @@ class Scene implements AsyncDisposable {
     const { id, home } = scene.#device;
     const index = scene.#stack.use(await openIndex({ path: `${home}/index.db`, deviceId: id }));
     scene.share = scene.#stack.use(
-      await OpenShare.open({
+      await openShareOf(scene.#device, {
         path: scene.folder.path,
         role: "source",
         untouched: true,
         index,
-        deviceId: id,
-        lockFolder: `${home}/locks`,
-        activity: "test",
-        lockWaitMs: 0,
-        clock: systemClock,
-        signal: new AbortController().signal,
       }),
     );
     scene.folder.onEvent = (path, isDeep) => {

@@ -1,34 +1,22 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/log.ts";
-import { measureThroughput, PeerLink, Responder } from "../../../src/sync/mod.ts";
+import { measureThroughput, PeerLink } from "../../../src/sync/mod.ts";
 import { memoryTransportPair } from "../../support/memory_transport.ts";
-import { testDevice } from "../../support/session_pair.ts";
+import { serveEnd } from "../../support/served_end.ts";
+import { testDevice } from "../../support/test_device.ts";
+import { testHello } from "../../support/test_hello.ts";
 import { temporaryFolder } from "../../support/tree.ts";
 
-const hello = { minor: 0, features: [], implementation: "test", name: "test" };
-const common = { clock: systemClock, logger: silentLogger, signal: new AbortController().signal };
+const common = { hello: testHello(), clock: systemClock, logger: silentLogger };
 
 async function connect() {
   const folder = temporaryFolder();
   const [a, b] = ["A", "B"].map((name) => testDevice(`${folder.path}/${name}`, name));
   const [near, far] = memoryTransportPair();
-  const responder = new Responder({
-    shares: [],
-    // Nothing is synced.
-    openIndex: () => Promise.reject(new Error("no session opens it")),
-    deviceId: b!.id,
-    peerId: a!.id,
-    peerName: "a",
-    lockFolder: `${b!.home}/locks`,
-    versionsMax: 0,
-    endDeadSessions: () => Promise.resolve(false),
-    events: { sessionStart() {}, sessionEnd() {} },
-    ...common,
-  });
-  await PeerLink.begin(far, { hello, handler: responder, ...common });
+  const responder = await serveEnd(far, { device: b!, peer: a! });
   const handler = { handleMessage() {}, handleRequest: () => Promise.resolve() };
-  const link = await PeerLink.begin(near, { hello, handler, ...common });
+  const link = await PeerLink.begin(near, { handler, ...common });
   const stack = new AsyncDisposableStack();
   stack.use(folder);
   stack.use(responder);

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import * as fs from "node:fs";
 import { dirname, join } from "node:path";
-import { runSession, type TestDevice, testDevice } from "../../support/session_pair.ts";
+import { runSession } from "../../support/session_pair.ts";
+import { type TestDevice, testDevice } from "../../support/test_device.ts";
 import { describeTree, temporaryFolder } from "../../support/tree.ts";
 
 /** Histories to try; each is some ten sessions over real folders. */

@@ -13,13 +13,11 @@ import {
   shapeOf,
 } from "../../../src/base/tree.ts";
 import { EMPTY_VECTOR } from "../../../src/base/version_vector.ts";
-import { openIndex } from "../../../src/index/mod.ts";
 import {
   BlockReader,
   BlockWriter,
   FEATURE_DISK_BYTES,
   FEATURE_EARLIER,
-  type Message,
   RecordReader,
   type Request,
   STATUS,
@@ -36,16 +34,14 @@ import { type Agreement, readAgreement, writeAgreement } from "../../../src/sync
 import { RemoteShare } from "../../../src/sync/transfer/remote_share.ts";
 import { Tally } from "../../../src/sync/session/tally.ts";
 import type { Outcome } from "../../../src/sync/apply/operation.ts";
+import { openByHand } from "../../support/hand_client.ts";
 import { memoryTransportPair } from "../../support/memory_transport.ts";
-import { testDevice } from "../../support/session_pair.ts";
+import { serveEnd } from "../../support/served_end.ts";
+import { openIndexOf, testDevice } from "../../support/test_device.ts";
+import { testHello } from "../../support/test_hello.ts";
 import { describeTree, temporaryFolder, writeTree } from "../../support/tree.ts";
 
-const hello = {
-  minor: 0,
-  features: [FEATURE_EARLIER, FEATURE_DISK_BYTES],
-  implementation: "test",
-  name: "test",
-};
+const hello = testHello(FEATURE_EARLIER, FEATURE_DISK_BYTES);
 const common = { clock: systemClock, logger: silentLogger };
 const at = (path: string) => path as RelPath;
 const MTIME_MS = 1_700_000_000_123;
@@ -64,51 +60,20 @@ async function attack(
     private: { key: "secret" },
     dir: { file: "f" },
   }, MTIME_MS);
-  const b = testDevice(`${temporary.path}/home`, "B");
-  await using index = await openIndex({ path: `${b.home}/index.db`, deviceId: b.id });
+  const device = testDevice(`${temporary.path}/home`, "B");
+  await using index = await openIndexOf(device);
   const [left, right] = memoryTransportPair();
-  await using responder = new Responder({
+  await using _responder = await serveEnd(right, {
+    device,
+    peer: testDevice(`${temporary.path}/home-a`, "A"),
+    hello,
     shares: [{ name: "default", path: folder, writable: true }],
     openIndex: () => Promise.resolve(index),
-    deviceId: b.id,
-    peerId: testDevice(`${temporary.path}/home-a`, "A").id,
-    peerName: "a",
-    endDeadSessions: () => Promise.resolve(false),
-    lockFolder: `${b.home}/locks`,
-    versionsMax: 0,
-    events: { sessionStart() {}, sessionEnd() {} },
-    signal: new AbortController().signal,
     operationsMax,
-    ...common,
   });
-  await PeerLink.begin(right, { hello, handler: responder, ...common });
-  const accepted = Promise.withResolvers<void>();
-  const handler = {
-    handleMessage: ({ type }: Message) => {
-      if (type === "sync-accept") accepted.resolve();
-    },
-    handleRequest: () => Promise.reject(new Error("nothing is served here")),
-  };
-  await using link = await PeerLink.begin(left, { hello, handler, ...common });
-  await link.send({
-    type: "sync-open",
-    session: 1,
-    share: "",
-    mode: "two-way",
-    checksum: false,
-    run: "run",
-    chunker: 1,
-    versions: 0,
-    compress: false,
-    dryRun: false,
-    watch: false,
-    rateLimit: 0,
-    whole: false,
-    ...open,
-  });
-  await accepted.promise;
+  await using client = await openByHand(left, { hello, ...open });
   const before = describeTree(folder);
-  await work(link, folder);
+  await work(client.link, folder);
   return {
     before,
     after: describeTree(folder),

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { type RunOptions, runSession, testDevice } from "../../support/session_pair.ts";
+import { type RunOptions, runSession } from "../../support/session_pair.ts";
+import { testDevice } from "../../support/test_device.ts";
 import { assertSameTree, describeTree, temporaryFolder, writeTree } from "../../support/tree.ts";
 
 /** Two folders, and sessions between them that must go without a hitch. */

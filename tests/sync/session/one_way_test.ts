@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import type { DirPath } from "../../../src/base/paths.ts";
-import { openIndex } from "../../../src/index/mod.ts";
 import { URGENCY } from "../../../src/sync/link/transport.ts";
 import { type MemoryTransport, memoryTransportPair } from "../../support/memory_transport.ts";
-import { runSession, testDevice } from "../../support/session_pair.ts";
+import { runSession } from "../../support/session_pair.ts";
+import { openIndexOf, testDevice } from "../../support/test_device.ts";
 import {
   assertSameTree,
   describeTree,
@@ -127,7 +127,7 @@ Deno.test("a push remembers what it read to find a moved folder, and does not re
   fs.renameSync(`${left}/d`, `${left}/moved`);
   const { summary } = await runSession(a, left, b, right, { deleteExtra: true });
   assert.equal(summary.renamed, 1);
-  await using index = await openIndex({ path: `${a.home}/index.db`, deviceId: a.id });
+  await using index = await openIndexOf(a);
   const [row] = index.roots();
   const { entries } = index.openRoot(row!).getDir("moved" as DirPath)!;
   assert.deepEqual(entries.map(({ name, digest }) => [name, digest?.length]), [["x", 32], [

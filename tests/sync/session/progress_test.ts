@@ -1,12 +1,8 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { noise } from "../../store/chunks/reference.ts";
-import {
-  type Progress,
-  type RunOptions,
-  runSession,
-  testDevice,
-} from "../../support/session_pair.ts";
+import { type Progress, type RunOptions, runSession } from "../../support/session_pair.ts";
+import { testDevice } from "../../support/test_device.ts";
 import { temporaryFolder, writeTree } from "../../support/tree.ts";
 
 const LATER_MS = 1_700_000_100_000;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
-import { type RunOptions, runSession, testDevice } from "../../support/session_pair.ts";
+import { type RunOptions, runSession } from "../../support/session_pair.ts";
+import { testDevice } from "../../support/test_device.ts";
 import { Link, temporaryFolder, type TreeSpec, writeTree } from "../../support/tree.ts";
 
 async function run(left: TreeSpec, right: TreeSpec, options: RunOptions) {

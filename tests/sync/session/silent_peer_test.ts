@@ -5,7 +5,6 @@ import { silentLogger } from "../../../src/base/log.ts";
 import type { DirPath, RelPath } from "../../../src/base/paths.ts";
 import { EMPTY_PAGE, EMPTY_SHAPE, encodePage, shapeOf } from "../../../src/base/tree.ts";
 import { ByteWriter } from "../../../src/base/varint.ts";
-import { openIndex } from "../../../src/index/mod.ts";
 import {
   BlockWriter,
   FEATURE_EARLIER,
@@ -21,24 +20,25 @@ import { encodeOutcome } from "../../../src/sync/apply/operation_codec.ts";
 import {
   ComparisonSession,
   InitiatorSession,
-  OpenShare,
   PeerLink,
-  Responder,
   roleOfInitiator,
-  type ServedSums,
   type SyncRequest,
 } from "../../../src/sync/mod.ts";
 import { type DuplexStream, STREAM_CODE, URGENCY } from "../../../src/sync/link/transport.ts";
 import type { PulseTimes } from "../../../src/sync/session/pulse.ts";
+import { type HandClient, NOTHING_SYNCED, openByHand } from "../../support/hand_client.ts";
 import { memoryTransportPair } from "../../support/memory_transport.ts";
-import { testDevice } from "../../support/session_pair.ts";
+import { serveEnd } from "../../support/served_end.ts";
+import { SYNC_REQUEST } from "../../support/sync_request.ts";
+import { openIndexOf, openShareOf, testDevice } from "../../support/test_device.ts";
+import { testHello } from "../../support/test_hello.ts";
 import { temporaryFolder, writeTree } from "../../support/tree.ts";
 
 const TIMES: PulseTimes = { toldMs: 150, untoldMs: 150, workingMs: 20, lookMs: 10 };
 /** For tests in which nobody is to be given up, on a machine that is busy. */
 const KEEPING = { toldMs: 700 };
-const TELLING = { minor: 0, features: [FEATURE_WORKING], implementation: "test", name: "test" };
-const UNTELLING = { ...TELLING, features: [FEATURE_EARLIER] };
+const TELLING = testHello(FEATURE_WORKING);
+const UNTELLING = testHello(FEATURE_EARLIER);
 const common = { clock: systemClock, logger: silentLogger };
 
 /** What a serving side does that is not landropic's. */
@@ -78,7 +78,7 @@ async function syncWith(
   const folder = `${temporary.path}/folder`;
   writeTree(folder, { file: "contents" });
   const a = testDevice(`${temporary.path}/home`, "A");
-  await using index = await openIndex({ path: `${a.home}/index.db`, deviceId: a.id });
+  await using index = await openIndexOf(a);
   const [left, right] = memoryTransportPair();
   const answer = server.answer ?? never;
   const handler = {
@@ -95,31 +95,13 @@ async function syncWith(
   const hello = server.hello ?? TELLING;
   await using _far = await PeerLink.begin(right, { hello, handler, ...common });
   const request = {
-    share: "",
+    ...SYNC_REQUEST,
     mode: mode as SyncRequest["mode"],
-    deleteExtra: false,
     deleteLimit: { kind: "count", count: 1000 },
-    dryRun: false,
-    checksum: false,
-    versions: 0,
-    conflict: "keep-both",
-    compress: false,
-    filters: [],
-    run: "run",
   } as const;
   const { signal } = new AbortController();
   const open = () =>
-    OpenShare.open({
-      path: folder,
-      role: roleOfInitiator(mode, false),
-      index,
-      deviceId: a.id,
-      lockFolder: `${a.home}/locks`,
-      activity: "test",
-      lockWaitMs: 0,
-      signal,
-      ...common,
-    });
+    openShareOf(a, { path: folder, role: roleOfInitiator(mode, false), index, signal });
   const waits = { times: { ...TIMES, ...times }, signal, ...common };
   if (mode === "compare") {
     const session = new ComparisonSession(1, { share: "", run: "run", peerName: "b", ...waits });
@@ -260,95 +242,55 @@ for (
 /** A served folder, and a client that opens a session and then does what it likes. */
 async function serve(
   mode: SyncMode,
-  client: (link: PeerLink, heard: readonly Message[]) => Promise<void>,
+  act: (client: HandClient) => Promise<void>,
   onEnd: (folder: string, locks: string) => Promise<void>,
   { hello = TELLING, times = {} }: {
     readonly hello?: typeof TELLING;
     readonly times?: Partial<PulseTimes>;
   } = {},
-): Promise<{ sums: ServedSums | undefined; heard: Message[] }> {
+): Promise<readonly Message[]> {
   using temporary = temporaryFolder();
   const folder = `${temporary.path}/share`;
   writeTree(folder, { file: "contents" });
   const b = testDevice(`${temporary.path}/home`, "B");
-  await using index = await openIndex({ path: `${b.home}/index.db`, deviceId: b.id });
+  await using index = await openIndexOf(b);
   const [left, right] = memoryTransportPair();
   const ended = Promise.withResolvers<void>();
-  let sums: ServedSums | undefined;
-  await using responder = new Responder({
+  await using _responder = await serveEnd(right, {
+    device: b,
+    peer: testDevice(`${temporary.path}/home-a`, "A"),
+    hello: TELLING,
     shares: [{ name: "default", path: folder, writable: true }],
     openIndex: () => Promise.resolve(index),
-    deviceId: b.id,
-    peerId: testDevice(`${temporary.path}/home-a`, "A").id,
-    peerName: "a",
-    endDeadSessions: () => Promise.resolve(false),
-    lockFolder: `${b.home}/locks`,
-    versionsMax: 0,
     events: {
       sessionStart() {},
-      sessionEnd: (end) => {
-        sums = end.sums;
-        ended.resolve();
-      },
+      sessionEnd: () => ended.resolve(),
     },
-    signal: new AbortController().signal,
     times: { ...TIMES, ...times },
-    ...common,
   });
-  await PeerLink.begin(right, { hello: TELLING, handler: responder, ...common });
-  const accepted = Promise.withResolvers<void>();
-  const heard: Message[] = [];
-  const handler = {
-    handleMessage: (message: Message) => {
-      heard.push(message);
-      if (message.type === "sync-accept") accepted.resolve();
-    },
-    handleRequest: never,
-  };
-  await using link = await PeerLink.begin(left, { hello, handler, ...common });
-  await link.send({
-    type: "sync-open",
-    session: 1,
-    share: "",
-    mode,
-    checksum: false,
-    run: "run",
-    chunker: 1,
-    versions: 0,
-    compress: false,
-    dryRun: false,
-    watch: false,
-    rateLimit: 0,
-    whole: false,
-  });
-  await accepted.promise;
-  await client(link, heard);
+  await using client = await openByHand(left, { hello, mode });
+  await act(client);
   await ended.promise;
   await onEnd(folder, `${b.home}/locks`);
-  return { sums, heard };
+  return client.heard;
 }
 
 /** Takes the lock that a session which is over must have let go of. */
 async function lockAgain(folder: string, lockFolder: string): Promise<void> {
   const b = testDevice(`${lockFolder}/home`, "B");
-  await using index = await openIndex({ path: `${b.home}/index.db`, deviceId: b.id });
-  const { signal } = new AbortController();
-  const share = await OpenShare.open({
+  await using index = await openIndexOf(b);
+  const share = await openShareOf(b, {
     path: folder,
     role: "both",
     index,
-    deviceId: b.id,
     lockFolder,
-    activity: "test",
     lockWaitMs: 5_000,
-    signal,
-    ...common,
   });
   share[Symbol.dispose]();
 }
 
 for (
-  const [what, client] of [
+  const [what, act] of [
     ["opens a session and does nothing", () => Promise.resolve()],
     ["stops in the middle of its operations", async (link) => {
       const stream = await link.request({ kind: "apply", session: 1 }, URGENCY.plan);
@@ -371,7 +313,7 @@ for (
   for (const hello of [TELLING, UNTELLING]) {
     const kind = hello === TELLING ? "" : ", and never could tell";
     Deno.test(`a server ends the session of a client that ${what}${kind}, and unlocks its folder`, async () => {
-      const { heard } = await serve("two-way", client, lockAgain, { hello });
+      const heard = await serve("two-way", ({ link }) => act(link), lockAgain, { hello });
       const error = heard.find(({ type }) => type === "error");
       assert.ok(error?.type === "error");
       assert.deepEqual([error.session, error.code], [1, "timed_out"]);
@@ -380,27 +322,14 @@ for (
 }
 
 Deno.test("a server keeps the session of a client that says that it is at work", async () => {
-  const { heard } = await serve(
+  const heard = await serve(
     "two-way",
-    async (link) => {
+    async ({ link }) => {
       for (let i = 0; i < 75; i++) {
         await delay(20);
         await link.send({ type: "working", session: 1 });
       }
-      await link.send({
-        type: "sync-result",
-        session: 1,
-        ok: true,
-        files: 0,
-        bytesSent: 0,
-        bytesReceived: 0,
-        bytesReused: 0,
-        deleted: 0,
-        renamed: 0,
-        adjusted: 0,
-        conflicts: 0,
-        errors: 0,
-      });
+      await link.send(NOTHING_SYNCED);
     },
     () => delay(50),
     { times: KEEPING },
@@ -413,9 +342,9 @@ Deno.test("a server says that it is at work while a request of its client is und
   const works = (heard: readonly Message[]) =>
     heard.filter(({ type }) => type === "working").length;
   let idle: number | undefined;
-  const { heard } = await serve(
+  const heard = await serve(
     "two-way",
-    async (link, heard) => {
+    async ({ link, heard }) => {
       const before = works(heard);
       for (let i = 0; i < 10; i++) {
         await delay(20);

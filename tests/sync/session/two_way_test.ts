@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
-import { runSession, type SessionResult, testDevice } from "../../support/session_pair.ts";
+import { runSession, type SessionResult } from "../../support/session_pair.ts";
+import { testDevice } from "../../support/test_device.ts";
 import { assertSameTree, describeTree, temporaryFolder, writeTree } from "../../support/tree.ts";
 
 function setUp() {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { memoryTransportPair } from "../../support/memory_transport.ts";
-import { runSession, testDevice } from "../../support/session_pair.ts";
+import { runSession } from "../../support/session_pair.ts";
+import { testDevice } from "../../support/test_device.ts";
 import { temporaryFolder, type TreeSpec, writeTree } from "../../support/tree.ts";
 
 /** What a session may say, both ways together, that finds nothing to do. */

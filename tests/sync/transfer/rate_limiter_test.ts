@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import fc from "fast-check";
 import { RateLimiter, TokenBucket } from "../../../src/sync/transfer/rate_limiter.ts";
-import { runSession, testDevice } from "../../support/session_pair.ts";
+import { runSession } from "../../support/session_pair.ts";
+import { testDevice } from "../../support/test_device.ts";
 import { temporaryFolder } from "../../support/tree.ts";
 
 /** Time that moves when everybody waits, with timers that ring late as those of a busy machine do. */

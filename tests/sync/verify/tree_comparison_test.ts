@@ -7,11 +7,12 @@ import { type Digest, sha256 } from "../../../src/base/digest.ts";
 import { silentLogger } from "../../../src/base/log.ts";
 import { compareNames, type DirPath, joinPath } from "../../../src/base/paths.ts";
 import { encodePage, type Entry, shapeOf } from "../../../src/base/tree.ts";
-import { openIndex } from "../../../src/index/mod.ts";
-import { ComparisonSession, OpenShare, PeerLink, Responder } from "../../../src/sync/mod.ts";
+import { ComparisonSession, PeerLink } from "../../../src/sync/mod.ts";
 import { type ComparedDir, TreeComparison } from "../../../src/sync/verify/tree_comparison.ts";
 import { memoryTransportPair } from "../../support/memory_transport.ts";
-import { testDevice } from "../../support/session_pair.ts";
+import { serveEnd } from "../../support/served_end.ts";
+import { openIndexOf, openShareOf, testDevice } from "../../support/test_device.ts";
+import { testHello } from "../../support/test_hello.ts";
 import { Link, temporaryFolder, type TreeSpec, writeTree } from "../../support/tree.ts";
 
 /** A tree of texts, with a time that both sides have of their own. */
@@ -127,35 +128,26 @@ async function compareFolders(left: TreeSpec, right: TreeSpec) {
     logger: silentLogger,
     signal: new AbortController().signal,
   };
-  const hello = { minor: 0, features: [], implementation: "test", name: "test" };
-  await using indexA = await openIndex({ path: `${a!.home}/index.db`, deviceId: a!.id });
-  await using indexB = await openIndex({ path: `${b!.home}/index.db`, deviceId: b!.id });
+  await using indexA = await openIndexOf(a!);
+  await using indexB = await openIndexOf(b!);
   const [near, far] = memoryTransportPair();
-  await using responder = new Responder({
+  await using _responder = await serveEnd(far, {
+    device: b!,
+    peer: a!,
     shares: [{ name: "docs", path: paths[1], writable: false }],
     openIndex: () => Promise.resolve(indexB),
-    deviceId: b!.id,
-    peerId: a!.id,
-    peerName: "a",
-    lockFolder: `${b!.home}/locks`,
-    versionsMax: 0,
-    endDeadSessions: () => Promise.resolve(false),
-    events: { sessionStart() {}, sessionEnd() {} },
+  });
+  const session = new ComparisonSession(1, { share: "docs", peerName: "b", run: "r", ...common });
+  await using link = await PeerLink.begin(near, {
+    hello: testHello(),
+    handler: session,
     ...common,
   });
-  await PeerLink.begin(far, { hello, handler: responder, ...common });
-  const session = new ComparisonSession(1, { share: "docs", peerName: "b", run: "r", ...common });
-  await using link = await PeerLink.begin(near, { hello, handler: session, ...common });
-  using share = await OpenShare.open({
+  using share = await openShareOf(a!, {
     path: paths[0],
     role: "source",
     untouched: true,
     index: indexA,
-    deviceId: a!.id,
-    lockFolder: `${a!.home}/locks`,
-    activity: "test",
-    lockWaitMs: 0,
-    ...common,
   });
   const comparison = await session.run(link, share);
   return { ...comparison, listed: fs.readdirSync(paths[0]) };

@@ -1,25 +1,20 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { systemClock } from "../../../src/base/clock.ts";
-import { openIndex } from "../../../src/index/mod.ts";
-import { OpenShare, verifyFiles, type VerifySums } from "../../../src/sync/mod.ts";
-import { runSession, type TestDevice, testDevice } from "../../support/session_pair.ts";
+import { verifyFiles, type VerifySums } from "../../../src/sync/mod.ts";
+import { runSession } from "../../support/session_pair.ts";
+import {
+  openIndexOf,
+  openShareOf,
+  type TestDevice,
+  testDevice,
+} from "../../support/test_device.ts";
 import { temporaryFolder, type TreeSpec, writeTree } from "../../support/tree.ts";
 
 async function verify(device: TestDevice, path: string) {
   const signal = new AbortController().signal;
-  await using index = await openIndex({ path: `${device.home}/index.db`, deviceId: device.id });
-  using share = await OpenShare.open({
-    path,
-    role: "source",
-    index,
-    deviceId: device.id,
-    lockFolder: `${device.home}/locks`,
-    activity: "test",
-    lockWaitMs: 0,
-    clock: systemClock,
-    signal,
-  });
+  await using index = await openIndexOf(device);
+  using share = await openShareOf(device, { path, role: "source", index, signal });
   const errors: string[] = [];
   let last: unknown;
   const sums: VerifySums = await verifyFiles({

@@ -15,7 +15,7 @@ import {
   describeSnapshot,
   scanAnew,
 } from "../../support/random_changes.ts";
-import { testDevice } from "../../support/session_pair.ts";
+import { openShareOf, testDevice } from "../../support/test_device.ts";
 import { temporaryFolder } from "../../support/tree.ts";
 
 const ignore = Deno.build.os !== "linux";
@@ -96,17 +96,12 @@ class Scene implements AsyncDisposable {
   }
 
   async #open(): Promise<OpenShare> {
-    return await OpenShare.open({
+    return await openShareOf(this.#device, {
       path: this.folder.path,
       role: "source",
       untouched: true,
       index: this.#index,
-      deviceId: this.#device.id,
-      lockFolder: `${this.#device.home}/locks`,
-      activity: "test",
-      lockWaitMs: 0,
       clock: this.#clock,
-      signal: new AbortController().signal,
     });
   }
 

@@ -2,12 +2,11 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { systemClock } from "../../../src/base/clock.ts";
 import { silentLogger } from "../../../src/base/log.ts";
-import { openIndex } from "../../../src/index/mod.ts";
-import { OpenShare } from "../../../src/sync/mod.ts";
+import type { Index } from "../../../src/index/mod.ts";
 import type { Operation } from "../../../src/sync/apply/operation.ts";
 import type { ChangedPaths, FolderListener } from "../../../src/sync/watch/folder_watches.ts";
 import { ShareWatch } from "../../../src/sync/watch/share_watch.ts";
-import { testDevice } from "../../support/session_pair.ts";
+import { openIndexOf, openShareOf, testDevice } from "../../support/test_device.ts";
 import { temporaryFolder, type TreeSpec, writeTree } from "../../support/tree.ts";
 
 /** A watched folder whose events come from the test, so that none is missed and none comes late. */
@@ -19,15 +18,13 @@ class Scene implements AsyncDisposable {
   told = 0;
   watch!: ShareWatch;
   #emit!: (changed: ChangedPaths) => void;
-  #index!: Awaited<ReturnType<typeof openIndex>>;
+  #index!: Index;
 
   static async make(spec: TreeSpec, filters: string[] = []): Promise<Scene> {
     const scene = new Scene();
     writeTree(scene.path, spec);
     const { device } = scene;
-    scene.#index = scene.#stack.use(
-      await openIndex({ path: `${device.home}/index.db`, deviceId: device.id }),
-    );
+    scene.#index = scene.#stack.use(await openIndexOf(device));
     const watches = {
       watch: (_path: string, { tell }: FolderListener) => {
         scene.#emit = tell;
@@ -50,16 +47,10 @@ class Scene implements AsyncDisposable {
     this.watch.sessionStart();
     for (const operation of operations) this.watch.handleOperation(operation as Operation);
     act();
-    using share = await OpenShare.open({
+    using share = await openShareOf(this.device, {
       path: this.path,
       role: "target",
       index: this.#index,
-      deviceId: this.device.id,
-      lockFolder: `${this.device.home}/locks`,
-      activity: "test",
-      lockWaitMs: 0,
-      clock: systemClock,
-      signal: new AbortController().signal,
     });
     await share.scan({ checksum: false, filters: [] });
     this.watch.sessionEnd(share.index);

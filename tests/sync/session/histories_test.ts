@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import * as fs from "node:fs";
 import { dirname, join } from "node:path";
+import { memoryTransportPair } from "../../support/memory_transport.ts";
 import { runSession } from "../../support/session_pair.ts";
 import { type TestDevice, testDevice } from "../../support/test_device.ts";
 import { describeTree, temporaryFolder } from "../../support/tree.ts";
@@ -180,13 +181,18 @@ function noteReplaced(world: World, path: string): void {
 /** Changes that were planned. */
 async function sync(world: World, from: number, to: number, breakAt: number): Promise<number> {
   const [a, b] = [world.devices[from]!, world.devices[to]!];
+  const transports = memoryTransportPair();
   let steps = 0;
   try {
     const { items } = await runSession(a.device, a.folder, b.device, b.folder, {
       mode: "two-way",
       deleteLimit: { kind: "count", count: 1000 },
+      transports,
       onStep: () => {
-        if (steps++ === breakAt) throw new BrokenOff();
+        if (steps++ !== breakAt) return;
+        // As with a process that dies: the other side need not wait for words of why.
+        void transports[0].close(0);
+        throw new BrokenOff();
       },
     });
     return items.length;

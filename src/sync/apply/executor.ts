@@ -1,85 +1,20 @@
-import { equalBytes } from "../../base/bytes.ts";
-import type { Clock } from "../../base/clock.ts";
-import { messageOf } from "../../base/errors.ts";
-import { OWN_FOLDER, type RelPath } from "../../base/paths.ts";
-import { type Digest, digestKey } from "../../base/digest.ts";
+import type { RelPath } from "../../base/paths.ts";
 import { nextTurn } from "../../base/turn.ts";
-import type { VectorMember } from "../../base/version_vector.ts";
-import { URGENCY } from "../link/transport.ts";
-import { GET_FILES_MAX } from "../../protocol/mod.ts";
-import {
-  type Change,
-  type ChangeResult,
-  CommitPipeline,
-  type CommitStep,
-  decodeRecipe,
-  type Expected,
-  type ExpectedState,
-  type Keep,
-  reasonOf,
-  type Recipe,
-  type Root,
-  type StagedFile,
-  StoreError,
-} from "../../store/mod.ts";
-import type { DigestLocation, RootIndex } from "../../index/mod.ts";
-import type { ShareContent } from "../content/share_content.ts";
-import { ContentError, ContentGetter, StagingSink, type WantedContent } from "../delta/mod.ts";
-import { decodeFailure } from "../lane/lane_failure.ts";
+import type { Expected, ExpectedState } from "../../store/mod.ts";
+import { ContentGetter } from "../delta/mod.ts";
 import { LaneFetcher } from "../lane/lane_fetcher.ts";
-import type { Lanes } from "../link/requester.ts";
-import type { RemoteShare } from "../transfer/remote_share.ts";
-import { IndexWriter } from "./index_writer.ts";
-import type { Before, CopyFile, Operation, Outcome, WriteFile } from "./operation.ts";
+import { BatchedFiles } from "./batched_files.ts";
+import type { ExecutorOptions } from "./executor_options.ts";
+import { expectedAt } from "./expected_state.ts";
+import { type Job, wantedOf } from "./job.ts";
+import { JobPipeline } from "./job_pipeline.ts";
+import type { CopyFile, Operation, WriteFile } from "./operation.ts";
 import { Room } from "./room.ts";
-import { WaitingFiles } from "./waiting_files.ts";
+import { RunningWork } from "./running_work.ts";
+import { SingleFiles } from "./single_files.ts";
 
 /** Requests for bytes under way at once. */
 const REQUESTS_MAX = 8;
-/** Bytes of small files in one request. */
-const REQUEST_BYTES_AIM = 4 * 1024 * 1024;
-/** Even the smallest file takes about so much. */
-const DISK_BLOCK_BYTES = 4096;
-
-/** What an {@linkcode Executor} works with. */
-export interface ExecutorOptions {
-  readonly root: Root;
-  readonly index: RootIndex;
-  /** Stands for this device in version vectors. */
-  readonly member: VectorMember;
-  readonly content: ShareContent;
-  /** Where bytes come from. */
-  readonly remote: RemoteShare;
-  /** Threads that fetch beside this one. */
-  readonly lanes?: Lanes;
-  /** Where replaced and deleted files go. */
-  readonly keep: Keep;
-  readonly versionsMax: number;
-  readonly fsync: boolean;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-  /** Gets each outcome once it is final: done means durable. */
-  readonly onOutcome: (outcome: Outcome) => void;
-  /** File bytes that just arrived. */
-  readonly onBytes: (bytes: number) => void;
-  /** For tests, which end the process there. */
-  readonly onStep?: (step: CommitStep, path?: RelPath) => void;
-}
-
-/** One operation under way. */
-interface Job<T extends Operation = Operation> {
-  readonly index: number;
-  readonly operation: T;
-  /** What must be at its path, of a file to be put there. */
-  expected?: Expected;
-  recipe?: Recipe;
-  /** Learned on the way, where the operation does not have it. */
-  digest?: Digest;
-  bytesFetched: number;
-  bytesReused: number;
-  /** Called once it is known what became of the contents. */
-  close?: (isDone: boolean) => void;
-}
 
 /**
  * Carries out operations on one share: pulls the bytes it lacks, stages, flushes and renames them into
@@ -90,44 +25,40 @@ interface Job<T extends Operation = Operation> {
  */
 export class Executor {
   readonly #options: ExecutorOptions;
-  readonly #pipeline: CommitPipeline;
-  readonly #writer: IndexWriter;
+  readonly #pipeline: JobPipeline;
   readonly #getter: ContentGetter;
-  readonly #lanes: LaneFetcher | undefined;
+  readonly #singles: SingleFiles;
+  readonly #batches: BatchedFiles;
+  readonly #work = new RunningWork(REQUESTS_MAX);
   /** Ends what is under way once one thing has failed for good. */
   readonly #abort = new AbortController();
-  readonly #jobs = new Map<Change, Job>();
   readonly #dirsLast: Job[] = [];
-  readonly #running = new Set<Promise<void>>();
-  readonly #room: Room;
-  readonly #waiting: WaitingFiles<Job<WriteFile>>;
-  #batch: Job<WriteFile>[] = [];
-  #batchBytes = 0;
   #phase: Operation["op"] | undefined;
-  #stopped: { code: string; message: string } | undefined;
 
-  constructor(options: ExecutorOptions) {
-    this.#writer = new IndexWriter(options.index, options);
-    const signal = AbortSignal.any([options.signal, this.#abort.signal]);
-    this.#options = { ...options, signal };
-    const { lanes, root, remote } = options;
-    this.#lanes = lanes && new LaneFetcher({ lanes, root, session: remote.session, signal });
-    this.#room = new Room(() => root.space().freeBytes);
-    this.#getter = new ContentGetter({
-      ...this.#options,
-      lanes: this.#lanes,
+  constructor(given: ExecutorOptions) {
+    const signal = AbortSignal.any([given.signal, this.#abort.signal]);
+    const options = this.#options = { ...given, signal };
+    const { lanes: threads, root, remote } = options;
+    const lanes = threads &&
+      new LaneFetcher({ lanes: threads, root, session: remote.session, signal });
+    const room = new Room(() => root.space().freeBytes);
+    const getter = this.#getter = new ContentGetter({
+      ...options,
+      lanes,
       onBytes: (bytes) => {
-        this.#room.handleBytes(bytes);
+        room.handleBytes(bytes);
         options.onBytes(bytes);
       },
     });
-    this.#waiting = new WaitingFiles(this.#room, this.#getter);
-    this.#pipeline = new CommitPipeline(options.root, {
-      fsync: options.fsync,
-      versionsMax: options.versionsMax,
-      wallMs: () => options.clock.wallMs(),
-      onBatch: (results) => this.#handleBatch(results),
-      ...(options.onStep && { onStep: options.onStep }),
+    const pipeline = this.#pipeline = new JobPipeline(options);
+    const singles = this.#singles = new SingleFiles({ getter, room, pipeline, signal });
+    this.#batches = new BatchedFiles({
+      ...options,
+      getter,
+      lanes,
+      room,
+      pipeline,
+      onNoRoom: (job) => singles.wait(job),
     });
   }
 
@@ -151,14 +82,15 @@ export class Executor {
         }
       }
       await this.#settle();
-      await this.#getWaiting();
+      await this.#singles.getWaiting();
+      await this.#settle();
       this.#finishDirs();
       await this.#pipeline.flush();
     } catch (error) {
       this.#abort.abort(error);
       getter[Symbol.dispose]();
       // Nothing may go on working in the folder when its owner is told that this is over.
-      await Promise.allSettled(this.#running);
+      await this.#work.settle();
       await this.#keepStaged();
       throw error;
     }
@@ -182,14 +114,15 @@ export class Executor {
 
   #begin(job: Job): Promise<void> | undefined {
     const { operation } = job;
+    const { stopped } = this.#pipeline;
     // What is to go needs no room, and may make some.
-    if (this.#stopped !== undefined && operation.op !== "remove") {
-      this.#fail(job, this.#stopped.code, this.#stopped.message);
+    if (stopped !== undefined && operation.op !== "remove") {
+      this.#pipeline.fail(job, stopped.code, stopped.message);
       return undefined;
     }
     switch (operation.op) {
       case "make-dir":
-        this.#add(job, {
+        this.#pipeline.add(job, {
           kind: "dir",
           path: operation.path,
           // Ours must stay able to fill it; the mode proper is set at the end.
@@ -200,7 +133,7 @@ export class Executor {
         this.#dirsLast.push(job);
         return undefined;
       case "move":
-        this.#add(job, {
+        this.#pipeline.add(job, {
           kind: "move",
           from: operation.from,
           path: operation.path,
@@ -209,14 +142,14 @@ export class Executor {
         return undefined;
       case "copy-file":
         job.expected = this.#expected(operation);
-        return this.#start(this.#copy(job as Job<CopyFile>));
+        return this.#work.start(this.#singles.copy(job as Job<CopyFile>));
       case "write-file":
         // Now, in the order of the tree: contents come in any order, and each look into another directory
         // has its price.
         job.expected = this.#expected(operation);
-        return this.#enqueue(job as Job<WriteFile>);
+        return this.#write(job as Job<WriteFile>);
       case "make-link":
-        this.#add(job, {
+        this.#pipeline.add(job, {
           kind: "link",
           path: operation.path,
           target: operation.target,
@@ -230,7 +163,7 @@ export class Executor {
         else this.#addAttributes(job);
         return undefined;
       case "remove":
-        this.#add(job, {
+        this.#pipeline.add(job, {
           kind: "remove",
           path: operation.path,
           expected: this.#expected(operation) as ExpectedState,
@@ -240,11 +173,31 @@ export class Executor {
     }
   }
 
+  #expected({ path, before }: Operation, at: RelPath = path): Expected {
+    return expectedAt(at, before, this.#options);
+  }
+
+  #write(job: Job<WriteFile>): Promise<void> | undefined {
+    const wanted = wantedOf(job.operation);
+    this.#getter.noteWanted(wanted);
+    if (!this.#getter.isForBatch(wanted)) {
+      return this.#work.start(this.#singles.getIfRoom(job, wanted));
+    }
+    return this.#batches.add(job) ? this.#sendBatch() : undefined;
+  }
+
+  async #sendBatch(): Promise<void> {
+    if (this.#batches.isEmpty) return;
+    await this.#work.start(this.#batches.getNext());
+    // What was asked for is on its way while the next operations are understood.
+    await nextTurn();
+  }
+
   /** Sees one kind of operation through before the next kind begins: later ones rely on it. */
   async #enterPhase(op: Operation["op"]): Promise<void> {
     await this.#pipeline.ready();
     if (op === this.#phase) return;
-    const isWorking = this.#running.size > 0 || this.#batch.length > 0;
+    const isWorking = !this.#work.isIdle || !this.#batches.isEmpty;
     // Names change in the order they are added; only what is read from the disk must be there before.
     if (isWorking || this.#phase === "move") await this.#settle();
     this.#phase = op;
@@ -252,7 +205,7 @@ export class Executor {
 
   async #settle(): Promise<void> {
     await this.#sendBatch();
-    while (this.#running.size > 0) await Promise.all(this.#running);
+    await this.#work.finish();
     await this.#pipeline.flush();
   }
 
@@ -272,7 +225,7 @@ export class Executor {
       return;
     }
     const { mode, mtimeMs } = operation;
-    this.#add(job, {
+    this.#pipeline.add(job, {
       kind: "attributes",
       path: operation.path,
       expected: operation.op === "make-dir"
@@ -282,343 +235,4 @@ export class Executor {
       ...(mtimeMs !== undefined && { mtimeMs }),
     });
   }
-
-  #add(job: Job, change: Change): void {
-    this.#jobs.set(change, job);
-    this.#pipeline.add(change);
-  }
-
-  /** What must be at a path: the planner's view of it, sharpened by what the index knows. */
-  #expected(operation: Operation, path: RelPath = operation.path): Expected {
-    const { before } = operation;
-    switch (before.kind) {
-      case "absent":
-        return "absent";
-      case "dir":
-        return { kind: "dir" };
-      case "link":
-        return this.#isLinkTo(path, before) ? { kind: "link" } : NEVER;
-      case "file": {
-        const record = this.#options.content.recordOf(path, before);
-        const { size, mtimeMs } = before;
-        return record
-          ? { kind: "file", size, mtimeMs, mtimeNs: record.mtimeNs, ino: record.ino }
-          : { kind: "file", size, mtimeMs };
-      }
-    }
-  }
-
-  #isLinkTo(path: RelPath, before: Before & { kind: "link" }): boolean {
-    try {
-      return this.#options.root.readLink(path) === before.target;
-    } catch {
-      return false;
-    }
-  }
-
-  #enqueue(job: Job<WriteFile>): Promise<void> | undefined {
-    const wanted = wantedOf(job.operation);
-    this.#getter.noteWanted(wanted);
-    if (!this.#getter.isForBatch(wanted)) return this.#start(this.#getIfRoom(job, wanted));
-    this.#batch.push(job);
-    this.#batchBytes += wanted.size;
-    const isFull = this.#batch.length >= GET_FILES_MAX / 2 || this.#batchBytes >= REQUEST_BYTES_AIM;
-    return isFull ? this.#sendBatch() : undefined;
-  }
-
-  async #sendBatch(): Promise<void> {
-    if (this.#batch.length === 0) return;
-    const jobs = this.#batch;
-    this.#batch = [];
-    this.#batchBytes = 0;
-    await this.#start(this.#getBatch(jobs));
-    // What was asked for is on its way while the next operations are understood.
-    await nextTurn();
-  }
-
-  /** Lets work run beside the rest, unless too much does already. */
-  async #start(work: Promise<void>): Promise<void> {
-    const running: Promise<void> = work.finally(() => this.#running.delete(running));
-    // Whoever waits for the set gets the error.
-    running.catch(() => {});
-    this.#running.add(running);
-    while (this.#running.size >= REQUESTS_MAX) await Promise.race(this.#running);
-  }
-
-  async #copy(job: Job<CopyFile>): Promise<void> {
-    const { from, digest, size } = job.operation;
-    try {
-      const { atHand } = this.#getter;
-      const staged = await atHand.copy(digest, size) ?? await atHand.copyChecked(from, digest);
-      if (staged === undefined) return this.#fail(job, "changed", "The file to copy has changed");
-      job.bytesReused = size;
-      this.#tryAddStaged(job, staged);
-    } catch (error) {
-      return this.#failBy(job, error);
-    }
-    await this.#pipeline.ready();
-  }
-
-  async #getIfRoom(job: Job<WriteFile>, wanted: WantedContent): Promise<void> {
-    const room = await this.#room.take(this.#getter.diskBytesFor(wanted));
-    using _ = room;
-    if (room === undefined) return this.#wait(job);
-    await this.#get(job, wanted);
-  }
-
-  /** Puts a file off until all others are through. */
-  #wait(job: Job<WriteFile>): void {
-    const { size } = job.operation;
-    if (!this.#waiting.add(job, wantedOf(job.operation))) this.#failForRoom(job, size);
-  }
-
-  /** Gets what there is room for by now. */
-  async #getWaiting(): Promise<void> {
-    for await (const { item: job, wanted, bytes, hasRoom } of this.#waiting.inTurn()) {
-      this.#options.signal.throwIfAborted();
-      if (this.#stopped?.code === "read_only") this.#fail(job, "read_only", this.#stopped.message);
-      else if (!hasRoom || this.#stopped !== undefined) this.#failForRoom(job, bytes);
-      else await this.#get(job, wanted);
-    }
-    await this.#settle();
-  }
-
-  #failForRoom(job: Job<WriteFile>, bytes: number): void {
-    const free = Math.max(0, this.#room.freeBytes);
-    const message = `It takes ${megabytes(bytes)} more, and ${
-      megabytes(free)
-    } are free on the disk`;
-    this.#fail(job, "no_space", message);
-  }
-
-  /** Gets a file that is worth a look at what is at hand, or requests of its own. */
-  async #get(job: Job<WriteFile>, wanted: WantedContent): Promise<void> {
-    try {
-      const got = await this.#getter.get(wanted, job);
-      job.close = got.close;
-      job.digest = got.digest;
-      if (got.recipe !== undefined) job.recipe = got.recipe;
-      this.#tryAddStaged(job, got.staged);
-    } catch (error) {
-      return this.#failBy(job, error);
-    }
-    await this.#pipeline.ready();
-  }
-
-  /** Gets small files: those at hand by a copy, the others in one request. */
-  async #getBatch(jobs: readonly Job<WriteFile>[]): Promise<void> {
-    const room = await this.#room.take(diskBytesOf(jobs));
-    using _ = room;
-    if (room === undefined) return jobs.forEach((job) => this.#wait(job));
-    const missing = await this.#getByLane(await this.#copyAtHand(jobs));
-    if (missing.length === 0) return;
-    using sink = new StagingSink(missing.map(({ operation }) => operation.size), {
-      open: (at) => {
-        const { operation } = missing[at]!;
-        return this.#getter.stageForBatch(wantedOf(operation), operation.mode);
-      },
-      onBytes: (at, bytes) => {
-        this.#options.signal.throwIfAborted();
-        missing[at]!.bytesFetched += bytes;
-        this.#options.onBytes(bytes);
-      },
-      onStaged: (at, staged, recipe) => {
-        this.#takeFetched(missing[at]!, staged, recipe);
-        return this.#pipeline.isReady ? undefined : this.#pipeline.ready();
-      },
-      onFailed: (at, error) => {
-        this.#getter.dropFromBatch(wantedOf(missing[at]!.operation));
-        this.#failBy(missing[at]!, error);
-      },
-    });
-    const wanted = missing.map(({ operation: { source, size, mtimeMs } }) => ({
-      path: source,
-      offset: 0,
-      size,
-      mtimeMs,
-    }));
-    await this.#options.remote.getFiles(wanted, sink, URGENCY.smallFiles);
-  }
-
-  /** Has a lane get what it can; gives back the rest. */
-  async #getByLane(jobs: readonly Job<WriteFile>[]): Promise<readonly Job<WriteFile>[]> {
-    if (this.#lanes === undefined || jobs.length === 0) return jobs;
-    const missing = new Set(jobs);
-    const files = jobs.map(({ operation: { source: path, size, mtimeMs, mode } }) => ({
-      path,
-      size,
-      mtimeMs,
-      mode,
-    }));
-    await this.#lanes.getFiles(files, (report) => {
-      const job = jobs[report.index]!;
-      missing.delete(job);
-      job.bytesFetched += report.bytes;
-      this.#options.onBytes(report.bytes);
-      if ("failure" in report) return this.#failBy(job, decodeFailure(report.failure));
-      this.#takeFetched(job, this.#options.root.takeOver(report.file), decodeRecipe(report.recipe));
-      return this.#pipeline.isReady ? undefined : this.#pipeline.ready();
-    });
-    return [...missing];
-  }
-
-  /** Copies what the share holds already; gives back the rest. */
-  async #copyAtHand(jobs: readonly Job<WriteFile>[]): Promise<readonly Job<WriteFile>[]> {
-    const digests = jobs.flatMap(({ operation }) => operation.digest ?? []);
-    if (digests.length === 0) return jobs;
-    const places = this.#getter.atHand.locate(digests);
-    const missing: Job<WriteFile>[] = [];
-    for (const job of jobs) {
-      const { digest } = job.operation;
-      const locations = digest && places.get(digestKey(digest));
-      if (!locations || !(await this.#copyFrom(job, digest, locations))) missing.push(job);
-      await this.#pipeline.ready();
-    }
-    return missing;
-  }
-
-  /** False if the bytes have to be fetched after all. */
-  async #copyFrom(
-    job: Job<WriteFile>,
-    digest: Digest,
-    locations: readonly DigestLocation[],
-  ): Promise<boolean> {
-    try {
-      const staged = await this.#getter.atHand.copy(digest, job.operation.size, locations);
-      if (staged === undefined) return false;
-      job.bytesReused = job.operation.size;
-      this.#tryAddStaged(job, staged);
-    } catch (error) {
-      this.#failBy(job, error);
-    }
-    return true;
-  }
-
-  #takeFetched(job: Job<WriteFile>, staged: StagedFile, recipe: Recipe): void {
-    const { digest } = job.operation;
-    if (digest !== undefined && !equalBytes(digest, recipe.digest)) {
-      staged[Symbol.dispose]();
-      this.#getter.dropFromBatch(wantedOf(job.operation));
-      const message = "The contents that came are not those announced";
-      return this.#fail(job, "changed", message);
-    }
-    job.recipe = recipe;
-    try {
-      this.#tryAddStaged(job, staged);
-    } catch (error) {
-      this.#failBy(job, error);
-    }
-  }
-
-  #tryAddStaged(job: Job<WriteFile | CopyFile>, staged: StagedFile): void {
-    try {
-      this.#addStaged(job, staged);
-    } catch (error) {
-      staged[Symbol.dispose]();
-      throw error;
-    }
-  }
-
-  #addStaged(job: Job<WriteFile | CopyFile>, staged: StagedFile): void {
-    const { path, mode, mtimeMs } = job.operation;
-    staged.finish({ mode, mtimeMs });
-    this.#add(job, {
-      kind: "file",
-      path,
-      staged,
-      expected: job.expected!,
-      keep: this.#options.keep,
-    });
-  }
-
-  #handleBatch(results: ChangeResult[]): void {
-    const isMissing = results.some((result) =>
-      result.outcome !== "done" && result.error.reason === "not_found"
-    );
-    if (isMissing) this.#checkFolder();
-    const outcomes: Outcome[] = [];
-    for (const result of results) {
-      const job = this.#jobs.get(result.change)!;
-      this.#jobs.delete(result.change);
-      const isDirLast = job.operation.op === "make-dir" && result.change.kind === "attributes";
-      job.close?.(result.outcome === "done");
-      if (result.outcome === "done") {
-        this.#writer.note(result, withDigest(job), job.recipe);
-        // A new directory is reported once, when it exists.
-        if (!isDirLast) outcomes.push(outcomeOf(job, "done", "", ""));
-        continue;
-      }
-      const code = result.error.reason;
-      if (code === "no_space" || code === "read_only") {
-        this.#stopped ??= { code, message: result.error.message };
-      }
-      if (!isDirLast) {
-        outcomes.push(outcomeOf(job, result.outcome, code, result.error.message));
-      }
-    }
-    // Files are durable by now; only then may they be remembered, and only then are they done.
-    this.#writer.commit();
-    for (const outcome of outcomes) this.#options.onOutcome(outcome);
-  }
-
-  #failBy(job: Job, error: unknown): void {
-    const reason = error instanceof ContentError ? error.reason : reasonOf(error);
-    if (reason === undefined) throw error;
-    if (error instanceof StoreError) this.#checkFolder();
-    const message = reason === "no_space"
-      ? "No space is left on the disk for it"
-      : messageOf(error);
-    if (reason === "no_space" || reason === "read_only") {
-      this.#stopped ??= { code: reason, message };
-    }
-    this.#fail(job, reason, message);
-  }
-
-  /** @throws {StoreError} if the folder itself is gone: no file will do better. */
-  #checkFolder(): void {
-    const { root } = this.#options;
-    if (root.lstat(OWN_FOLDER as RelPath) !== undefined) return;
-    throw new StoreError("not_found", `Folder ${JSON.stringify(root.path)} is gone`, {
-      detail: "it was removed, or its disk taken away, while it was synced",
-      hint: "Bring it back, or make it anew, then sync again.",
-    });
-  }
-
-  #fail(job: Job, code: string, message: string): void {
-    job.close?.(false);
-    this.#options.onOutcome(
-      outcomeOf(job, code === "changed" ? "changed" : "failed", code, message),
-    );
-  }
-}
-
-/** Matches nothing: what was seen is no longer there. */
-const NEVER: ExpectedState = { kind: "file", size: -1 };
-
-function outcomeOf(job: Job, result: Outcome["result"], code: string, message: string): Outcome {
-  const { index, bytesFetched, bytesReused } = job;
-  return { index, result, code, message, bytesFetched, bytesReused };
-}
-
-function wantedOf({ path, source, size, mtimeMs, digest, before }: WriteFile): WantedContent {
-  const old = before.kind === "file" ? before : undefined;
-  return { path, source, size, mtimeMs, digest, old };
-}
-
-function diskBytesOf(jobs: readonly Job<WriteFile>[]): number {
-  let bytes = 0;
-  for (const { operation: { size } } of jobs) {
-    bytes += Math.ceil(size / DISK_BLOCK_BYTES) * DISK_BLOCK_BYTES;
-  }
-  return bytes;
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
-}
-
-/** The operation with what was learned about the contents while they were got. */
-function withDigest({ operation, digest }: Job): Operation {
-  if (operation.op !== "write-file" || digest === undefined) return operation;
-  return { ...operation, digest };
 }

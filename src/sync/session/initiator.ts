@@ -11,7 +11,8 @@ import {
   type SyncMode,
 } from "../../protocol/mod.ts";
 import { sendOperations } from "../apply/apply_stream.ts";
-import { Executor, type ExecutorOptions } from "../apply/executor.ts";
+import { Executor } from "../apply/executor.ts";
+import type { ExecutorOptions } from "../apply/executor_options.ts";
 import type { Operation } from "../apply/operation.ts";
 import type { SessionLink } from "../link/requester.ts";
 import { type DuplexStream, URGENCY } from "../link/transport.ts";

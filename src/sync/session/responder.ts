@@ -13,7 +13,7 @@ import {
   type SyncResult,
   type WireError,
 } from "../../protocol/mod.ts";
-import type { ExecutorOptions } from "../apply/executor.ts";
+import type { ExecutorOptions } from "../apply/executor_options.ts";
 import type { Providers } from "../lane/lane.ts";
 import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
 import { LinkGroup } from "../link/link_group.ts";

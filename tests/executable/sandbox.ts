@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
+import { packExecutable } from "../../scripts/packaging/executable.ts";
+import { hostTarget } from "../../scripts/packaging/target.ts";
 
 const given = Deno.env.get("LANDROPIC_EXE");
 
@@ -61,18 +63,13 @@ export class Sandbox implements Disposable {
   /** A sandbox in which the executable was started before, as cheap as the second of its kind can be. */
   static async warm(): Promise<Sandbox> {
     const box = new Sandbox();
-    template ??= (async () => {
-      const first = new Sandbox();
-      await first.run(["--version"]);
-      addEventListener("unload", () => first[Symbol.dispose]());
-      return first;
-    })();
-    const { home, unpacked } = await template;
+    const { home, unpacked } = await firstStarted();
     const folder = box.folder(join("home", relative(home, unpacked)));
     for (const path of [box.cache, folder]) Deno.chmodSync(path, 0o700);
     for (const { name, isFile } of Deno.readDirSync(unpacked)) {
       // What nobody writes to can be the same file.
-      if (isFile) Deno.linkSync(join(unpacked, name), join(folder, name));
+      const give = name === ".used" ? Deno.copyFileSync : Deno.linkSync;
+      if (isFile) give(join(unpacked, name), join(folder, name));
     }
     return box;
   }
@@ -144,8 +141,42 @@ export class Sandbox implements Disposable {
   }
 }
 
-/** Where the executable was started once for all warm sandboxes. */
-let template: Promise<Sandbox> | undefined;
+let first: Promise<Sandbox> | undefined;
+
+/** Where the executable was started once, for all tests of a file. */
+function firstStarted(): Promise<Sandbox> {
+  return first ??= (async () => {
+    const box = new Sandbox();
+    addEventListener("unload", () => box[Symbol.dispose]());
+    await box.run(["--version"]);
+    return box;
+  })();
+}
+
+let light: Promise<string> | undefined;
+
+/**
+ * The path of an executable put together as the one under test is, of the same files but for one: in place of
+ * the runtime a script that becomes it. Its first start takes a tenth of the time, and works in the same way.
+ */
+export function lightExecutable(): Promise<string> {
+  return light ??= (async () => {
+    const { path, unpacked } = await firstStarted();
+    const modules = [...Deno.readDirSync(unpacked)].map(({ name }) => name)
+      .filter((name) => name.endsWith(".mjs"))
+      .map((name) => [name, Deno.readTextFileSync(join(unpacked, name))] as const);
+    const bytes = await packExecutable({
+      version: "light",
+      target: hostTarget()!,
+      modules: new Map(modules),
+      runtime: new TextEncoder().encode(`#!/bin/sh\nexec '${unpacked}/deno' "$@"\n`),
+      addon: Deno.readFileSync(join(unpacked, "quic.node")),
+    });
+    const executable = join(path, "light");
+    Deno.writeFileSync(executable, bytes, { mode: 0o755 });
+    return executable;
+  })();
+}
 
 /** The absolute path of a tool of this system. */
 export function hostTool(name: string): string {

@@ -1,7 +1,15 @@
 /** How the executable unpacks itself: once, safely, and with a word where it can't. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { eventually, EXECUTABLE, exeTest, hostTool, missing, Sandbox } from "./sandbox.ts";
+import {
+  eventually,
+  EXECUTABLE,
+  exeTest,
+  hostTool,
+  lightExecutable,
+  missing,
+  Sandbox,
+} from "./sandbox.ts";
 
 const mounts = {
   missing: await missing("root and mount namespaces", [
@@ -47,8 +55,7 @@ exeTest("a first start that is killed leaves nothing that a later one trips over
 });
 
 exeTest("what killed first starts left is removed after an hour", async () => {
-  using box = new Sandbox();
-  await box.works();
+  using box = await Sandbox.warm();
   const folder = box.unpacked;
   const [fresh, stale] = ["fresh", "stale"].map((name) => join(box.cache, `.new.${name}`));
   for (const path of [fresh!, stale!]) Deno.mkdirSync(path);
@@ -59,8 +66,7 @@ exeTest("what killed first starts left is removed after an hour", async () => {
 });
 
 exeTest("versions that were not started for two weeks are removed unless they run", async () => {
-  using box = new Sandbox();
-  await box.works();
+  using box = await Sandbox.warm();
   const version = (id: string, days: number) => {
     const folder = join(box.cache, id);
     Deno.mkdirSync(folder);
@@ -88,8 +94,7 @@ exeTest("versions that were not started for two weeks are removed unless they ru
 }, { missing: Deno.build.os === "linux" ? undefined : "needs Linux" });
 
 exeTest("after a look in vain for what is old, the next is an hour later", async () => {
-  using box = new Sandbox();
-  await box.works();
+  using box = await Sandbox.warm();
   const unpacked = box.unpacked;
   Deno.symlinkSync(hostTool("touch"), join(box.bin, "touch"));
   const other = join(box.cache, "0000000000000001");
@@ -126,8 +131,7 @@ exeTest("after a look in vain for what is old, the next is an hour later", async
 });
 
 exeTest("a version stays as long as it is started now and then", async () => {
-  using box = new Sandbox();
-  await box.works();
+  using box = await Sandbox.warm();
   const used = join(box.unpacked, ".used");
   const ago = new Date(Date.now() - 20 * 24 * HOUR_MS);
   Deno.utimeSync(used, ago, ago);
@@ -137,24 +141,25 @@ exeTest("a version stays as long as it is started now and then", async () => {
 
 exeTest("files that are cut short, links or open to others are replaced", async () => {
   using box = new Sandbox();
-  await box.works();
+  const program = await lightExecutable();
+  await box.works({ program });
   const folder = box.unpacked;
   const module = join(folder, "program.mjs");
   const { size } = Deno.statSync(module);
   Deno.truncateSync(module, 10);
-  await box.works();
+  await box.works({ program });
   assert.equal(Deno.statSync(module).size, size);
   const addon = join(folder, "quic.node");
   Deno.removeSync(addon);
   Deno.symlinkSync("/bin/true", addon);
-  await box.works();
+  await box.works({ program });
   assert.ok(Deno.lstatSync(addon).isFile);
   Deno.chmodSync(module, 0o666);
-  await box.works();
+  await box.works({ program });
   assert.equal(Deno.statSync(module).mode! & 0o777, 0o600);
   for (const path of [folder, box.cache]) {
     Deno.chmodSync(path, 0o777);
-    await box.works();
+    await box.works({ program });
     assert.equal(Deno.statSync(path).mode! & 0o777, 0o700);
   }
 });
@@ -184,7 +189,7 @@ exeTest("the executable starts from any path and by any way of naming it", async
   using box = new Sandbox();
   const folder = box.folder("with space's");
   const copy = join(folder, "land ropic");
-  Deno.copyFileSync(EXECUTABLE, copy);
+  Deno.copyFileSync(await lightExecutable(), copy);
   Deno.chmodSync(copy, 0o755);
   const home = box.folder("my $home");
   await box.works({ program: copy, env: { HOME: home } });
@@ -205,12 +210,13 @@ for (
   const command = [shell, ...flags];
   exeTest(`the executable's head runs under ${shell}`, async () => {
     using box = new Sandbox();
-    await box.works({ wrapper: command });
-    await box.works({ wrapper: command });
+    const program = await lightExecutable();
+    await box.works({ program, wrapper: command });
+    await box.works({ program, wrapper: command });
     assert.ok(exists(box.unpacked));
     const state = join(box.path, "state");
     const env = { HOME: "/dev/null", TMPDIR: box.folder("tmp"), LANDROPIC_HOME: state };
-    await box.works({ wrapper: command, env });
+    await box.works({ program, wrapper: command, env });
   }, { missing: await missing(shell, [...command, "-c", "true"]) });
 }
 
@@ -224,11 +230,12 @@ for (
 ) {
   exeTest(`with ${what} the program runs from a folder of that run alone`, async () => {
     using box = new Sandbox();
+    const program = await lightExecutable();
     const temporary = box.folder("tmp");
     const env = { HOME: home, TMPDIR: temporary, LANDROPIC_HOME: join(box.path, "state") };
-    await box.works({ env });
+    await box.works({ program, env });
     await eventually("it is removed", () => entries(temporary).length === 0);
-    const { code, stderr } = await box.run(["--nonsense"], { env });
+    const { code, stderr } = await box.run(["--nonsense"], { program, env });
     assert.deepEqual([code, stderr.split("\n").length], [2, 3], stderr);
   });
 }
@@ -298,19 +305,20 @@ exeTest(
   "root leaves nothing in the home of someone else, and starts nothing from there",
   async () => {
     using box = new Sandbox();
+    const program = await lightExecutable();
     const nobody = 12345;
     Deno.chmodSync(box.path, 0o755);
     Deno.chownSync(box.home, nobody, nobody);
     const env = { TMPDIR: box.folder("tmp"), LANDROPIC_HOME: join(box.path, "state") };
-    await box.works({ env });
+    await box.works({ program, env });
     assert.deepEqual(entries(box.home), []);
-    const trap = join(box.home, ".cache/landropic", await idOf(EXECUTABLE));
+    const trap = join(box.home, ".cache/landropic", await idOf(program));
     Deno.mkdirSync(trap, { recursive: true, mode: 0o700 });
     Deno.writeTextFileSync(join(trap, "deno"), "#!/bin/sh\necho trapped\n", { mode: 0o700 });
     for (const path of [join(trap, "deno"), trap, join(trap, ".."), join(trap, "../..")]) {
       Deno.chownSync(path, nobody, nobody);
     }
-    await box.works({ env });
+    await box.works({ program, env });
   },
   root,
 );

@@ -1,7 +1,9 @@
-/** Work that runs side by side, up to a limit. What fails is thrown to whoever waits for it. */
+/** Work that runs side by side, up to a limit. */
 export class RunningWork {
   readonly #running = new Set<Promise<void>>();
   readonly #atOnceMax: number;
+  /** Kept, since it may be that nobody waits when it happens. */
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(atOnceMax: number) {
     this.#atOnceMax = atOnceMax;
@@ -11,22 +13,30 @@ export class RunningWork {
     return this.#running.size === 0;
   }
 
-  /** Lets work run beside the rest, unless too much does already. */
+  /** Lets work run beside the rest, unless too much does already. @throws What failed first, of any. */
   async start(work: Promise<void>): Promise<void> {
-    const running: Promise<void> = work.finally(() => this.#running.delete(running));
-    // Whoever waits for the set gets the error.
-    running.catch(() => {});
+    const running: Promise<void> = work
+      .catch((error) => void (this.#failure ??= { error }))
+      .finally(() => this.#running.delete(running));
     this.#running.add(running);
-    while (this.#running.size >= this.#atOnceMax) await Promise.race(this.#running);
+    await this.#waitFor(this.#atOnceMax - 1);
   }
 
-  /** Waits until nothing runs any more. */
+  /** Waits until nothing runs any more. @throws What failed first, without waiting for the rest. */
   async finish(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running);
+    await this.#waitFor(0);
   }
 
-  /** As {@linkcode finish}, whatever fails. */
+  /** Waits until nothing runs any more, whatever fails. */
   async settle(): Promise<void> {
-    await Promise.allSettled(this.#running);
+    await Promise.all(this.#running);
+  }
+
+  /** Waits until so much runs at most. */
+  async #waitFor(runningMax: number): Promise<void> {
+    while (this.#failure === undefined && this.#running.size > runningMax) {
+      await Promise.race(this.#running);
+    }
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 }

@@ -15,3 +15,21 @@ Deno.test("RunningWork has no more under way at once than it may", async () => {
   await work.finish();
   assert.ok(work.isIdle);
 });
+
+Deno.test("RunningWork throws what failed while nobody waited, and settles all the same", async () => {
+  const work = new RunningWork(3);
+  const last = Promise.withResolvers<void>();
+  await work.start(last.promise);
+  const broken = Promise.withResolvers<void>();
+  await work.start(broken.promise);
+  broken.reject(new Error("broken"));
+  await new Promise((resolve) => setTimeout(resolve));
+  await assert.rejects(work.finish(), /broken/);
+  let isSettled = false;
+  const settling = work.settle().then(() => isSettled = true);
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.equal(isSettled, false);
+  last.resolve();
+  await settling;
+  assert.ok(work.isIdle);
+});

@@ -8,8 +8,10 @@ import type { ScanProblem, Snapshot } from "../scan/snapshot.ts";
 import type { OpenShare } from "../share/open_share.ts";
 import { RemoteShare } from "../transfer/remote_share.ts";
 import { type ComparisonResult, TreeComparison } from "../verify/tree_comparison.ts";
-import { abortOf, CHUNKER_ID, endOf, errorFromPeer, untilFailure } from "./asking_side.ts";
+import { abortOf, CHUNKER_ID, endOf } from "./asking_side.ts";
+import { PeerAnswers } from "./peer_answers.ts";
 import { Pulse, type PulseTimes } from "./pulse.ts";
+import { NOTHING_DONE, syncResultOf } from "./sync_summary.ts";
 
 /** What a {@linkcode ComparisonSession} works with. */
 export interface ComparisonOptions {
@@ -44,36 +46,19 @@ export interface Comparison extends ComparisonResult {
 export class ComparisonSession implements LinkHandler {
   readonly #options: ComparisonOptions;
   readonly #session: number;
-  readonly #accepted = Promise.withResolvers<SyncAccept>();
-  readonly #acked = Promise.withResolvers<void>();
-  readonly #failed = Promise.withResolvers<never>();
+  readonly #answers: PeerAnswers;
   #pulse: Pulse | undefined;
 
   /** @param session Unique on its connection. */
   constructor(session: number, options: ComparisonOptions) {
     this.#session = session;
     this.#options = options;
-    for (const waiting of [this.#accepted, this.#acked, this.#failed]) {
-      waiting.promise.catch(() => {});
-    }
+    this.#answers = new PeerAnswers(options.peerName);
   }
 
   handleMessage(message: Message): void {
     this.#pulse?.handleSign();
-    switch (message.type) {
-      case "sync-accept":
-        return this.#accepted.resolve(message);
-      case "sync-ack":
-        return this.#acked.resolve();
-      case "error":
-        return this.#failed.reject(errorFromPeer(message, this.#options.peerName));
-      case "working":
-      case "changed":
-      case "go-away":
-        return;
-      default:
-        throw new ProtocolError(`Message ${message.type} is not for the comparing side`);
-    }
+    this.#answers.handleMessage(message);
   }
 
   handleRequest(_request: Request, _stream: DuplexStream): Promise<void> {
@@ -87,7 +72,7 @@ export class ComparisonSession implements LinkHandler {
    * @throws {LandropicError} what keeps the whole session from going on.
    */
   async run(link: PeerLink, share: OpenShare): Promise<Comparison> {
-    const { peerName, clock, times } = this.#options;
+    const { peerName, clock, signal, times } = this.#options;
     const remote = new RemoteShare(link, this.#session);
     using pulse = this.#pulse = new Pulse(link, {
       session: this.#session,
@@ -98,18 +83,11 @@ export class ComparisonSession implements LinkHandler {
       progress: () => remote.readings,
       times,
     });
-    const failure = Promise.race([
-      this.#failed.promise,
-      endOf(link),
-      abortOf(this.#options.signal),
-      pulse.givenUp,
-    ]);
-    failure.catch(() => {});
-    const during = <T>(work: Promise<T>): Promise<T> => untilFailure(work, failure, peerName);
+    const during = this.#answers.untilEnd([endOf(link), abortOf(signal), pulse.givenUp]);
     await during(this.#open(link));
     const scanning = share.scan({ checksum: true, filters: [] });
     scanning.catch(() => {});
-    const accepted = pulse.waitFor(this.#accepted.promise);
+    const accepted = pulse.waitFor(this.#answers.accepted);
     const [snapshot, accept] = await during(Promise.all([scanning, accepted]));
     const comparison = await during(this.#compare(remote, snapshot, accept));
     await during(pulse.waitFor(this.#finish(link)));
@@ -169,20 +147,7 @@ export class ComparisonSession implements LinkHandler {
   }
 
   async #finish(link: PeerLink): Promise<void> {
-    await link.send({
-      type: "sync-result",
-      session: this.#session,
-      ok: true,
-      files: 0,
-      bytesSent: 0,
-      bytesReceived: 0,
-      bytesReused: 0,
-      deleted: 0,
-      renamed: 0,
-      adjusted: 0,
-      conflicts: 0,
-      errors: 0,
-    });
-    await this.#acked.promise;
+    await link.send(syncResultOf(this.#session, NOTHING_DONE));
+    await this.#answers.acked;
   }
 }

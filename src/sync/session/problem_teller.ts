@@ -4,8 +4,9 @@ import type { SyncAccept, SyncMode } from "../../protocol/mod.ts";
 import type { PlanItem } from "../plan/sync_plan.ts";
 import type { Plan } from "../reconcile/mod.ts";
 import type { ScanProblem, Snapshot } from "../scan/snapshot.ts";
-import type { SyncObserver, SyncSummary } from "./initiator.ts";
 import { obstacleAt, readProblem } from "./share_problems.ts";
+import type { SyncObserver } from "./sync_observer.ts";
+import type { SyncSummary } from "./sync_summary.ts";
 
 /** What a {@linkcode ProblemTeller} tells of, and whom. */
 export interface ProblemTellerOptions {

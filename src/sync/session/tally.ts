@@ -4,7 +4,8 @@ import type { Operation, Outcome } from "../apply/operation.ts";
 import { isAdjustment, type PlanItem, type Side, type SyncPlan } from "../plan/sync_plan.ts";
 import type { IsDone } from "../reconcile/mod.ts";
 import type { Provider } from "../transfer/provider.ts";
-import type { SyncObserver, SyncSummary } from "./initiator.ts";
+import type { SyncObserver } from "./sync_observer.ts";
+import type { SyncSummary } from "./sync_summary.ts";
 
 /** The rate shown is that of so long. */
 const RATE_WINDOW_MS = 3_000;

@@ -2,7 +2,7 @@ import { utf8 } from "../base/bytes.ts";
 import type { Logger } from "../base/log.ts";
 import { messageOf } from "../base/errors.ts";
 import { formatHostPort, type HostPort, withoutZone } from "./address.ts";
-import type { NativeConnection, NativePathStats, NativeRecvInfo } from "./binding.ts";
+import type { NativeConnection, NativePathStats, NativeRecvInfo, NativeStats } from "./binding.ts";
 import { CLOSE_CODE, type ClosedBy, type CloseInfo, closeWords } from "./close_codes.ts";
 import type { DatagramSource } from "./datagram_sender.ts";
 import { ConnectionLost, HandshakeRefused } from "./errors.ts";
@@ -14,7 +14,7 @@ import {
   type VerifyPeer,
 } from "./handshake.ts";
 import type { Pacer } from "./pacer.ts";
-import { type PathCounters, PathWatch } from "./path_watch.ts";
+import { PathWatch } from "./path_watch.ts";
 import { DATAGRAM_BYTES_MIN } from "./profile.ts";
 import { StreamTable } from "./stream_table.ts";
 import type { UdpAddress } from "./udp.ts";
@@ -47,6 +47,12 @@ export interface ConnectionCoreOptions {
   readonly nowMs: number;
   readonly handshakeDeadlineMs: number;
   readonly logger: Logger;
+}
+
+/** What a look at the native core has shown. */
+interface PathSample {
+  readonly stats: NativeStats;
+  readonly path: NativePathStats;
 }
 
 /**
@@ -184,12 +190,14 @@ export class ConnectionCore implements DatagramSource {
 
   /** To be called whenever datagrams have been taken from the native core. */
   afterSend(nowMs: number): void {
-    this.#isProbing = false;
     if (this.native.isDraining() || this.native.isClosed()) {
       if (!this.lost) this.#findEnd();
       this.#closeSent.resolve();
     }
-    if (nowMs - this.#pathCheckAtMs >= PATH_CHECK_INTERVAL_MS) this.#checkPath(false, nowMs);
+    if (this.#pathWatch.isUnproven && nowMs - this.#pathCheckAtMs >= PATH_CHECK_INTERVAL_MS) {
+      this.#pathCheckAtMs = nowMs;
+      this.#checkPath(false, nowMs);
+    }
     const delayMs = this.native.timeout();
     // The native core rounds down: at the moment it names, it may find nothing due.
     this.#nativeDeadlineMs = delayMs === null ? Infinity : nowMs + delayMs + 1;
@@ -201,13 +209,9 @@ export class ConnectionCore implements DatagramSource {
     this.deadlineMs = Math.min(this.#nativeDeadlineMs, ownDeadlineMs, this.pacer.deadlineMs);
   }
 
-  /** Runs what is due. */
+  /** Runs what is due. What has arrived by then is to be handed over before. */
   handleTimeout(nowMs: number): void {
-    if (nowMs >= this.#nativeDeadlineMs) {
-      this.native.onTimeout();
-      this.#checkPath(true, nowMs);
-      if (nowMs - this.heardAtMs >= SILENCE_MS) this.#probe();
-    }
+    if (nowMs >= this.#nativeDeadlineMs) this.#handleNativeTimeout(nowMs);
     if (!this.peer && !this.lost && nowMs >= this.#handshakeDeadlineMs) {
       this.close(CLOSE_CODE.handshakeTimeout);
     }
@@ -222,6 +226,7 @@ export class ConnectionCore implements DatagramSource {
 
   noteSent(byteLength: number, largeBytes: number): void {
     this.payload.sentBytes += byteLength;
+    this.#isProbing = false;
     if (largeBytes > 0) this.#pathWatch.noteSent(largeBytes);
   }
 
@@ -272,33 +277,39 @@ export class ConnectionCore implements DatagramSource {
     return this.lost === undefined;
   }
 
-  #checkPath(hasTimedOut: boolean, nowMs: number): void {
-    if (!this.#pathWatch.isWatching || this.lost) return;
-    this.#pathCheckAtMs = nowMs;
-    const isBlackHole = this.#pathWatch.check(this.#pathCounters(), hasTimedOut, nowMs);
-    if (isBlackHole) this.#shrinkTo(DATAGRAM_BYTES_MIN);
+  #handleNativeTimeout(nowMs: number): void {
+    const { native } = this;
+    const isDue = native.timeout() === 0;
+    const { lost } = native.stats();
+    native.onTimeout();
+    if (this.lost) return;
+    // The native core also wakes to find out what is lost: then there are acknowledgements.
+    const hasTimedOut = isDue && native.stats().lost === lost;
+    // Perhaps the path has come to carry less. A small datagram finds out, whether the peer is silent or
+    // heard: what it says, it says in small ones.
+    if (hasTimedOut) this.#isProbing = true;
+    this.#checkPath(hasTimedOut, nowMs);
+  }
+
+  #checkPath(hasTimedOut: boolean, nowMs: number, known?: PathSample): void {
+    if (this.#pathWatch.isOver || this.lost) return;
+    const { lost: lostPackets, lostBytes } = known?.stats ?? this.native.stats();
+    const { cwnd: congestionWindowBytes = 0, rtt: rttMs = 0 } = known?.path ?? this.activePath ??
+      {};
+    const counters = { lostPackets, lostBytes, congestionWindowBytes, rttMs };
+    if (this.#pathWatch.check(counters, hasTimedOut, nowMs)) this.#shrinkTo(DATAGRAM_BYTES_MIN);
   }
 
   #samplePath(nowMs: number): void {
     const path = this.activePath;
     if (!path) return;
-    const { sent: sentPackets, lost: lostPackets } = this.native.stats();
+    const stats = this.native.stats();
+    const { sent: sentPackets, lost: lostPackets } = stats;
     const { rtt: rttMs, cwnd: windowBytes, deliveryRate } = path;
     const quantumBytes = this.native.sendQuantum();
     const sample = { rttMs, windowBytes, deliveryRate, sentPackets, lostPackets, quantumBytes };
     this.pacer.handleSample(sample, this.hasUnsent, nowMs);
-  }
-
-  /** A timeout in silence: perhaps the path has come to carry less. A small datagram finds out. */
-  #probe(): void {
-    this.#isProbing = true;
-    if (this.#pathWatch.isProven) this.#pathWatch.doubt(this.#pathCounters());
-  }
-
-  #pathCounters(): PathCounters {
-    const { lost: lostPackets, lostBytes } = this.native.stats();
-    const congestionWindowBytes = this.activePath?.cwnd ?? 0;
-    return { lostPackets, lostBytes, congestionWindowBytes };
+    this.#checkPath(false, nowMs, { stats, path });
   }
 
   /** The native core writes no more than it is given room for, also of what it sends again. */
@@ -345,5 +356,3 @@ export class ConnectionCore implements DatagramSource {
 
 /** Between looks at the counters, while the path's size is not proven. */
 const PATH_CHECK_INTERVAL_MS = 20;
-/** Longer than acknowledgements are held back and event loops are busy: who says nothing may not hear. */
-const SILENCE_MS = 100;

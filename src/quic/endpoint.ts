@@ -368,6 +368,10 @@ export class QuicEndpoint implements AsyncDisposable, DatagramSink, ConnectionHo
   }
 
   #handleTimeouts(): void {
+    // On a busy machine timers ring late: what was missed may have arrived meanwhile.
+    this.#isInTurn = true;
+    this.#socket.receive(this, RECEIVE_CALLS_PER_TURN);
+    this.#isInTurn = false;
     const nowMs = this.#clock.nowMs();
     for (const core of [...this.#cores]) {
       if (core.deadlineMs > nowMs) continue;

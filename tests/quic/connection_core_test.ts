@@ -9,7 +9,11 @@ import { FakeConnection } from "../support/quic_fake.ts";
 
 const REMOTE = { host: "192.0.2.1", port: 443, key: "192.0.2.1 443" };
 
-function makeCore(verify: VerifyPeer = () => {}, role: "client" | "server" = "server") {
+function makeCore(
+  verify: VerifyPeer = () => {},
+  role: "client" | "server" = "server",
+  datagramBytes = 1200,
+) {
   const native = new FakeConnection();
   const events: string[] = [];
   const drain = () => {
@@ -25,7 +29,7 @@ function makeCore(verify: VerifyPeer = () => {}, role: "client" | "server" = "se
     local: { host: "127.0.0.1", port: 1 },
     alpns: ["landropic-test/1"],
     verify,
-    datagramBytes: 1200,
+    datagramBytes,
     pacer: new Pacer(NO_EVIDENCE, "bbr"),
     nowMs: 0,
     handshakeDeadlineMs: 10_000,
@@ -138,6 +142,32 @@ Deno.test("ConnectionCore calls onTimeout() when the native core wants it, not b
   native.timeoutMs = 500;
   drain();
   assert.equal(core.deadlineMs, 601);
+});
+
+Deno.test("ConnectionCore sends a small datagram next after a timeout, also to a peer that is heard", () => {
+  const { native, core, drain, setNow } = makeCore(undefined, "client", 1472);
+  native.established = true;
+  native.timeoutMs = 40;
+  core.serve(0, true);
+  drain();
+  core.handleDatagram(new Uint8Array([0x40, 1]));
+  core.serve(30, true);
+  setNow(41);
+  core.handleTimeout(41);
+  assert.equal(core.datagramBytes, 1472, "the native core has found nothing due");
+  native.timeoutMs = 0;
+  core.handleTimeout(41);
+  assert.equal(core.datagramBytes, 1200);
+  // Nothing may leave yet.
+  core.afterSend(42);
+  assert.equal(core.datagramBytes, 1200, "it is still to be sent");
+  core.noteSent(1200, 0);
+  assert.equal(core.datagramBytes, 1472);
+  native.onTimeout = () => {
+    native.counters = { ...native.counters, lost: 3, lostBytes: 3 * 1472 };
+  };
+  core.handleTimeout(100);
+  assert.equal(core.datagramBytes, 1472, "what is lost was found by acknowledgements");
 });
 
 Deno.test("ConnectionCore reports who closed: peer, timeout or its own QUIC stack", async () => {

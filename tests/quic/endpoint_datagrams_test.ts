@@ -216,6 +216,19 @@ Deno.test("native timers run on time and are followed by a drain", async () => {
   await endpoint[Symbol.asyncDispose]();
 });
 
+Deno.test("what has arrived when a timer rings late is taken before something counts as missed", async () => {
+  const { binding, clock, socket, endpoint, put } = await open();
+  await put(initial());
+  const native = binding.connections[0]!;
+  native.timeoutMs = 300;
+  await put(initial());
+  native.log.length = 0;
+  socket.put(initial(), PEER);
+  clock.advance(5000);
+  assert.deepEqual(native.log.slice(0, 2), ["recv", "onTimeout"]);
+  await endpoint[Symbol.asyncDispose]();
+});
+
 Deno.test("equal datagrams leave as trains, a shorter one ends its train", async () => {
   const { binding, socket, endpoint, put } = await open();
   await put(initial());

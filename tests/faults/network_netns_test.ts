@@ -74,7 +74,7 @@ netTest(
     await victim.stop("SIGKILL");
     await using _server = await lab.serve();
     const summary = lab.checkDone(await syncing.end());
-    const sentBytes = await lab.net.sentBytes(0, "a");
+    const sentBytes = lab.net.sentBytes(0, "a");
     const overheadBytes = sentBytes - largeMib * MIB;
     console.log(
       `${largeMib} MiB: ${sentBytes} bytes on the cable, ${summary["wireSent"]} of UDP, ` +
@@ -145,10 +145,10 @@ netTest("the run after a push that was killed goes on where it was", async () =>
   await using _server = await lab.serve();
   const syncing = await lab.startSync();
   await syncing.stop("SIGKILL");
-  const sentBytes = await lab.net.sentBytes(0, "a");
+  const sentBytes = lab.net.sentBytes(0, "a");
   const summary = lab.checkDone(await lab.a.succeed("sync", "b", lab.left, "--push", "--json"));
   assert.ok(summary["bytesReused"]! >= UNDER_WAY_BYTES / 2, "what had arrived was kept");
-  const allBytes = await lab.net.sentBytes(0, "a");
+  const allBytes = lab.net.sentBytes(0, "a");
   assert.ok(allBytes <= FILE_MIB * MIB * 1.06 + 8 * MIB, `${sentBytes}, then ${allBytes}`);
 });
 
@@ -158,7 +158,8 @@ for (const ends of [["a", "b"], ["b"]] as const) {
     await using lab = await Lab.make();
     await using _server = await lab.serve();
     const syncing = await lab.startSync();
-    for (const end of ends) await lab.net.setMtu(0, end, 1280);
+    for (const end of ends) lab.net.setMtu(0, end, 1280);
+    lab.checkUnderWay();
     const summary = lab.checkDone(await syncing.end());
     assert.equal(summary["connections"], 1, "the same connection goes on");
   });
@@ -226,10 +227,16 @@ class Lab implements AsyncDisposable {
         !during.events.some(({ event }) => event === "summary" || event === "error"),
         "the sync was over before the fault",
       );
-      if (await this.net.sentBytes(0, host) >= byteLength) return;
+      if (this.net.sentBytes(0, host) >= byteLength) return;
       await delay(20);
     }
     assert.fail(`host ${host} does not send`);
+  }
+
+  /** Fails if a fault that has struck came too late to matter. */
+  checkUnderWay(): void {
+    const sentBytes = this.net.sentBytes(0, "a");
+    assert.ok(sentBytes < FILE_MIB * MIB, `the fault struck after ${sentBytes} bytes only`);
   }
 
   /** Fails unless the run ended well and both folders are equal. */

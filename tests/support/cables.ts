@@ -36,6 +36,9 @@ export async function canMakeHosts(): Promise<boolean> {
 
 /** The hosts a and b; disposing removes them. */
 export class TwoHosts implements AsyncDisposable {
+  /** A process of each host, that does nothing: through it one sees what the host's kernel sees. */
+  readonly #residents = new Map<Host, Deno.ChildProcess>();
+
   static async make(
     { addresses = false, cables = 1, rate }: CableOptions = {},
   ): Promise<TwoHosts> {
@@ -47,6 +50,7 @@ export class TwoHosts implements AsyncDisposable {
         // Nobody else is on these cables: link-local addresses need no second of checking.
         const dad = "/proc/sys/net/ipv6/conf/default/accept_dad";
         assert.ok(await ip("netns", "exec", TAG + host, "sh", "-c", `echo 0 > ${dad}`));
+        await hosts.#settle(host);
       }
       for (let cable = 0; cable < cables; cable++) await hosts.#lay(cable, addresses);
       await hosts.#linkLocalReady(2 * cables);
@@ -71,6 +75,11 @@ export class TwoHosts implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const resident of this.#residents.values()) {
+      await resident.stdin.close();
+      await resident.status;
+    }
+    this.#residents.clear();
     for (const host of HOSTS) await ip("netns", "del", TAG + host);
   }
 
@@ -81,9 +90,11 @@ export class TwoHosts implements AsyncDisposable {
   }
 
   /** Largest packet that a host's end of a cable takes and accepts, with the headers of IP. */
-  async setMtu(cable: number, host: Host, bytes: number): Promise<void> {
-    const device = this.device(cable, host);
-    assert.ok(await ip("-n", TAG + host, "link", "set", device, "mtu", String(bytes)));
+  setMtu(cable: number, host: Host, bytes: number): void {
+    const { pid } = this.#residents.get(host)!;
+    // As the host sees the file: at once, where a process would come too late on a machine that is busy.
+    const path = `/proc/${pid}/root/sys/class/net/${this.device(cable, host)}/mtu`;
+    Deno.writeTextFileSync(path, String(bytes), { create: false });
   }
 
   /** Gives a host's end of a cable another IPv4 address instead of the one that it has. */
@@ -94,13 +105,28 @@ export class TwoHosts implements AsyncDisposable {
     assert.ok(await ip("-n", TAG + host, "addr", "add", `${to}/24`, ...at));
   }
 
-  /** Bytes that a host has sent over a cable, with the headers of IP and Ethernet. */
-  async sentBytes(cable: number, host: Host): Promise<number> {
-    const [program, ...args] = [...this.within(host), "cat", "/proc/net/dev"];
-    const { stdout } = await new Deno.Command(program!, { args }).output();
-    const line = new TextDecoder().decode(stdout).split("\n")
-      .find((line) => line.trim().startsWith(`${this.device(cable, host)}:`))!;
+  /**
+   * Bytes that a host has sent over a cable, with the headers of IP and Ethernet. Starts no process, so that
+   * it tells the moment also on a machine that is busy.
+   */
+  sentBytes(cable: number, host: Host): number {
+    const name = `${this.device(cable, host)}:`;
+    const { pid } = this.#residents.get(host)!;
+    const line = Deno.readTextFileSync(`/proc/${pid}/net/dev`).split("\n")
+      .find((line) => line.trim().startsWith(name))!;
     return Number(line.slice(line.indexOf(":") + 1).trim().split(/\s+/)[8]);
+  }
+
+  /** Starts a process that ends with its standard input, and so with this one at the latest. */
+  async #settle(host: Host): Promise<void> {
+    const [program, ...args] = [...this.within(host), "sh", "-c", "echo here; exec cat"];
+    const resident = new Deno.Command(program!, { args, stdin: "piped", stdout: "piped" }).spawn();
+    this.#residents.set(host, resident);
+    // It is a process of that host once it says so.
+    const reader = resident.stdout.getReader();
+    assert.equal((await reader.read()).done, false);
+    reader.releaseLock();
+    void resident.stdout.cancel();
   }
 
   async #slowDown(cable: number, host: Host, rate: string): Promise<void> {
@@ -124,7 +150,9 @@ export class TwoHosts implements AsyncDisposable {
         assert.ok(await add(`10.9${cable}.0.${i + 1}/24`));
         assert.ok(await add(`fd00:9${cable}::${i + 1}/64`, "nodad"));
       }
-      assert.ok(await ip("-n", TAG + host, "link", "set", device, "up"));
+      // Datagrams cross one by one: no train of them passes in one piece that is larger than the MTU.
+      const whole = ["gso_max_segs", "1"];
+      assert.ok(await ip("-n", TAG + host, "link", "set", device, "up", ...whole));
     }
   }
 

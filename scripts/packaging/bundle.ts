@@ -9,7 +9,7 @@ import { pathToFileURL } from "node:url";
 import type { BuildFacts } from "./build_facts.ts";
 import { denoCommand } from "./deno_command.ts";
 import { nameModules } from "./module_names.ts";
-import { ENVIRONMENT_TEXT, LAZY_BUILTINS, REQUIRE_TEXT } from "./preludes.ts";
+import { ENVIRONMENT_TEXT, REQUIRE_TEXT } from "./preludes.ts";
 
 /** The bundled program. */
 export interface Bundle {
@@ -73,9 +73,6 @@ async function runBundler(root: string, folder: string, { facts, entries }: Bund
     "#build": await file("build.ts", `export const BUILD = ${JSON.stringify(facts)};\n`),
     "#native": join(root, "src/quic/native_packed.ts"),
   };
-  for (const [name, text] of LAZY_BUILTINS) {
-    imports[name] = await file(`${name.replace(":", "_")}.mjs`, text);
-  }
   for (const [name, target] of Object.entries(imports)) {
     if (/^(\/|\.\.?\/)/.test(target)) imports[name] = pathToFileURL(resolve(root, target)).href;
   }

@@ -4,22 +4,6 @@
  * thirty others along, 10 to 60 ms of every start.
  */
 
-/**
- * Built-in modules that many modules import and few runs need, by specifier: modules that load them when
- * a function is called. They have the functions that the program imports; the bundler misses any other.
- */
-export const LAZY_BUILTINS: ReadonlyMap<string, string> = new Map(
-  Object.entries({ "node:path": ["basename", "dirname", "join", "resolve"] }).map(
-    ([specifier, functions]) => [
-      specifier,
-      `const load=()=>process.getBuiltinModule("${specifier}");\n` +
-      functions.map((name) => `export const ${name}=(...given)=>load().${name}(...given);\n`).join(
-        "",
-      ),
-    ],
-  ),
-);
-
 /** All that the parser of the command line does with events. */
 const EVENT_EMITTER = `class EventEmitter{#heard=new Map();` +
   `on(name,listener){this.#heard.set(name,[...this.#heard.get(name)??[],listener]);return this}` +

@@ -1,6 +1,6 @@
 /** The config file: lasting defaults for flags, in JSON. */
-import { join } from "node:path";
 import { LandropicError, messageOf, UsageError } from "../base/errors.ts";
+import { join } from "../base/system_path.ts";
 import type { CommandSpec } from "./command_spec.ts";
 import { quote, type Setting } from "./flag_values.ts";
 import { GLOBAL_FLAGS } from "./global_flags.ts";

@@ -1,6 +1,6 @@
 /** Where this device keeps its state. */
-import { join, resolve } from "node:path";
 import { LandropicError, messageOf } from "../base/errors.ts";
+import { join, resolve } from "../base/system_path.ts";
 import type { Environment } from "./flag_values.ts";
 
 /** The folders of one device; the same one twice where `LANDROPIC_HOME` names it. */

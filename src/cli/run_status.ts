@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join } from "../base/system_path.ts";
 import type { Orchestrator } from "../orchestrator/mod.ts";
 import type { PeerProbe, StatusCommand } from "./commands/diagnose.ts";
 import type { CliContext } from "./handlers.ts";

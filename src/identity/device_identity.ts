@@ -1,7 +1,7 @@
-import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { type Logger, silentLogger } from "../base/log.ts";
+import { join } from "../base/system_path.ts";
 import { CLOCK_SLACK_MS } from "./certificate_verifier.ts";
 import { IdentityError } from "./identity_error.ts";
 import {

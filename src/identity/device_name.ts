@@ -1,6 +1,6 @@
-import { join } from "node:path";
 import { decodeUtf8, utf8 } from "../base/bytes.ts";
 import type { Logger } from "../base/log.ts";
+import { join } from "../base/system_path.ts";
 import { IdentityError } from "./identity_error.ts";
 import { checkPeerName, cleanPeerName } from "./peer_name.ts";
 import {

@@ -1,8 +1,8 @@
-import { basename, dirname, join } from "node:path";
 import type { Bytes } from "../base/bytes.ts";
 import { delay, systemClock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import { type Logger, silentLogger } from "../base/log.ts";
+import { basename, dirname, join } from "../base/system_path.ts";
 import { IdentityError } from "./identity_error.ts";
 
 /** How long one process waits for another that is writing into the same folder. */

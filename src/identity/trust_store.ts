@@ -1,7 +1,7 @@
-import { join } from "node:path";
 import { equalBytes, toHex } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { type Logger, silentLogger } from "../base/log.ts";
+import { join } from "../base/system_path.ts";
 import type { TrustLookup } from "./certificate_verifier.ts";
 import { resolvePeer } from "./peer_resolver.ts";
 import {

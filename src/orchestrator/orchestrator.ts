@@ -1,7 +1,7 @@
-import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { LandropicError, messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import { join } from "../base/system_path.ts";
 import {
   type DeviceIdentity,
   deviceIdFromFingerprint,

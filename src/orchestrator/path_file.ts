@@ -1,7 +1,7 @@
-import { join } from "node:path";
 import { parseIpAddress } from "../base/ip_address.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import { join } from "../base/system_path.ts";
 import type { PathEvidence, PathMemory } from "../quic/mod.ts";
 
 /** In the folder of the index. */

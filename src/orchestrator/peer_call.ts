@@ -1,6 +1,6 @@
-import { join } from "node:path";
 import { messageOf } from "../base/errors.ts";
 import { OWN_FOLDER } from "../base/paths.ts";
+import { join } from "../base/system_path.ts";
 import type { TrustEntry } from "../identity/mod.ts";
 import { type Hello, ProtocolError } from "../protocol/mod.ts";
 import { formatHostPort, type QuicConnection } from "../quic/mod.ts";

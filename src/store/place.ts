@@ -1,6 +1,6 @@
-import { basename, dirname, join } from "node:path";
 import { type Bytes, concat, toHex, utf8 } from "../base/bytes.ts";
 import { sha256Of } from "../base/digest.ts";
+import { basename, dirname, join } from "../base/system_path.ts";
 
 /** Bytes that stand for one folder. */
 const PLACE_BYTES = 8;

@@ -1,6 +1,6 @@
 /** Flags and checks that several commands share. */
-import { resolve } from "node:path";
 import { UsageError } from "../../base/errors.ts";
+import { resolve } from "../../base/system_path.ts";
 import type { FlagValues } from "../flag_values.ts";
 import { type Flag, switchFlag, valueFlag } from "../flags.ts";
 import { hostPort, PORT_DEFAULT } from "../values/host_port.ts";

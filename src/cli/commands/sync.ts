@@ -1,5 +1,5 @@
-import { resolve } from "node:path";
 import { UsageError } from "../../base/errors.ts";
+import { resolve } from "../../base/system_path.ts";
 import type { CommandInput, CommandSpec } from "../command_spec.ts";
 import { type FilterRule, parseGlob, parseIncludeGlob } from "../filter_rules.ts";
 import type { FlagValues } from "../flag_values.ts";

@@ -1,5 +1,5 @@
-import { resolve } from "node:path";
 import { UsageError } from "../../base/errors.ts";
+import { resolve } from "../../base/system_path.ts";
 import type { CommandInput, CommandSpec } from "../command_spec.ts";
 import type { HostPort } from "../values/host_port.ts";
 import { parsePeerShare, type PeerShare } from "../values/names.ts";

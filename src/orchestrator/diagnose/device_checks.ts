@@ -1,6 +1,6 @@
 import { networkInterfaces } from "node:os";
-import { join } from "node:path";
 import { messageOf } from "../../base/errors.ts";
+import { join } from "../../base/system_path.ts";
 import { type LinkSpec, listLinks, openMulticastLink } from "../../discovery/mod.ts";
 import { IDENTITY_FILE, IdentityError, loadNextIdentity, shortId } from "../../identity/mod.ts";
 import { ALPN_SYNC } from "../../protocol/mod.ts";

@@ -1,4 +1,3 @@
-import { basename, dirname, join } from "node:path";
 import { type Bytes, fromHex } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
 import { digestKey, sha256 } from "../../base/digest.ts";
@@ -6,6 +5,7 @@ import { LandropicError } from "../../base/errors.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { DeviceId } from "../../base/ids.ts";
 import type { DirPath } from "../../base/paths.ts";
+import { basename, dirname, join } from "../../base/system_path.ts";
 import { type VectorMember, vectorMember } from "../../base/version_vector.ts";
 import { type Index, IndexError, type RootIndex } from "../../index/mod.ts";
 import {

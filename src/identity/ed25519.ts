@@ -1,6 +1,10 @@
 import { Buffer } from "node:buffer";
-import { createPublicKey, verify } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import { builtin } from "../base/builtin.ts";
 import { type Bytes, concat, equalBytes, fromHex } from "../base/bytes.ts";
+import { libcrypto } from "../base/libcrypto.ts";
+
+const nodeCrypto = builtin("node:crypto");
 
 /** Bytes of a raw Ed25519 public key (RFC 8032). */
 export const PUBLIC_KEY_BYTES = 32;
@@ -11,6 +15,9 @@ export const SPKI_BYTES = 44;
 
 /** AlgorithmIdentifier {1.3.101.112} without parameters (RFC 8410 section 3). */
 export const ED25519_ALGORITHM: Bytes = fromHex("300506032b6570");
+/** All of an Ed25519 PKCS #8 key but the 32 secret bytes (RFC 8410 section 7). */
+const PKCS8_PREFIX = fromHex("302e020100300506032b657004220420");
+const PKCS8_BYTES = 48;
 /** All of an Ed25519 SubjectPublicKeyInfo but the key (RFC 8410 section 4). */
 const SPKI_PREFIX = concat([fromHex("302a"), ED25519_ALGORITHM, fromHex("032100")]);
 
@@ -35,9 +42,42 @@ export function spkiOfPublicKey(publicKey: Uint8Array): Bytes {
   return concat([SPKI_PREFIX, publicKey]);
 }
 
+/** True for the one form of an Ed25519 private key in PKCS #8 that devices have here. */
+export function isPkcs8(bytes: Uint8Array): boolean {
+  return bytes.length === PKCS8_BYTES &&
+    equalBytes(bytes.subarray(0, PKCS8_PREFIX.length), PKCS8_PREFIX);
+}
+
+/** Makes a private key, in PKCS #8. */
+export function generatePkcs8(): Bytes {
+  const { privateKey } = nodeCrypto.generateKeyPairSync("ed25519");
+  return new Uint8Array(privateKey.export({ format: "der", type: "pkcs8" }));
+}
+
+/**
+ * The SubjectPublicKeyInfo of a private key: 44 bytes.
+ *
+ * @param pkcs8 One that {@linkcode isPkcs8} knows.
+ */
+export function spkiOfPkcs8(pkcs8: Bytes): Bytes {
+  const publicKey = libcrypto()?.ed25519PublicKey(pkcs8.subarray(PKCS8_PREFIX.length));
+  if (publicKey !== undefined) return spkiOfPublicKey(publicKey);
+  const key = nodeCrypto.createPublicKey(privateKeyOf(pkcs8));
+  return new Uint8Array(key.export({ format: "der", type: "spki" }));
+}
+
+/** Signs with Ed25519 (RFC 8032 section 5.1.6): 64 bytes. */
+export function signEd25519(pkcs8: Bytes, message: Uint8Array): Bytes {
+  return new Uint8Array(nodeCrypto.sign(null, message, privateKeyOf(pkcs8)));
+}
+
+function privateKeyOf(pkcs8: Bytes): KeyObject {
+  return nodeCrypto.createPrivateKey({ key: Buffer.from(pkcs8), format: "der", type: "pkcs8" });
+}
+
 /**
  * True for keys that no honest device has: points of small order, under which one signature fits
- * every message (node:crypto accepts it, tested), and second spellings of a point (y ≥ p).
+ * every message (node:crypto and OpenSSL accept it, tested), and second spellings of a point (y ≥ p).
  *
  * A table of the five y coordinates decides it, so that no curve library loads to check a peer; the
  * test holds the table against @noble/curves. Points that mix in a small-order part pass: they have a
@@ -62,10 +102,13 @@ export function verifyEd25519(
     readonly signature: Uint8Array;
   },
 ): boolean {
-  if (signature.length !== SIGNATURE_BYTES || publicKeyOfSpki(spki) === undefined) return false;
+  const publicKey = publicKeyOfSpki(spki);
+  if (signature.length !== SIGNATURE_BYTES || publicKey === undefined) return false;
+  const isGood = libcrypto()?.verifyEd25519({ publicKey, message, signature });
+  if (isGood !== undefined) return isGood;
   try {
-    const key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
-    return verify(null, message, key, signature);
+    const key = nodeCrypto.createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
+    return nodeCrypto.verify(null, message, key, signature);
   } catch {
     return false;
   }

@@ -1,18 +1,10 @@
-import { Buffer } from "node:buffer";
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  sign,
-} from "node:crypto";
-import { type Bytes, decodeUtf8, equalBytes, fromHex, utf8 } from "../base/bytes.ts";
+import { type Bytes, decodeUtf8, equalBytes, utf8 } from "../base/bytes.ts";
 import { messageOf } from "../base/errors.ts";
 import type { DeviceId } from "../base/ids.ts";
 import { type Certificate, parseCertificate } from "./certificate.ts";
 import { issueCertificate } from "./certificate_issuer.ts";
 import { deviceIdFromFingerprint, fingerprintOfSpki } from "./device_id.ts";
-import { verifyEd25519 } from "./ed25519.ts";
+import { generatePkcs8, isPkcs8, signEd25519, spkiOfPkcs8, verifyEd25519 } from "./ed25519.ts";
 import { IdentityError, type IdentityReason } from "./identity_error.ts";
 import { decodePem, encodePem } from "./pem.ts";
 
@@ -21,9 +13,6 @@ export const IDENTITY_BYTES_MAX = 64 * 1024;
 
 const KEY_LABEL = "PRIVATE KEY";
 const CERTIFICATE_LABEL = "CERTIFICATE";
-/** All of an Ed25519 PKCS #8 key but the 32 secret bytes (RFC 8410 section 7). */
-const PKCS8_PREFIX = fromHex("302e020100300506032b657004220420");
-const PKCS8_BYTES = 48;
 
 /**
  * This device: its key, its certificate, and the id that follows from the key. Logging or serialising
@@ -43,13 +32,11 @@ export class DeviceIdentity {
   /** The certificate's last moment, milliseconds since the Unix epoch. */
   readonly notAfterMs: number;
   readonly #pkcs8: Bytes;
-  readonly #key: KeyObject;
 
   /** Built by {@linkcode parseIdentity} and {@linkcode issueIdentity} alone, from checked parts. */
   constructor(pkcs8: Bytes, spki: Bytes, certificate: Bytes) {
     const { notBeforeMs, notAfterMs } = checkCertificate(certificate, spki);
     this.#pkcs8 = pkcs8;
-    this.#key = keyOfPkcs8(pkcs8);
     this.spki = spki;
     this.fingerprint = fingerprintOfSpki(spki);
     this.id = deviceIdFromFingerprint(this.fingerprint);
@@ -65,7 +52,7 @@ export class DeviceIdentity {
 
   /** Signs with Ed25519 (RFC 8032): 64 bytes. Callers put a label of their own in front of `bytes`. */
   sign(bytes: Uint8Array): Bytes {
-    return new Uint8Array(sign(null, bytes, this.#key));
+    return signEd25519(this.#pkcs8, bytes);
   }
 
   /** The same key with a new certificate, valid for ten years from `nowMs`. */
@@ -87,9 +74,8 @@ export class DeviceIdentity {
 
 /** Makes a new key and its certificate, valid for ten years from `nowMs`. Takes 0.1 s. */
 export async function issueIdentity(nowMs: number): Promise<DeviceIdentity> {
-  const { privateKey } = generateKeyPairSync("ed25519");
-  const pkcs8 = new Uint8Array(privateKey.export({ format: "der", type: "pkcs8" }));
-  const spki = spkiOf(privateKey);
+  const pkcs8 = generatePkcs8();
+  const spki = spkiOfPkcs8(pkcs8);
   return new DeviceIdentity(pkcs8, spki, await issueCertificate({ pkcs8, spki }, nowMs));
 }
 
@@ -120,11 +106,11 @@ export function parseIdentity(bytes: Uint8Array, path: string): DeviceIdentity {
     );
   }
   const pkcs8 = keys[0]!.bytes;
-  const isEd25519 = keys[0]!.label === KEY_LABEL && pkcs8.length === PKCS8_BYTES &&
-    equalBytes(pkcs8.subarray(0, PKCS8_PREFIX.length), PKCS8_PREFIX);
-  if (!isEd25519) throw brokenFile("identity_broken", path, "its key is no plain Ed25519 key");
+  if (keys[0]!.label !== KEY_LABEL || !isPkcs8(pkcs8)) {
+    throw brokenFile("identity_broken", path, "its key is no plain Ed25519 key");
+  }
   try {
-    return new DeviceIdentity(pkcs8, spkiOf(keyOfPkcs8(pkcs8)), certificates[0]!.bytes);
+    return new DeviceIdentity(pkcs8, spkiOfPkcs8(pkcs8), certificates[0]!.bytes);
   } catch (error) {
     const reason = error instanceof IdentityError && error.reason === "identity_mismatch"
       ? "identity_mismatch"
@@ -143,15 +129,6 @@ function checkCertificate(der: Bytes, spki: Bytes): Certificate {
     throw new IdentityError("identity_broken", "the certificate's signature is wrong");
   }
   return certificate;
-}
-
-function keyOfPkcs8(pkcs8: Bytes): KeyObject {
-  return createPrivateKey({ key: Buffer.from(pkcs8), format: "der", type: "pkcs8" });
-}
-
-function spkiOf(privateKey: KeyObject): Bytes {
-  const publicKey = createPublicKey(privateKey);
-  return new Uint8Array(publicKey.export({ format: "der", type: "spki" }));
 }
 
 function brokenFile(

@@ -1,7 +1,9 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { builtin } from "../base/builtin.ts";
 import { utf8 } from "../base/bytes.ts";
 import type { HostPort } from "./address.ts";
 import { CONNECTION_ID_BYTES, CONNECTION_ID_BYTES_MAX } from "./packet.ts";
+
+const nodeCrypto = builtin("node:crypto");
 
 /** What a token is about. */
 export interface RetryClaim {
@@ -55,14 +57,15 @@ export class RetryTokens {
     // Ours are of one length; another would also make the code's input ambiguous.
     if (claim.retrySourceId.length !== CONNECTION_ID_BYTES) return undefined;
     const body = token.subarray(0, EXPIRY_BYTES + idBytes);
-    if (!timingSafeEqual(this.#codeOf(body, claim), token.subarray(body.length))) return undefined;
+    const code = this.#codeOf(body, claim);
+    if (!nodeCrypto.timingSafeEqual(code, token.subarray(body.length))) return undefined;
     const view = new DataView(token.buffer, token.byteOffset);
     const expiryMs = view.getUint16(0) * 2 ** 32 + view.getUint32(2);
     return nowMs < expiryMs ? body.slice(EXPIRY_BYTES) : undefined;
   }
 
   #codeOf(body: Uint8Array, { client, retrySourceId }: RetryClaim): Uint8Array {
-    const code = createHmac("sha256", this.#key)
+    const code = nodeCrypto.createHmac("sha256", this.#key)
       .update(retrySourceId)
       .update(new Uint8Array([body.length]))
       .update(body)

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { decodeUtf8, utf8 } from "../base/bytes.ts";
 import { type RelPath } from "../base/paths.ts";
 import { type FolderLock, type FolderLockOptions, lockFolder } from "./folder_lock.ts";
@@ -39,7 +38,7 @@ export async function ensureFolderId(root: Root): Promise<string> {
   const known = readFolderId(root);
   if (known !== undefined) return known;
   using file = root.stage(0o600);
-  file.writeAt(utf8(`${randomBytes(16).toString("hex")}\n`), 0);
+  file.writeAt(utf8(`${crypto.getRandomValues(new Uint8Array(16)).toHex()}\n`), 0);
   file.finish({ mode: 0o600, mtimeMs: Date.now() });
   await root.flushFiles([file]);
   root.beginChanges();

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { RelPath } from "../base/paths.ts";
 import { ownPath, TMP_FOLDER } from "./own_paths.ts";
 import type { Root } from "./root.ts";
@@ -19,7 +18,7 @@ export const OWNER_SUFFIX = ".owner";
  */
 export class TemporaryNames implements Disposable {
   readonly #root: OwnerRoot;
-  readonly #owner = randomBytes(6).toString("hex");
+  readonly #owner = crypto.getRandomValues(new Uint8Array(6)).toHex();
   #count = 0;
   #lock: Deno.FsFile | undefined;
 

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
-import { utf8 } from "../base/bytes.ts";
+import { toHex, utf8 } from "../base/bytes.ts";
+import { sha256 } from "../base/digest.ts";
 import { type DirPath, NAME_BYTES_MAX, nameOf, parentOf, type RelPath } from "../base/paths.ts";
 import { ownPath, TRASH_FOLDER, VERSIONS_FOLDER } from "./own_paths.ts";
 import type { Root } from "./root.ts";
@@ -185,7 +185,7 @@ function versionName(name: string, nowMs: number): string {
 function versionStem(name: string): string {
   const room = NAME_BYTES_MAX - VERSION_TIME_CHARACTERS - 1;
   if (utf8(name).length <= room) return `${name}~`;
-  const digest = createHash("sha256").update(name).digest("hex").slice(0, 8);
+  const digest = toHex(sha256(utf8(name))).slice(0, 8);
   let kept = name;
   while (utf8(kept).length > room - digest.length - 1) kept = kept.slice(0, -1);
   return `${kept.toWellFormed()}~${digest}~`;

@@ -1,5 +1,5 @@
-import { timingSafeEqual } from "node:crypto";
 import { sha512 } from "@noble/hashes/sha2.js";
+import { builtin } from "../../base/builtin.ts";
 import { type Bytes, concat, equalBytes, utf8 } from "../../base/bytes.ts";
 import {
   confirmationTag,
@@ -8,6 +8,8 @@ import {
   type CpaceRun,
   lvCat,
 } from "./cpace.ts";
+
+const nodeCrypto = builtin("node:crypto");
 
 /** The application protocol (ALPN) of a pairing connection, also bound into the keys. */
 export const PAIRING_ALPN = "landropic-pair/1";
@@ -63,7 +65,7 @@ export function runTags(
 
 /** Compares tags in constant time. */
 export function tagsEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && timingSafeEqual(a, b);
+  return a.length === b.length && nodeCrypto.timingSafeEqual(a, b);
 }
 
 /** Refuses what only a mirror sends. @throws {RangeError} where the peer's value is this side's own. */

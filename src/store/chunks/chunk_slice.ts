@@ -1,6 +1,6 @@
 import { CHUNK_ENTRY_BYTES, readU32 } from "./layout.ts";
-import { DIGEST_BYTES } from "../../base/digest.ts";
-import { isHashOf, type Recipe } from "./recipe.ts";
+import { DIGEST_BYTES, isHashOf } from "../../base/digest.ts";
+import type { Recipe } from "./recipe.ts";
 
 /** What is known of chunks of a file: their lengths, and how to tell them from others. */
 export interface ChunkTable {

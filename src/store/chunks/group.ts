@@ -1,5 +1,5 @@
+import { sha256Into } from "../../base/digest.ts";
 import { CHUNK_ENTRY_BYTES, GROUP_DOMAIN, readU32 } from "./layout.ts";
-import { sha256Into } from "./sha256_into.ts";
 
 /** Chunks in any group but a file's last, at least. */
 export const GROUP_CHUNKS_MIN = 8;

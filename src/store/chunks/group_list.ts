@@ -1,5 +1,5 @@
 import { equalBytes } from "../../base/bytes.ts";
-import { type Digest, DIGEST_BYTES } from "../../base/digest.ts";
+import { type Digest, DIGEST_BYTES, sha256 } from "../../base/digest.ts";
 import { RecipeError } from "./errors.ts";
 import { GROUP_CHUNKS_MAX, GROUP_CHUNKS_MIN } from "./group.ts";
 import { FILE_DOMAIN, GROUP_ENTRY_BYTES, HEAD_BYTES, readU32, writeU32 } from "./layout.ts";
@@ -9,7 +9,6 @@ import {
   CHUNKS_PER_FILE_MAX,
   FILE_BYTES_MAX,
 } from "./parameters.ts";
-import { sha256Of } from "./sha256_into.ts";
 
 /** Groups in one file. */
 export const GROUPS_PER_FILE_MAX = CHUNKS_PER_FILE_MAX / GROUP_CHUNKS_MIN;
@@ -45,7 +44,7 @@ export class GroupList {
 
   /** The file digest. */
   get digest(): Digest {
-    return this.#digest ??= sha256Of(this.bytes);
+    return this.#digest ??= sha256(this.bytes);
   }
 
   /** Chunks in the file. */

@@ -1,6 +1,5 @@
-import { hash } from "node:crypto";
-import { equalBytes, toHex } from "../../base/bytes.ts";
-import { type Digest, DIGEST_BYTES } from "../../base/digest.ts";
+import { equalBytes } from "../../base/bytes.ts";
+import { type Digest, DIGEST_BYTES, isHashOf } from "../../base/digest.ts";
 import { RecipeError } from "./errors.ts";
 import { groupHashInto, isGroupEnd } from "./group.ts";
 import { checkGroups, decodeGroupListHead, GroupList } from "./group_list.ts";
@@ -85,11 +84,6 @@ export class Recipe {
     return this.chunkBytes(index) === maxBytes &&
       equalBytes(this.chunkHash(index), hashOfZeros(maxBytes));
   }
-}
-
-/** True if `digest` is the SHA-256 of the bytes. */
-export function isHashOf(digest: Uint8Array, bytes: Uint8Array): boolean {
-  return hash("sha256", bytes, "hex") === toHex(digest);
 }
 
 /** The recipe as bytes, for the index. A view of the recipe, not a copy. */

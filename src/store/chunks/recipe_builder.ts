@@ -1,4 +1,4 @@
-import { DIGEST_BYTES } from "../../base/digest.ts";
+import { DIGEST_BYTES, sha256Into } from "../../base/digest.ts";
 import { Chunker } from "./chunker.ts";
 import { fileChanged } from "./errors.ts";
 import { groupHashInto, isGroupEnd } from "./group.ts";
@@ -6,7 +6,6 @@ import { GroupList, writeGroup, writeGroupListHead, writeGroupSizes } from "./gr
 import { CHUNK_ENTRY_BYTES, GROUP_ENTRY_BYTES, HEAD_BYTES, readU32, writeU32 } from "./layout.ts";
 import { chunkerFor, type ChunkerParameters } from "./parameters.ts";
 import { Recipe } from "./recipe.ts";
-import { sha256Into } from "./sha256_into.ts";
 import { hashOfZeros } from "./zeros.ts";
 
 /** Room made at first, however large the file claims to be. */

@@ -1,4 +1,3 @@
-import { promisify } from "node:util";
 import { builtin } from "../../base/builtin.ts";
 import { StoreError } from "../store_error.ts";
 
@@ -7,7 +6,7 @@ const fs = builtin("node:fs");
 /** Makes an open file durable, beside the event loop. */
 export async function flushDescriptor(fd: number, what: string): Promise<void> {
   try {
-    await promisify(fs.fsync)(fd);
+    await builtin("node:util").promisify(fs.fsync)(fd);
   } catch (error) {
     const code = (error as { code?: string }).code;
     throw new StoreError(code === "ENOSPC" ? "no_space" : "io", `Cannot flush ${what}`, {

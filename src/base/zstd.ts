@@ -1,131 +1,19 @@
 import { builtin } from "./builtin.ts";
+import { Libzstd } from "./libzstd.ts";
+import { ZlibZstd } from "./zlib_zstd.ts";
+import type { Zstd } from "./zstd_codec.ts";
 
-const zlib = builtin("node:zlib");
+export type { ZstdTable } from "./zstd_codec.ts";
 
-/** The fastest level that the formats here use: higher ones cost two to ten times as much. */
-const LEVEL = 1;
-/**
- * Where the compressor looks for what was there before. The small table has 4096 places instead of 16 384 and
- * stays in the first-level cache: what repeats little (logs full of numbers, words by chance) takes a fifth
- * to a third less time and hardly more bytes; source code gains as much, and becomes a tenth longer.
- */
-export type ZstdTable = "usual" | "small";
-const SMALL_TABLE_LOG = 12;
-/** Bounds the memory a frame may ask for: a window of 8 MiB (RFC 8878 section 3.1.1.1.2). */
-const WINDOW_LOG_MAX = 23;
-
-/**
- * What stands behind the streams of `node:zlib`. Not part of their contract, but what they have been made of
- * since Node had them. Where it is missing, `zstdCompressSync()` and its like do the same work.
- */
-interface Engine {
-  readonly _handle: {
-    reset(): void;
-    writeSync(
-      flush: number,
-      input: Uint8Array,
-      inputOffset: number,
-      inputLength: number,
-      output: Uint8Array,
-      outputOffset: number,
-      outputLength: number,
-    ): void;
-  };
-  /** After a call: bytes left of the output, and of the input. */
-  readonly _writeState: Uint32Array;
-}
-
-type Zlib = Pick<
-  typeof import("node:zlib"),
-  "createZstdCompress" | "createZstdDecompress" | "zstdCompressSync" | "zstdDecompressSync"
->;
-
-/**
- * Compresses and decompresses in memory of the caller's. The calls of `node:zlib` take new memory for each
- * result and for their state, and whoever touches new memory first pays for it.
- */
-export class ZstdCodec {
-  readonly #zlib: Zlib;
-  readonly #compressors: { [table in ZstdTable]?: Engine | null } = {};
-  #decompressor: Engine | null | undefined;
-
-  constructor(zlib: Zlib) {
-    this.#zlib = zlib;
-  }
-
-  /**
-   * Makes one frame of `raw`: 0.7 ms for 256 KiB of text, where `node:zlib` takes 1.0.
-   *
-   * @returns The frame's length, or undefined if it is longer than `into`.
-   */
-  compress(raw: Uint8Array, into: Uint8Array, table: ZstdTable = "usual"): number | undefined {
-    let engine = this.#compressors[table];
-    if (engine === undefined) {
-      engine = engineOf(this.#zlib.createZstdCompress({ params: paramsFor(table) }));
-      this.#compressors[table] = engine;
-    }
-    if (engine === null) {
-      const frame = this.#zlib.zstdCompressSync(raw, { params: paramsFor(table) });
-      if (frame.length > into.length) return undefined;
-      into.set(frame);
-      return frame.length;
-    }
-    const { outputLeft, inputLeft } = run(engine, raw, into);
-    if (outputLeft > 0 && inputLeft === 0) return into.length - outputLeft;
-    // The frame may not be over: what comes next would be part of it.
-    engine._handle.reset();
-    return undefined;
-  }
-
-  /**
-   * Undoes `compress()`, and ignores what follows the frame: 0.16 ms for 256 KiB of text, where `node:zlib` takes 1.0.
-   *
-   * @param into Longer by a byte than what is expected: it is never full if all is well.
-   * @returns The length.
-   * @throws {Error} on what is no frame, or too long for `into`.
-   */
-  decompress(frame: Uint8Array, into: Uint8Array): number {
-    const params = { [zlib.constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX };
-    this.#decompressor ??= engineOf(this.#zlib.createZstdDecompress({ params }));
-    if (this.#decompressor === null) {
-      const maxOutputLength = into.length;
-      const raw = this.#zlib.zstdDecompressSync(frame, { maxOutputLength, params });
-      if (raw.length === into.length) throw new RangeError(WRONG_LENGTH);
-      into.set(raw);
-      return raw.length;
-    }
-    // The last frame may have been bad, or somebody else's, and not over.
-    this.#decompressor._handle.reset();
-    const { outputLeft } = run(this.#decompressor, frame, into);
-    if (outputLeft === 0) throw new RangeError(WRONG_LENGTH);
-    return into.length - outputLeft;
-  }
-}
-
-const WRONG_LENGTH = "the frame holds more than it should";
+let chosen: Zstd | undefined;
 
 /** The one of this thread. */
-export const zstd = new ZstdCodec(zlib);
+export const zstd: Zstd = {
+  compress: (raw, into, table) => (chosen ??= choose()).compress(raw, into, table),
+  decompress: (frame, into) => (chosen ??= choose()).decompress(frame, into),
+};
 
-function paramsFor(table: ZstdTable): Record<number, number> {
-  const { ZSTD_c_compressionLevel, ZSTD_c_hashLog } = zlib.constants;
-  const level = { [ZSTD_c_compressionLevel]: LEVEL };
-  return table === "small" ? { ...level, [ZSTD_c_hashLog]: SMALL_TABLE_LOG } : level;
-}
-
-function run(
-  { _handle, _writeState }: Engine,
-  input: Uint8Array,
-  output: Uint8Array,
-): { readonly outputLeft: number; readonly inputLeft: number } {
-  _handle.writeSync(zlib.constants.ZSTD_e_end, input, 0, input.length, output, 0, output.length);
-  return { outputLeft: _writeState[0]!, inputLeft: _writeState[1]! };
-}
-
-function engineOf(stream: object): Engine | null {
-  const { _handle, _writeState } = stream as Partial<Engine>;
-  const isKnown = typeof _handle?.writeSync === "function" &&
-    typeof _handle.reset === "function" && _writeState?.length === 2;
-  // The stream itself is kept: it may close the rest when it goes.
-  return isKnown ? stream as Engine : null;
+function choose(): Zstd {
+  const isMainThread = !("WorkerGlobalScope" in globalThis);
+  return (isMainThread ? Libzstd.open() : undefined) ?? new ZlibZstd(builtin("node:zlib"));
 }

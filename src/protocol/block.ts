@@ -1,11 +1,9 @@
-import { builtin } from "../base/builtin.ts";
 import type { Bytes } from "../base/bytes.ts";
+import { crc32 } from "../base/crc32.ts";
 import { zstd } from "../base/zstd.ts";
 import { BlockBuffers } from "./block_buffers.ts";
 import { BlockCompressor } from "./block_compressor.ts";
 import { ProtocolError } from "./errors.ts";
-
-const zlib = builtin("node:zlib");
 
 /** Raw bytes in one block. */
 export const BLOCK_BYTES_MAX = 256 * 1024;
@@ -117,7 +115,7 @@ export class BlockWriter {
   #seal(): number {
     const raw = this.#buffer.subarray(BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + this.#length);
     this.#length = 0;
-    const crc = zlib.crc32(raw);
+    const crc = crc32(raw);
     const encoded = this.#compressor?.compress(raw, this.#spare().subarray(BLOCK_HEADER_BYTES));
     if (encoded !== undefined) [this.#buffer, spare] = [this.#spare(), this.#buffer];
     const encoding = encoded === undefined ? ENCODING_RAW : ENCODING_ZSTD;
@@ -181,7 +179,7 @@ export class BlockReader {
     const raw = encoding === ENCODING_RAW
       ? encoded
       : decompress(encoded, rawLength, this.#raw ??= rawBuffers.take());
-    if (zlib.crc32(raw) !== crc) throw new ProtocolError("Block does not match its checksum");
+    if (crc32(raw) !== crc) throw new ProtocolError("Block does not match its checksum");
     return raw;
   }
 

@@ -3,7 +3,10 @@ import fc from "fast-check";
 import { EventEmitter } from "node:events";
 import zlib, { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { concat } from "../../src/base/bytes.ts";
-import { zstd, ZstdCodec } from "../../src/base/zstd.ts";
+import { Libzstd } from "../../src/base/libzstd.ts";
+import { ZlibZstd } from "../../src/base/zlib_zstd.ts";
+import { zstd } from "../../src/base/zstd.ts";
+import type { Zstd } from "../../src/base/zstd_codec.ts";
 
 /** Bytes that compress more or less. */
 const raws = fc.tuple(fc.uint8Array({ maxLength: 3000 }), fc.integer({ min: 1, max: 20 }))
@@ -16,7 +19,18 @@ const strangers = {
   zstdCompressSync,
   zstdDecompressSync,
 };
-const codecs = { "ZstdCodec": zstd, "ZstdCodec without its engine": new ZstdCodec(strangers) };
+const codecs: Record<string, Zstd> = {
+  "ZlibZstd": new ZlibZstd(zlib),
+  "ZlibZstd without its engine": new ZlibZstd(strangers),
+  "zstd": zstd,
+};
+const library = Libzstd.open();
+if (library !== undefined) codecs["Libzstd"] = library;
+
+Deno.test("Libzstd.open() finds no library where there is none", () => {
+  assert.equal(Libzstd.open("libnosuch.so.0"), undefined);
+  if (Deno.build.os === "linux") assert.equal(Libzstd.open("libc.so.6"), undefined);
+});
 
 for (const [name, codec] of Object.entries(codecs)) {
   Deno.test(`${name} gives back what it took, and node:zlib reads and writes the same`, () => {

@@ -1,5 +1,5 @@
-import { builtin } from "../../base/builtin.ts";
 import type { Bytes } from "../../base/bytes.ts";
+import { crc32 } from "../../base/crc32.ts";
 import type { RelPath } from "../../base/paths.ts";
 import {
   type BlockWriter,
@@ -18,8 +18,6 @@ import {
 import type { BulkRequest } from "../link/bulk.ts";
 import { type SendSide, URGENCY } from "../link/transport.ts";
 import { type ReadFile, reasonOf, type Root } from "../../store/mod.ts";
-
-const zlib = builtin("node:zlib");
 
 /** Files up to this size are read by one combined call. */
 const SMALL_FILE_BYTES = 64 * 1024;
@@ -108,7 +106,7 @@ export class FileServer {
     const bytes = scratch.subarray(offset, file.size);
     void writeFileHead(out, file);
     void out.write(bytes);
-    void writeFileEnd(out, STATUS.ok, zlib.crc32(bytes));
+    void writeFileEnd(out, STATUS.ok, crc32(bytes));
     this.#options.onBytes(bytes.length);
     this.#options.onFile(path);
     return STATUS.ok;
@@ -188,7 +186,7 @@ class Body {
       const room = this.#out.room();
       const part = room.length > end - offset ? room.subarray(0, end - offset) as Bytes : room;
       const count = this.#fill(part, offset);
-      this.crc = zlib.crc32(part.subarray(0, count), this.crc);
+      this.crc = crc32(part.subarray(0, count), this.crc);
       offset += count;
       await this.#out.advance(count);
     }

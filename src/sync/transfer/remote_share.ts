@@ -1,5 +1,5 @@
-import { builtin } from "../../base/builtin.ts";
 import { equalBytes } from "../../base/bytes.ts";
+import { crc32 } from "../../base/crc32.ts";
 import type { Digest } from "../../base/digest.ts";
 import { type DirPath, parseRelPath, type RelPath } from "../../base/paths.ts";
 import { shapeOf } from "../../base/tree.ts";
@@ -33,8 +33,6 @@ import { type Answer, AnswerCut, type AskOptions, type Requester } from "../link
 import { STREAM_CODE, URGENCY } from "../link/transport.ts";
 import { Incoming, rangesFrom } from "./incoming.ts";
 import { isVersion } from "./file_server.ts";
-
-const zlib = builtin("node:zlib");
 
 /** Times in a row that an answer may be cut off without having brought anything. */
 const CUTS_MAX = 4;
@@ -365,7 +363,7 @@ async function readBody(
   while (incoming.bytes < total) {
     const coming = records.chunk(total - incoming.bytes);
     const piece = coming instanceof Promise ? await coming : coming;
-    crc = zlib.crc32(piece, crc);
+    crc = crc32(piece, crc);
     const pending = sink.bytes(index, piece);
     incoming.take(piece.length);
     if (pending !== undefined) await pending;

@@ -1,4 +1,4 @@
-import process from "node:process";
+import { loadAddon } from "./addon.ts";
 import type { QuicBinding } from "./binding.ts";
 import { QuicError } from "./errors.ts";
 import { loadLibc, MFD_CLOEXEC } from "./linux_libc.ts";
@@ -22,13 +22,7 @@ export function loadOwnInstance(): QuicBinding {
   // Never closed: the loader knows libraries by name, and another one must not get this one's.
   const path = `/proc/self/fd/${descriptor}`;
   Deno.writeFileSync(path, bytes);
-  const module = { exports: {} };
-  (process as unknown as Loader).dlopen(module, path);
-  return module.exports as QuicBinding;
-}
-
-interface Loader {
-  dlopen(module: { exports: unknown }, path: string): void;
+  return loadAddon(path);
 }
 
 /** Wherever the program has it from: npm's cache or beside the executable's modules. */

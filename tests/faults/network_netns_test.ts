@@ -158,7 +158,7 @@ for (const ends of [["a", "b"], ["b"]] as const) {
     await using lab = await Lab.make();
     await using _server = await lab.serve();
     const syncing = await lab.startSync();
-    for (const end of ends) lab.net.setMtu(0, end, 1280);
+    for (const end of ends) await lab.net.setMtu(0, end, 1280);
     lab.checkUnderWay();
     const summary = lab.checkDone(await syncing.end());
     assert.equal(summary["connections"], 1, "the same connection goes on");

@@ -11,6 +11,9 @@ const HOSTS: readonly Host[] = ["a", "b"];
 /** Longest name of a device in Linux is 15 bytes. */
 const TAG = `lp${(Deno.pid % 0xffff).toString(16)}`;
 
+/** Of an IPv6 address: it may not be used yet (`IFA_F_TENTATIVE`). */
+const TENTATIVE = 0x40;
+
 /** How the hosts are joined. */
 export interface CableOptions {
   /** IPv4 and IPv6 addresses on every cable; else there is nothing but IPv6 link-local. */
@@ -36,8 +39,7 @@ export async function canMakeHosts(): Promise<boolean> {
 
 /** The hosts a and b; disposing removes them. */
 export class TwoHosts implements AsyncDisposable {
-  /** A process of each host, that does nothing: through it one sees what the host's kernel sees. */
-  readonly #residents = new Map<Host, Deno.ChildProcess>();
+  readonly #hands = new Map<Host, HostIp>();
 
   static async make(
     { addresses = false, cables = 1, rate }: CableOptions = {},
@@ -50,7 +52,7 @@ export class TwoHosts implements AsyncDisposable {
         // Nobody else is on these cables: link-local addresses need no second of checking.
         const dad = "/proc/sys/net/ipv6/conf/default/accept_dad";
         assert.ok(await ip("netns", "exec", TAG + host, "sh", "-c", `echo 0 > ${dad}`));
-        await hosts.#settle(host);
+        hosts.#hands.set(host, new HostIp(TAG + host));
       }
       for (let cable = 0; cable < cables; cable++) await hosts.#lay(cable, addresses);
       await hosts.#linkLocalReady(2 * cables);
@@ -75,58 +77,39 @@ export class TwoHosts implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const resident of this.#residents.values()) {
-      await resident.stdin.close();
-      await resident.status;
-    }
-    this.#residents.clear();
+    for (const hands of this.#hands.values()) await hands[Symbol.asyncDispose]();
+    this.#hands.clear();
     for (const host of HOSTS) await ip("netns", "del", TAG + host);
   }
 
   /** Takes a host's end of a cable down, or up again; the other end then has no carrier. */
   async setLink(cable: number, host: Host, state: "up" | "down"): Promise<void> {
-    const device = this.device(cable, host);
-    assert.ok(await ip("-n", TAG + host, "link", "set", device, state));
+    await this.#hands.get(host)!.run(["link", "set", this.device(cable, host), state]);
   }
 
   /** Largest packet that a host's end of a cable takes and accepts, with the headers of IP. */
-  setMtu(cable: number, host: Host, bytes: number): void {
-    const { pid } = this.#residents.get(host)!;
-    // As the host sees the file: at once, where a process would come too late on a machine that is busy.
-    const path = `/proc/${pid}/root/sys/class/net/${this.device(cable, host)}/mtu`;
-    Deno.writeTextFileSync(path, String(bytes), { create: false });
+  async setMtu(cable: number, host: Host, bytes: number): Promise<void> {
+    const set = ["link", "set", this.device(cable, host), "mtu", String(bytes)];
+    await this.#hands.get(host)!.run(set);
   }
 
   /** Gives a host's end of a cable another IPv4 address instead of the one that it has. */
   async moveAddress(cable: number, host: Host, from: string, to: string): Promise<void> {
     const at = ["dev", this.device(cable, host)];
-    // In this order: whoever deletes the first address of a network deletes the others with it.
-    assert.ok(await ip("-n", TAG + host, "addr", "del", `${from}/24`, ...at));
-    assert.ok(await ip("-n", TAG + host, "addr", "add", `${to}/24`, ...at));
+    await this.#hands.get(host)!.run(
+      // In this order: whoever deletes the first address of a network deletes the others with it.
+      ["addr", "del", `${from}/24`, ...at],
+      ["addr", "add", `${to}/24`, ...at],
+    );
   }
 
-  /**
-   * Bytes that a host has sent over a cable, with the headers of IP and Ethernet. Starts no process, so that
-   * it tells the moment also on a machine that is busy.
-   */
+  /** Bytes that a host has sent over a cable, with the headers of IP and Ethernet. */
   sentBytes(cable: number, host: Host): number {
     const name = `${this.device(cable, host)}:`;
-    const { pid } = this.#residents.get(host)!;
+    const { pid } = this.#hands.get(host)!;
     const line = Deno.readTextFileSync(`/proc/${pid}/net/dev`).split("\n")
       .find((line) => line.trim().startsWith(name))!;
     return Number(line.slice(line.indexOf(":") + 1).trim().split(/\s+/)[8]);
-  }
-
-  /** Starts a process that ends with its standard input, and so with this one at the latest. */
-  async #settle(host: Host): Promise<void> {
-    const [program, ...args] = [...this.within(host), "sh", "-c", "echo here; exec cat"];
-    const resident = new Deno.Command(program!, { args, stdin: "piped", stdout: "piped" }).spawn();
-    this.#residents.set(host, resident);
-    // It is a process of that host once it says so.
-    const reader = resident.stdout.getReader();
-    assert.equal((await reader.read()).done, false);
-    reader.releaseLock();
-    void resident.stdout.cancel();
   }
 
   async #slowDown(cable: number, host: Host, rate: string): Promise<void> {
@@ -144,15 +127,16 @@ export class TwoHosts implements AsyncDisposable {
     assert.ok(await ip("link", "add", a!, ...ends));
     for (const [i, host] of HOSTS.entries()) {
       const device = this.device(cable, host);
-      const add = (address: string, ...flags: string[]) =>
-        ip("-n", TAG + host, "addr", "add", address, "dev", device, ...flags);
-      if (addresses) {
-        assert.ok(await add(`10.9${cable}.0.${i + 1}/24`));
-        assert.ok(await add(`fd00:9${cable}::${i + 1}/64`, "nodad"));
-      }
-      // Datagrams cross one by one: no train of them passes in one piece that is larger than the MTU.
-      const whole = ["gso_max_segs", "1"];
-      assert.ok(await ip("-n", TAG + host, "link", "set", device, "up", ...whole));
+      const add = (address: string) => ["addr", "add", address, "dev", device];
+      const added = [
+        add(`10.9${cable}.0.${i + 1}/24`),
+        [...add(`fd00:9${cable}::${i + 1}/64`), "nodad"],
+      ];
+      await this.#hands.get(host)!.run(
+        ...addresses ? added : [],
+        // Datagrams cross one by one: no train of them passes in one piece that is larger than the MTU.
+        ["link", "set", device, "up", "gso_max_segs", "1"],
+      );
     }
   }
 
@@ -161,15 +145,58 @@ export class TwoHosts implements AsyncDisposable {
     for (let tries = 0; tries < 100; tries++) {
       let ready = 0;
       for (const host of HOSTS) {
-        const args = ["-n", TAG + host, "-6", "addr", "show", "scope", "link"];
-        const { stdout } = await new Deno.Command("ip", { args }).output();
-        const text = new TextDecoder().decode(stdout);
-        ready += text.includes("tentative") ? 0 : text.split("fe80::").length - 1;
+        // Address, number of the device, length of the prefix, scope, flags, name of the device.
+        const lines = Deno.readTextFileSync(`/proc/${this.#hands.get(host)!.pid}/net/if_inet6`)
+          .split("\n").map((line) => line.split(/\s+/));
+        ready += lines.filter(([address, , , , flags]) =>
+          address!.startsWith("fe80") && (parseInt(flags!, 16) & TENTATIVE) === 0
+        ).length;
       }
       if (ready === ends) return;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     assert.fail("link-local addresses stayed tentative");
+  }
+}
+
+/**
+ * A host's ip(8), which waits for what it is told: a process of its own for each fault, or for each look at
+ * the counters, takes seconds on a machine that is busy. Ends with its standard input, and so with this
+ * process at the latest.
+ */
+class HostIp implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #reader: ReadableStreamDefaultReader<string>;
+
+  constructor(namespace: string) {
+    const args = ["-n", namespace, "-batch", "-"];
+    this.#child = new Deno.Command("ip", { args, stdin: "piped", stdout: "piped" }).spawn();
+    this.#writer = this.#child.stdin.getWriter();
+    this.#reader = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  /** A process on the host. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Resolves when all is done; one call at a time. */
+  async run(...commands: readonly string[][]): Promise<void> {
+    const lines = [...commands, ["link", "show", "lo"]].map((words) => words.join(" ") + "\n");
+    await this.#writer.write(new TextEncoder().encode(lines.join("")));
+    for (let answer = ""; !answer.includes("link/loopback");) {
+      const { done, value } = await this.#reader.read();
+      // It ends where a command fails.
+      assert.ok(!done, `ip: ${lines.join("")}`);
+      answer += value;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writer.close().catch(() => {});
+    await this.#reader.cancel();
+    await this.#child.status;
   }
 }
 

@@ -10,7 +10,7 @@ import {
   type PeerFolder,
 } from "./ancestor_table.ts";
 import type { Database } from "./database.ts";
-import { type DigestLocation, DigestLocator } from "./digest_locator.ts";
+import type { DigestLocation } from "./digest_locator.ts";
 import {
   buried,
   type DirPatch,
@@ -19,12 +19,12 @@ import {
   type Tombstone,
 } from "./dir_record.ts";
 import type { DirView } from "./dir_view.ts";
-import { DirTable } from "./dir_table.ts";
 import { EarlierTable, type EarlierVersion } from "./earlier_table.ts";
-import { IndexError } from "./index_error.ts";
-import { OpenPatch } from "./open_patch.ts";
+import { EditCounter } from "./edit_counter.ts";
 import { type NamedPage, PageTable } from "./page_table.ts";
 import { RecipeTable, type StoredRecipe } from "./recipe_table.ts";
+import { RootClaim } from "./root_claim.ts";
+import { RootDirs } from "./root_dirs.ts";
 import type { RootRow, VoidReason } from "./root_table.ts";
 
 /** Bytes of collected writes above which they are committed without being asked to. */
@@ -33,34 +33,18 @@ export const PENDING_BYTES_MAX = 8 * 1024 * 1024;
 /** Bytes of records that {@linkcode RootIndex.preload} reads ahead at most. */
 export const PRELOAD_BYTES_MAX = 16 * 1024 * 1024;
 
-/**
- * For so long a look at who has written holds, where all that may be missed is what another process has
- * found out about the same files meanwhile: a look costs as much as reading a directory.
- */
-const LOOK_HOLDS_MS = 20;
-
-/** Edit counters reserved by one durable write. */
-const EDIT_COUNTER_BLOCK = 65_536;
-
 /** What the index holds for one root. Made by `Index.openRoot`; synchronous, and not for two threads. */
 export class RootIndex {
   readonly #database: Database;
-  readonly #row: RootRow;
+  readonly #claim: RootClaim;
   readonly #clock: Clock;
-  readonly #dirs: DirTable;
+  readonly #dirs: RootDirs;
   readonly #pages: PageTable;
   readonly #ancestors: AncestorTable;
   readonly #recipes: RecipeTable;
   readonly #earlier: EarlierTable;
-  readonly #locator: DigestLocator;
-  readonly #open = new OpenPatch();
-  #editCounter = 0;
-  #editCounterReserved = 0;
+  readonly #edits = new EditCounter((after, count) => this.#reserveEdits(after, count));
   #inTransaction = false;
-  #dirChanges = 0;
-  /** How often anybody has written to this root, as of our last look. */
-  #writesSeen: number;
-  #lookedAtMs = -Infinity;
 
   /** Why nothing was remembered when the root was opened; `undefined` if something was. */
   readonly voided: VoidReason | undefined;
@@ -71,27 +55,24 @@ export class RootIndex {
     options: { readonly deviceId: DeviceId; readonly clock: Clock },
   ) {
     this.#database = database;
-    this.#row = row;
+    this.#claim = new RootClaim(database, row);
     this.#clock = options.clock;
     this.voided = row.voided;
-    this.#dirs = new DirTable(database, row.id);
+    this.#dirs = new RootDirs(database, this.#claim, options.clock);
     this.#pages = new PageTable(database);
     this.#ancestors = new AncestorTable(database, row, options.deviceId);
     this.#recipes = new RecipeTable(database, row.id);
     this.#earlier = new EarlierTable(database, row.id);
-    this.#locator = new DigestLocator(this.#dirs);
-    const seen = database.get<[number]>("SELECT dir_writes FROM roots WHERE id = ?", row.id);
-    this.#writesSeen = seen?.[0] ?? 0;
   }
 
   /** Absolute path of the root. */
   get path(): string {
-    return this.#row.path;
+    return this.#claim.row.path;
   }
 
   /** The id in the folder's marker. */
   get folderId(): string {
-    return this.#row.folderId;
+    return this.#claim.row.folderId;
   }
 
   /**
@@ -99,17 +80,17 @@ export class RootIndex {
    * it, and make version vector members of it.
    */
   get epoch(): string {
-    return this.#row.epoch;
+    return this.#claim.row.epoch;
   }
 
   /** How often anybody has written to what is remembered of this root, as of the last own write. */
   get writes(): number {
-    return this.#writesSeen;
+    return this.#claim.writes;
   }
 
   /** Grows with every write to a directory, so that whoever keeps a view can tell that it is old. */
   get dirChanges(): number {
-    return this.#dirChanges;
+    return this.#dirs.changes;
   }
 
   /** Bytes of writes that are collected and not yet committed. */
@@ -123,7 +104,6 @@ export class RootIndex {
    * @throws {IndexError} `corrupt`
    */
   getDir(path: DirPath): DirRecord | undefined {
-    this.#closePatch(path);
     return this.#dirs.get(path);
   }
 
@@ -133,8 +113,6 @@ export class RootIndex {
    * @throws {IndexError} `corrupt`
    */
   viewDir(path: DirPath): DirView | undefined {
-    this.#closePatch(path);
-    this.#glance(path);
     return this.#dirs.view(path);
   }
 
@@ -145,7 +123,6 @@ export class RootIndex {
    * @throws {IndexError} `corrupt`
    */
   foldDir(path: DirPath): DirView | undefined {
-    this.#closePatch(path);
     const view = this.#dirs.fold(path);
     this.#boundPending();
     return view;
@@ -157,12 +134,7 @@ export class RootIndex {
    * @throws {IndexError} `corrupt`
    */
   dirsByInode(): Map<number, RelPath> {
-    const found = new Map<number, RelPath>();
-    for (const stored of this.#dirs.list("")) {
-      const view = this.#dirs.viewOf(stored);
-      for (const [ino, name] of view.dirInodes()) found.set(ino, joinPath(stored.path, name));
-    }
-    return found;
+    return this.#dirs.byInode();
   }
 
   /**
@@ -173,10 +145,7 @@ export class RootIndex {
    * @throws {RangeError} if lists are out of order or numbers out of range.
    */
   putDir(path: DirPath, record: DirRecord): void {
-    this.#dirChanges++;
-    this.#closePatch(path);
-    this.#locator.forget(path);
-    this.#locator.note(path, this.#dirs.put(path, record));
+    this.#dirs.put(path, record);
     this.#boundPending();
   }
 
@@ -185,20 +154,13 @@ export class RootIndex {
    * work patches in the next time.
    */
   reviseDir(path: DirPath, patch: DirPatch): void {
-    this.#dirChanges++;
-    this.#closePatch(path);
-    this.#glance(path);
-    this.#locator.forget(path, namesOf(patch));
-    this.#locator.note(path, this.#dirs.revise(path, patch));
+    this.#dirs.revise(path, patch);
     this.#boundPending();
   }
 
   /** As {@linkcode putDir} for a few names of a directory, at the cost of those alone. */
   patchDir(path: DirPath, patch: DirPatch): void {
-    this.#dirChanges++;
-    this.#closePatch(path);
-    this.#locator.forget(path, namesOf(patch));
-    this.#locator.note(path, this.#dirs.patch(path, patch));
+    this.#dirs.patch(path, patch);
     this.#boundPending();
   }
 
@@ -211,12 +173,11 @@ export class RootIndex {
     entry: EntryRecord,
     of: Pick<DirPatch, "scannedAtMs" | "shape">,
   ): void {
-    this.#dirChanges++;
-    if (!this.#open.takes(path)) {
-      this.#closePatch();
+    if (!this.#dirs.takesEntry(path)) {
+      this.#dirs.closePatch();
       this.#boundPending();
     }
-    this.#open.add(path, entry, of);
+    this.#dirs.addEntry(path, entry, of);
   }
 
   /**
@@ -236,11 +197,9 @@ export class RootIndex {
    * forgotten. The entries in the two parents are the caller's to move.
    */
   renameDir(from: DirPath, to: DirPath): void {
-    this.#dirChanges++;
     if (from === "" || to === from || to.startsWith(`${from}/`)) {
       throw new RangeError(`cannot move directory ${JSON.stringify(from)} into itself`);
     }
-    this.#locator.reset();
     this.#write(false, () => this.#dirs.rename(from, to));
   }
 
@@ -250,7 +209,7 @@ export class RootIndex {
    */
   *dirs(under: DirPath = ""): Generator<[DirPath, DirRecord]> {
     this.commit();
-    for (const stored of this.#dirs.list(under)) yield [stored.path, this.#dirs.decode(stored)];
+    yield* this.#dirs.list(under);
   }
 
   /** Every file remembered, to check it against the disk. In bounded memory, as {@linkcode dirs}. */
@@ -267,7 +226,6 @@ export class RootIndex {
    * one {@linkcode getDir}, {@linkcode viewDir} or {@linkcode foldDir}. Only while no other process writes to this root.
    */
   preload(bytesMax = PRELOAD_BYTES_MAX): void {
-    this.#closePatch();
     this.#dirs.preload(bytesMax);
   }
 
@@ -279,8 +237,7 @@ export class RootIndex {
    * Numbers are reserved in blocks, each with a durable write, so that none comes twice after a crash.
    */
   nextEditCounter(): number {
-    if (this.#editCounter >= this.#editCounterReserved) this.#reserveEditCounters();
-    return ++this.#editCounter;
+    return this.#edits.next();
   }
 
   /**
@@ -300,10 +257,9 @@ export class RootIndex {
         return result;
       });
     } catch (error) {
-      this.#forgetAll();
-      this.#dirChanges++;
+      this.#dirs.handleUndo();
       // A block that was reserved in it is not.
-      this.#editCounterReserved = 0;
+      this.#edits.forgetReserved();
       throw error;
     } finally {
       this.#inTransaction = false;
@@ -320,7 +276,7 @@ export class RootIndex {
    */
   commit(options: { readonly durable?: boolean } = {}): void {
     const durable = options.durable ?? false;
-    this.#closePatch();
+    this.#dirs.closePatch();
     if (!durable && this.pendingBytes === 0) return;
     this.#write(durable, () => {});
   }
@@ -429,40 +385,17 @@ export class RootIndex {
    */
   pathsOfDigests(digests: Iterable<Digest>): Map<DigestKey, DigestLocation[]> {
     this.commit();
-    this.#noticeOthers();
-    return this.#locator.locate(digests);
+    return this.#dirs.locate(digests);
   }
 
   /** What is kept in memory so that {@linkcode pathsOfDigests} need not read all records again. */
   get digestMapBytes(): number {
-    return this.#locator.mapBytes;
+    return this.#dirs.mapBytes;
   }
 
-  #reserveEditCounters(): void {
-    const reserve = () => {
-      const row = this.#database.get<[number]>(
-        `UPDATE roots SET edit_counter = max(edit_counter, ?) + ?
-          WHERE id = ? AND epoch = ? RETURNING edit_counter`,
-        this.#editCounter,
-        EDIT_COUNTER_BLOCK,
-        this.#row.id,
-        this.#row.epoch,
-      );
-      if (row === undefined) throw this.#void();
-      return row[0];
-    };
-    this.#editCounterReserved = this.#inTransaction
-      ? reserve()
-      : this.#database.transaction(true, reserve);
-    this.#editCounter = this.#editCounterReserved - EDIT_COUNTER_BLOCK;
-  }
-
-  /** Makes a patch of what is collected, for one directory or for whichever it is. */
-  #closePatch(path = this.#open.path): void {
-    if (path === undefined || path !== this.#open.path) return;
-    const patch = this.#open.take();
-    this.#locator.forget(path, namesOf(patch));
-    this.#locator.note(path, this.#dirs.patch(path, patch));
+  #reserveEdits(after: number, count: number): number {
+    const reserve = () => this.#claim.reserveEdits(after, count);
+    return this.#inTransaction ? reserve() : this.#database.transaction(true, reserve);
   }
 
   #boundPending(): void {
@@ -487,56 +420,16 @@ export class RootIndex {
 
   /** Makes sure, inside the transaction, that the root is still ours; counts the write. */
   #touch(): void {
-    const row = this.#database.get<[number]>(
-      `UPDATE roots SET dir_writes = dir_writes + 1
-        WHERE id = ? AND epoch = ? RETURNING dir_writes`,
-      this.#row.id,
-      this.#row.epoch,
-    );
-    if (row === undefined) throw this.#void();
-    if (row[0] !== this.#writesSeen + 1) this.#forgetAll();
-    this.#writesSeen = row[0];
-  }
-
-  /** Makes sure that a view at hand is not from long ago. */
-  #glance(path: DirPath): void {
-    if (!this.#dirs.isAtHand(path)) return;
-    if (this.#clock.nowMs() - this.#lookedAtMs >= LOOK_HOLDS_MS) this.#noticeOthers();
-  }
-
-  #noticeOthers(): void {
-    this.#lookedAtMs = this.#clock.nowMs();
-    const row = this.#database.get<[number]>(
-      "SELECT dir_writes FROM roots WHERE id = ?",
-      this.#row.id,
-    );
-    if (row === undefined) throw this.#void();
-    if (row[0] !== this.#writesSeen) this.#forgetAll();
-    this.#writesSeen = row[0];
-  }
-
-  /** Everything at hand may have been overtaken. */
-  #forgetAll(): void {
-    this.#locator.reset();
-    this.#dirs.forgetViews();
-  }
-
-  #void(): IndexError {
-    return new IndexError(
-      "root_void",
-      `Cannot use what is remembered of ${this.#row.path}: another process has thrown it away`,
-    );
+    if (this.#claim.touch()) this.#dirs.forgetAll();
   }
 
   #flush(): void {
-    this.#closePatch();
     this.#dirs.flush();
     this.#recipes.flush(this.#clock.wallMs());
     this.#earlier.flush(this.#clock.wallMs());
   }
 
   #clear(): void {
-    this.#open.clear();
     this.#dirs.clear();
     this.#earlier.clear();
     this.#recipes.clear();
@@ -547,11 +440,4 @@ export class RootIndex {
       throw new Error("pages and ancestors belong into a transaction");
     }
   }
-}
-
-/** Names that a patch gives other entries, or none. */
-function* namesOf({ entries, tombstones, removed }: DirPatch): Generator<string> {
-  for (const { name } of entries) yield name;
-  for (const { name } of tombstones) yield name;
-  yield* removed;
 }

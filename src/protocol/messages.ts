@@ -1,5 +1,6 @@
 import type { Bytes } from "../base/bytes.ts";
 import { type Digest, DIGEST_BYTES } from "../base/digest.ts";
+import { PLACE_BYTES } from "../base/place.ts";
 import { type CborMap, type CborValue, decodeCbor, encodeCbor, Fields } from "./cbor.ts";
 import { ProtocolError } from "./errors.ts";
 import { encodeFrame, type Frame } from "./frame.ts";
@@ -32,9 +33,7 @@ export const PROBLEM_BYTES_MAX = 64 * 1024;
 export const AGREED_PREFIX_BYTES = 8;
 /** Ancestors that a SyncAccept names. */
 export const AGREED_MAX = 32;
-/** Bytes that stand for a folder in a SyncAccept. */
-export const PLACE_BYTES = 8;
-/** Folders named there: the share's, and all above it. */
+/** Folders that a SyncAccept names: the share's, and all above it. */
 export const PLACES_MAX = 128;
 /** Bytes of the id of a group of connections. */
 export const GROUP_ID_BYTES = 16;

@@ -1,5 +1,4 @@
-/** Collects young garbage now; there if V8 runs with `--expose-gc`. */
-type CollectGarbage = (options: { type: "minor" }) => void;
+import { collectYoungGarbage } from "../base/garbage.ts";
 
 /**
  * Keeps the number of dead native handles small. Each datagram that the native core sends leaves an
@@ -7,7 +6,6 @@ type CollectGarbage = (options: { type: "minor" }) => void;
  * many small collections are cheaper than few large ones.
  */
 export class GarbageMeter {
-  readonly #collect = (globalThis as { gc?: CollectGarbage }).gc;
   #sends = 0;
 
   /** Counts native calls that leave garbage behind. Cheap; call it where a pause of 0.1 ms is fine. */
@@ -15,7 +13,7 @@ export class GarbageMeter {
     this.#sends += sends;
     if (this.#sends < SENDS_PER_COLLECTION) return;
     this.#sends = 0;
-    this.#collect?.({ type: "minor" });
+    collectYoungGarbage();
   }
 }
 

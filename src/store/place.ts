@@ -1,9 +1,7 @@
 import { type Bytes, concat, toHex, utf8 } from "../base/bytes.ts";
 import { sha256Of } from "../base/digest.ts";
+import { PLACE_BYTES } from "../base/place.ts";
 import { basename, dirname, join } from "../base/system_path.ts";
-
-/** Bytes that stand for one folder. */
-const PLACE_BYTES = 8;
 
 /**
  * Names a folder and all those above it, the folder first, so that two processes of one machine can tell

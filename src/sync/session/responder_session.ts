@@ -1,9 +1,9 @@
 import { LandropicError } from "../../base/errors.ts";
+import { PLACE_BYTES } from "../../base/place.ts";
 import { nextTurn } from "../../base/turn.ts";
 import {
   BlockReader,
   type Message,
-  PLACE_BYTES,
   PLACES_MAX,
   ProtocolError,
   RecordReader,

@@ -1,18 +1,17 @@
 import { joinPath } from "../../base/paths.ts";
 import { equalBytes } from "../../base/bytes.ts";
-import { type DirEntry, EMPTY_SHAPE, type FileEntry } from "../../base/tree.ts";
+import { type DirEntry, EMPTY_SHAPE } from "../../base/tree.ts";
 import type { Before } from "../apply/operation.ts";
-import type { LongList, PlanItem } from "../plan/sync_plan.ts";
 import { type Leaf, modeOf } from "./agreement.ts";
 import { ABSENT, beforeOf, shownAs } from "./entry_facts.ts";
+import { finished } from "./finished_plan.ts";
 import { trustedVector } from "./judge.ts";
 import { agreedMode, LeafPlanner } from "./leaf_planner.ts";
+import { MovePlanner } from "./move_planner.ts";
 import { type DirNode, isAllGone, type Item, type SkipReason } from "./node.ts";
-import type { Draft, Position } from "./plan_builder.ts";
-import type { PlanLines } from "./plan_lines.ts";
+import type { Draft } from "./plan_builder.ts";
 import { PlanDraft, type WalkedTrees } from "./plan_draft.ts";
 import type { Plan } from "./plan.ts";
-import { settle } from "./settlement.ts";
 import { across, type BySide, bySide, type Side, SIDES } from "./side.ts";
 import { carried, outranks } from "./versions.ts";
 
@@ -46,14 +45,14 @@ const GETS: BySide<Remains> = bySide((side) => ({ stays: ONLY[across(side)], get
 class Planner {
   readonly #draft: PlanDraft;
   readonly #leaves: LeafPlanner;
-  /** Ids of the operations that move an item into place. */
-  readonly #moves = new Map<Item, number[]>();
+  readonly #moves: MovePlanner;
   /** Set while a directory is emptied to make room. */
   #isClearing = false;
 
   constructor(draft: PlanDraft) {
     this.#draft = draft;
     this.#leaves = new LeafPlanner(draft);
+    this.#moves = new MovePlanner(draft);
   }
 
   /** Plans all of a directory's entries. */
@@ -182,7 +181,9 @@ class Planner {
     const { moves } = this.#draft.trees;
     const move = moves.moveTo(item);
     if (item.movedFrom !== undefined || move !== undefined) {
-      const ids = move === undefined ? this.#move(item, to) : this.#moveFile(item, to, move);
+      const ids = move === undefined
+        ? this.#moves.moveDir(item, to)
+        : this.#moves.moveFile(item, to, move);
       ledger.remember(item, entry, ids);
       return GETS[to];
     }
@@ -215,80 +216,6 @@ class Planner {
     return GETS[to];
   }
 
-  /** Moves a file that a side has to where it is wanted. Its old place sees to itself. */
-  #moveFile(item: Item, side: Side, move: number): number[] {
-    const { builder, ledger, trees, vectors } = this.#draft;
-    const source = across(side);
-    const wanted = item.on(source) as FileEntry;
-    const gone = trees.moves.sourceOf(move);
-    const vector = vectors.taken(item, source);
-    // It was found by its size and time, which are those of the file wanted.
-    const before = beforeOf(wanted);
-    const draft = builder.add(side, "moves", {
-      op: "move",
-      from: gone.path,
-      path: item.path(side),
-      before,
-      vector: carried(vector),
-    }, shownAs(wanted, "R"));
-    const ids = [draft.id];
-    if (wanted.mode !== gone.mode) {
-      ids.push(this.#draft.setMode(item, side, { mode: wanted.mode, vector, before }).id);
-    }
-    trees.moves.setOperations(move, draft.id, ids.length > 1);
-    this.#draft.touch(item.parent, side);
-    ledger.stamp(item, source, vector, ids);
-    return ids;
-  }
-
-  /** What becomes of the place of a file that moves. */
-  #fileMovedAway(item: Item, from: Side, move: number): Remains {
-    const { ledger, trees, vectors } = this.#draft;
-    const needs = [trees.moves.needOf(move)];
-    this.#draft.touch(item.parent, from);
-    const tombstone = vectors.removed(item, from);
-    for (const on of SIDES) ledger.stampTombstone(item, on, tombstone, needs);
-    ledger.remember(item, undefined, needs);
-    return NOTHING;
-  }
-
-  /** Moves a directory that a side has to where it is wanted: once for the item and for what it was. */
-  #move(item: Item, side: Side): number[] {
-    const known = this.#moves.get(item);
-    if (known !== undefined) return known;
-    const { builder, ledger, vectors } = this.#draft;
-    const source = across(side);
-    const gone = item.movedFrom!;
-    const from = gone.path(side);
-    const entry = gone.on(side)!;
-    const mode = modeOf(item.on(source));
-    const vector = vectors.taken(item, source);
-    const before = beforeOf(entry);
-    const draft = builder.add(side, "moves", {
-      op: "move",
-      from,
-      path: item.path(side),
-      before,
-      vector: carried(vector),
-    }, shownAs(entry, "R"));
-    const ids = [draft.id];
-    if (mode !== undefined && mode !== modeOf(entry)) {
-      ids.push(this.#draft.setMode(item, side, { mode, vector, before }).id);
-    }
-    this.#moves.set(item, ids);
-    this.#draft.touch(item.parent, side);
-    this.#draft.touch(gone.parent, side);
-    ledger.stamp(item, source, vector, ids);
-    const tombstone = vectors.removed(gone, side);
-    for (const on of SIDES) ledger.stampTombstone(gone, on, tombstone, ids);
-    return ids;
-  }
-
-  #movedAway(item: Item, from: Side): Remains {
-    this.#draft.ledger.remember(item, undefined, this.#move(item.movedTo!, from));
-    return NOTHING;
-  }
-
   #makeDir(item: Item, to: Side, before: Before): Draft {
     const source = across(to);
     const vector = this.#draft.vectors.taken(item, source);
@@ -308,9 +235,15 @@ class Planner {
   /** One side loses what the other does not have. */
   *#remove(item: Item, from: Side): Planning<Remains> {
     const { deletions, ledger } = this.#draft;
-    if (item.movedTo !== undefined) return this.#movedAway(item, from);
+    if (item.movedTo !== undefined) {
+      this.#moves.dirMovedAway(item, from);
+      return NOTHING;
+    }
     const move = this.#draft.trees.moves.moveFrom(item);
-    if (move !== undefined) return this.#fileMovedAway(item, from, move);
+    if (move !== undefined) {
+      this.#moves.fileMovedAway(item, from, move);
+      return NOTHING;
+    }
     if (item.dir === undefined) {
       deletions[from]++;
       ledger.remember(item, undefined, [this.#removal(item, from).id]);
@@ -344,7 +277,10 @@ class Planner {
 
   /** A directory that the other side deleted. */
   *#remnant(item: Item, on: Side): Planning<Remains> {
-    if (item.movedTo !== undefined) return this.#movedAway(item, on);
+    if (item.movedTo !== undefined) {
+      this.#moves.dirMovedAway(item, on);
+      return NOTHING;
+    }
     const { builder, ledger } = this.#draft;
     const other = across(on);
     const line = builder.lines.length;
@@ -423,91 +359,3 @@ class Planner {
     return EVERYWHERE;
   }
 }
-
-function finished(draft: PlanDraft): Plan {
-  const { builder, conflicts, problems, skipped, trees } = draft;
-  trees.moves.endPlanning();
-  const { lists, positionOf, phaseOf } = builder.ordered();
-  const { bytes, ...sums } = builder.sums;
-  const untouched = untouchedItems(draft);
-  return {
-    ...lists,
-    phaseOf,
-    items: new PlanItems(builder.lines, positionOf, untouched),
-    conflicts,
-    skipped,
-    problems,
-    deletions: draft.deletions,
-    replacements: draft.replacements,
-    hasUnchanged: draft.hasUnchanged,
-    ...sums,
-    bytesToSend: bytes.remote,
-    bytesToReceive: bytes.local,
-    settle: trees.remembers ? settlerOf(draft, positionOf) : NOTHING_TO_SETTLE,
-  };
-}
-
-const NOTHING_TO_SETTLE: Plan["settle"] = () => {
-  throw new Error("nothing was noted to be remembered");
-};
-
-/** Apart from the plan itself, which does not hold on to the trees where nobody will ask. */
-function settlerOf(
-  { ledger, trees }: PlanDraft,
-  positionOf: (id: number) => Position,
-): Plan["settle"] {
-  const { root, ancestor, moves } = trees;
-  return (isDone) =>
-    settle({
-      root,
-      ancestorRoot: ancestor?.root,
-      stamps: ledger.stamps,
-      isDone: (need) =>
-        moves.isDone(need, (id) => {
-          const { side, index } = positionOf(id);
-          return isDone(side, index);
-        }),
-    });
-}
-
-/** Lines of operations, then those of what nothing is done about. */
-class PlanItems implements LongList<PlanItem> {
-  constructor(
-    readonly lines: PlanLines,
-    readonly positionOf: (id: number) => Position,
-    readonly untouched: readonly PlanItem[],
-  ) {}
-
-  get length(): number {
-    return this.lines.length + this.untouched.length;
-  }
-
-  at(index: number): PlanItem | undefined {
-    const { length } = this.lines;
-    return index < length ? this.lines.at(index, this.positionOf) : this.untouched[index - length];
-  }
-
-  *[Symbol.iterator](): Generator<PlanItem> {
-    for (let i = 0; i < this.length; i++) yield this.at(i)!;
-  }
-}
-
-/** Lines for what nothing is done about. */
-function untouchedItems({ problems, skipped }: PlanDraft): PlanItem[] {
-  const lines = problems.map(({ path, side, message: reason }): PlanItem => {
-    const direction = side === "remote" ? ">" : "<";
-    return { action: "!", path, bytes: 0, direction, type: "f", reason };
-  });
-  for (const { path, reason: why } of skipped) {
-    const reason = SKIP_TEXT[why];
-    lines.push({ action: "s", path, bytes: 0, direction: ">", type: "f", reason });
-  }
-  return lines;
-}
-
-const SKIP_TEXT: Readonly<Record<SkipReason, string>> = {
-  not_judged: "it exists on one side and can't be synced there",
-  incomplete: "its folder could not be read completely",
-  in_the_way: "a folder that must stay is in the way",
-  links_unsupported: "there are no symbolic links there",
-};

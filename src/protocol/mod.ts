@@ -13,6 +13,7 @@ export * from "./cbor_scan.ts";
 export * from "./errors.ts";
 export * from "./frame.ts";
 export * from "./lane_ticket.ts";
+export * from "./message_codec.ts";
 export * from "./messages.ts";
 export * from "./record.ts";
 export * from "./request.ts";

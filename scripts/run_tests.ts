@@ -2,7 +2,8 @@
  * Runs the tests: `deno task test [FILE|FOLDER]... [FLAG OF DENO TEST]...`.
  *
  * As many processes of `deno test` at once as there are processors, or `LANDROPIC_TEST_JOBS`: much of the time
- * a test waits, for a link, a disk or another process. Nothing is type-checked, which `deno task check` does.
+ * a test waits, for a disk or another process. Where that is more than one, another one is for tests that wait
+ * most of the time. Nothing is type-checked, which `deno task check` does.
  * Prints what each process printed once it has ended, and sums up at the end as one `deno test` would.
  */
 import { join, relative, resolve } from "node:path";
@@ -20,15 +21,17 @@ const jobs = wantedJobs >= 1 ? wantedJobs : 1;
 
 const startMs = performance.now();
 const files = new Set((paths.length > 0 ? paths : ["tests"]).flatMap(testFiles));
-const { together, alone } = planTests([...files]);
+const { together, waiting, alone } = planTests([...files]);
 const counts = { passed: 0, failed: 0, ignored: 0 };
 const failures: string[] = [];
 const fileMs: [string, number][] = [];
-let isGood = together.length + alone.length > 0;
-const waiting = together.values();
-// All of them take from the same iterator.
-await Promise.all(Array.from({ length: jobs }, async () => {
-  for (const files of waiting) await run(files);
+let isGood = files.size > 0;
+// All of them take from the same iterators.
+const [busy, idle] = [together.values(), waiting.values()];
+const lanes = Array.from({ length: jobs }, () => [busy, idle]);
+if (jobs > 1) lanes.push([idle]);
+await Promise.all(lanes.map(async (groups) => {
+  for (const group of groups) for (const files of group) await run(files);
 }));
 for (const files of alone) await run(files);
 

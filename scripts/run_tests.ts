@@ -12,6 +12,8 @@ import { planTests } from "./testing/schedule.ts";
 import { readTestOutput, summaryLine } from "./testing/test_output.ts";
 
 const SLOWEST_SHOWN = 10;
+/** Has the tests of the files that follow it. */
+const GROUP = "scripts/testing/group.ts";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const isFlag = (arg: string) => arg.startsWith("-");
 const flags = Deno.args.filter(isFlag);
@@ -43,8 +45,9 @@ console.log(`\n${summaryLine(counts, performance.now() - startMs)}`);
 Deno.exit(isGood ? 0 : 1);
 
 async function run(files: readonly string[]): Promise<void> {
+  const modules = files.length > 1 ? [GROUP, "--", ...files] : files;
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--frozen", "--no-check", "--v8-flags=--expose-gc", ...flags, ...files],
+    args: ["test", "-A", "--frozen", "--no-check", "--v8-flags=--expose-gc", ...flags, ...modules],
     cwd: root,
     env: Deno.stdout.isTerminal() ? {} : { NO_COLOR: "1" },
     stdin: "null",
@@ -62,7 +65,9 @@ async function run(files: readonly string[]): Promise<void> {
   }
   for (const key of ["passed", "failed", "ignored"] as const) counts[key] += read[key];
   failures.push(...read.failures);
-  fileMs.push(...read.fileMs);
+  for (const [file, ms] of read.fileMs) {
+    fileMs.push([file === GROUP ? `${files[0]} and ${files.length - 1} more` : file, ms]);
+  }
 }
 
 /** The test files at a path, in a folder or by itself, by their path below the project's folder. */

@@ -48,10 +48,16 @@ export const WAITING: readonly string[] = [
 /** They judge a link by the time that packets take, to which other work on the processors adds. */
 export const ALONE: readonly string[] = ["tests/faults/path_class_netns_test.ts"];
 
-/** Starting a process and loading what nearly every test needs costs as much as some small files. */
-const GROUP_FILES_MAX = 8;
+/** They measure the memory of their process, in which nothing else is to happen. */
+export const OWN_PROCESS: readonly string[] = [
+  "tests/orchestrator/hostile_client_test.ts",
+  "tests/protocol/block_test.ts",
+];
 
-/** What is run in which order: each group is the files of one process. */
+/** Short enough for all processors to end at about the same time. */
+const GROUP_FILES_MAX = 12;
+
+/** What is run in which order: each group is the files of one process, and of one module in it. */
 export interface Schedule {
   /** As many of these at once as there are processors. */
   readonly together: readonly (readonly string[])[];
@@ -78,7 +84,7 @@ export function planTests(
   files: readonly string[],
   { seconds = SECONDS, waiting = WAITING, alone = ALONE }: ScheduleOptions = {},
 ): Schedule {
-  const isLong = (file: string) => Object.hasOwn(seconds, file);
+  const isLong = (file: string) => Object.hasOwn(seconds, file) || OWN_PROCESS.includes(file);
   const special = new Set([...waiting, ...alone]);
   const shared = files.filter((file) => !special.has(file));
   const short = shared.filter((file) => !isLong(file)).sort();

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { ALONE, planTests, SECONDS, WAITING } from "../../../scripts/testing/schedule.ts";
+import {
+  ALONE,
+  OWN_PROCESS,
+  planTests,
+  SECONDS,
+  WAITING,
+} from "../../../scripts/testing/schedule.ts";
 
 const SHORT = Array.from({ length: 20 }, (_, i) => `tests/short_${String(i).padStart(2, "0")}.ts`);
 
@@ -37,7 +43,7 @@ Deno.test("planTests() has those that wait apart, the longest first, and only th
 });
 
 Deno.test("every file that is known to take long, to wait, or to run alone is there", () => {
-  for (const file of [...Object.keys(SECONDS), ...WAITING, ...ALONE]) {
+  for (const file of [...Object.keys(SECONDS), ...WAITING, ...OWN_PROCESS, ...ALONE]) {
     assert.ok(existsSync(new URL(`../../../${file}`, import.meta.url)), file);
   }
 });

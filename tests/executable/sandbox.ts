@@ -19,7 +19,7 @@ export interface Needs {
 /** A test of the executable. Without one, or without what it needs, it is skipped and says so. */
 export function exeTest(name: string, fn: () => Promise<void>, { missing }: Needs = {}): void {
   const reason = given === undefined
-    ? "LANDROPIC_EXE names no executable; `deno task test:exe` does"
+    ? "LANDROPIC_EXE names no executable, such as dist/landropic"
     : missing;
   if (reason === undefined) Deno.test(name, fn);
   else Deno.test({ name: `${name} (skipped: ${reason})`, ignore: true, fn });

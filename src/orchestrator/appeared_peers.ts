@@ -1,6 +1,7 @@
 import { equalBytes } from "../base/bytes.ts";
+import { CLOSE_CODE } from "../base/wire_codes.ts";
 import type { TrustEntry } from "../identity/mod.ts";
-import { CLOSE_CODE, type QuicConnection } from "../quic/mod.ts";
+import type { QuicConnection } from "../quic/mod.ts";
 
 /**
  * Connections with peers that appeared before anybody asked for them, one a peer. Whoever wants to

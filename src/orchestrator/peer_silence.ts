@@ -1,6 +1,6 @@
 import type { TrustEntry } from "../identity/mod.ts";
 import { LandropicError } from "../base/errors.ts";
-import { CLOSE_CODE } from "../quic/mod.ts";
+import { CLOSE_CODE } from "../base/wire_codes.ts";
 import { type ReachOptions, reachPeer } from "./dialer.ts";
 import type { Orchestrator } from "./orchestrator.ts";
 import type { PooledPeer } from "./pool/pooled_peer.ts";

@@ -1,4 +1,5 @@
 import { messageOf } from "../base/errors.ts";
+import { CLOSE_CODE } from "../base/wire_codes.ts";
 import {
   createRotation,
   deviceIdFromFingerprint,
@@ -7,7 +8,7 @@ import {
   verifyRotation,
 } from "../identity/mod.ts";
 import type { Message, RotateKey } from "../protocol/mod.ts";
-import { CLOSE_CODE, type QuicConnection } from "../quic/mod.ts";
+import type { QuicConnection } from "../quic/mod.ts";
 import type { Orchestrator } from "./orchestrator.ts";
 
 /**

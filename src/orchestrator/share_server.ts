@@ -1,9 +1,9 @@
 import { delay } from "../base/clock.ts";
 import { LandropicError, messageOf } from "../base/errors.ts";
 import type { DeviceId } from "../base/ids.ts";
+import { CLOSE_CODE } from "../base/wire_codes.ts";
 import {
   type Branch,
-  CLOSE_CODE,
   formatHostPort,
   type HostPort,
   isLoopback,

@@ -1,7 +1,8 @@
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import { CLOSE_CODE, type QuicConnection } from "../quic/mod.ts";
+import { CLOSE_CODE } from "../base/wire_codes.ts";
+import type { QuicConnection } from "../quic/mod.ts";
 
 /** A peer that was not heard of for so long is asked for a sign of life, once in each look. */
 const ASK_AFTER_MS = 1_000;

@@ -1,7 +1,8 @@
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import { CLOSE_CODE } from "../base/wire_codes.ts";
 import type { TrustStore } from "../identity/mod.ts";
-import { CLOSE_CODE, type QuicConnection } from "../quic/mod.ts";
+import type { QuicConnection } from "../quic/mod.ts";
 
 /** How soon a change of the trusted peers, made by another command, is noticed. */
 export const TRUST_POLL_MS = 500;

@@ -1,7 +1,8 @@
 import { delay } from "../base/clock.ts";
 import { type ErrorCode, LandropicError, messageOf } from "../base/errors.ts";
+import { CLOSE_CODE } from "../base/wire_codes.ts";
 import { shortId, type TrustEntry } from "../identity/mod.ts";
-import { CLOSE_CODE, ConnectionLost, type QuicConnection } from "../quic/mod.ts";
+import { ConnectionLost, type QuicConnection } from "../quic/mod.ts";
 import {
   FolderWatches,
   InitiatorSession,

@@ -1,6 +1,7 @@
+import { CLOSE_CODE } from "../base/wire_codes.ts";
 import type { HostPort } from "./address.ts";
 import type { Arrivals } from "./arrivals.ts";
-import { CLOSE_CODE, type CloseInfo } from "./close_codes.ts";
+import type { CloseInfo } from "./close_codes.ts";
 import type { ConnectionCore } from "./connection_core.ts";
 import type { HandshakePeer, Role } from "./handshake.ts";
 import type { RecvStream } from "./recv_stream.ts";

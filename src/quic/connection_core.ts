@@ -1,9 +1,10 @@
 import { utf8 } from "../base/bytes.ts";
 import type { Logger } from "../base/log.ts";
 import { messageOf } from "../base/errors.ts";
+import { CLOSE_CODE } from "../base/wire_codes.ts";
 import { formatHostPort, type HostPort, withoutZone } from "./address.ts";
 import type { NativeConnection, NativePathStats, NativeRecvInfo, NativeStats } from "./binding.ts";
-import { CLOSE_CODE, type ClosedBy, type CloseInfo, closeWords } from "./close_codes.ts";
+import { type ClosedBy, type CloseInfo, closeWords } from "./close_codes.ts";
 import type { DatagramSource } from "./datagram_sender.ts";
 import { ConnectionLost, HandshakeRefused } from "./errors.ts";
 import {

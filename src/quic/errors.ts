@@ -1,5 +1,6 @@
 import { type ErrorCode, LandropicError } from "../base/errors.ts";
-import { CLOSE_CODE, type CloseInfo } from "./close_codes.ts";
+import { CLOSE_CODE } from "../base/wire_codes.ts";
+import type { CloseInfo } from "./close_codes.ts";
 
 /** A failure of the transport. */
 export class QuicError extends LandropicError {

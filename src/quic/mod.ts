@@ -14,13 +14,7 @@ export {
 } from "./address.ts";
 export type { Arrivals } from "./arrivals.ts";
 export type { QuicBinding } from "./binding.ts";
-export {
-  CLOSE_CODE,
-  type ClosedBy,
-  type CloseInfo,
-  closeWords,
-  STREAM_CODE,
-} from "./close_codes.ts";
+export { type ClosedBy, type CloseInfo, closeWords } from "./close_codes.ts";
 export type { ConnectionStats, QuicConnection } from "./connection.ts";
 export { DEFAULT_LISTEN_LIMITS, type ListenLimits } from "./doorkeeper.ts";
 export { QuicEndpoint } from "./endpoint.ts";

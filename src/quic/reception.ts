@@ -1,8 +1,8 @@
 import type { Logger } from "../base/log.ts";
 import { messageOf } from "../base/errors.ts";
+import { CLOSE_CODE } from "../base/wire_codes.ts";
 import type { HostPort } from "./address.ts";
 import type { QuicBinding } from "./binding.ts";
-import { CLOSE_CODE } from "./close_codes.ts";
 import { QuicConnection } from "./connection.ts";
 import type { ConnectionCore } from "./connection_core.ts";
 import { DEFAULT_LISTEN_LIMITS, Doorkeeper, type ListenLimits, type Place } from "./doorkeeper.ts";

@@ -1,5 +1,5 @@
+import { STREAM_CODE } from "../base/wire_codes.ts";
 import { NATIVE_SHUTDOWN, streamErrorCode } from "./binding.ts";
-import { STREAM_CODE } from "./close_codes.ts";
 import { type ConnectionLost, QuicError, StreamClosed, StreamReset } from "./errors.ts";
 import type { StreamHost } from "./stream_host.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
+import { CLOSE_CODE } from "../../src/base/wire_codes.ts";
 import {
   type Branch,
-  CLOSE_CODE,
   CONNECTION_ID_BYTES,
   type QuicConnection,
   QuicEndpoint,

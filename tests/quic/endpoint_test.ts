@@ -1,12 +1,11 @@
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
+import { CLOSE_CODE, STREAM_CODE } from "../../src/base/wire_codes.ts";
 import {
-  CLOSE_CODE,
   ConnectionLost,
   HandshakeRefused,
   QuicEndpoint,
   QuicError,
-  STREAM_CODE,
   StreamClosed,
   StreamReset,
   StreamStopped,

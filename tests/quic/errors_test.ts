@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { CLOSE_CODE, type ClosedBy } from "../../src/quic/close_codes.ts";
+import { CLOSE_CODE } from "../../src/base/wire_codes.ts";
+import type { ClosedBy } from "../../src/quic/close_codes.ts";
 import { ConnectionLost } from "../../src/quic/errors.ts";
 
 for (

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { concat, fromHex } from "../../src/base/bytes.ts";
-import { CLOSE_CODE, ConnectionLost, QuicEndpoint } from "../../src/quic/mod.ts";
+import { CLOSE_CODE } from "../../src/base/wire_codes.ts";
+import { ConnectionLost, QuicEndpoint } from "../../src/quic/mod.ts";
 import { openUdpSocket } from "../../src/quic/open_socket.ts";
 import { parseLongHeader } from "../../src/quic/packet.ts";
 import { RETRY_TOKEN_LIFETIME_MS } from "../../src/quic/retry_tokens.ts";

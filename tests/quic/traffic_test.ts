@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { concat, fromHex } from "../../src/base/bytes.ts";
-import { CLOSE_CODE, QuicEndpoint, type Traffic } from "../../src/quic/mod.ts";
+import { CLOSE_CODE } from "../../src/base/wire_codes.ts";
+import { QuicEndpoint, type Traffic } from "../../src/quic/mod.ts";
 import { FakeBinding, FakeClock } from "../support/quic_fake.ts";
 import { FakeSocket } from "../support/quic_fake_socket.ts";
 import { EndpointPair, TEST_ALPN } from "../support/quic_pair.ts";

@@ -1,6 +1,7 @@
 import { delay } from "../../base/clock.ts";
+import { CLOSE_CODE } from "../../base/wire_codes.ts";
 import { parsePeerAddress, type TrustEntry } from "../../identity/mod.ts";
-import { CLOSE_CODE, formatHostPort, resolveAddress } from "../../quic/mod.ts";
+import { formatHostPort, resolveAddress } from "../../quic/mod.ts";
 import { AddressRace } from "../address_race.ts";
 import type { Orchestrator } from "../orchestrator.ts";
 

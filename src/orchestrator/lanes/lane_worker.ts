@@ -6,10 +6,10 @@ import { equalBytes } from "../../base/bytes.ts";
 import { systemClock } from "../../base/clock.ts";
 import { LandropicError, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import { CLOSE_CODE } from "../../base/wire_codes.ts";
 import { verifyPeer } from "../../identity/mod.ts";
 import { ALPN_SYNC, type Hello, ProtocolError } from "../../protocol/mod.ts";
 import {
-  CLOSE_CODE,
   type HandshakePeer,
   loadOwnInstance,
   PathMemory,

@@ -1,4 +1,5 @@
 import { messageOf } from "../../base/errors.ts";
+import { CLOSE_CODE } from "../../base/wire_codes.ts";
 import {
   DisplayerSession,
   freshPairingSeeds,
@@ -13,7 +14,6 @@ import {
 } from "../../identity/pairing/mod.ts";
 import {
   type BidiStream,
-  CLOSE_CODE,
   formatHostPort,
   type HostPort,
   type QuicConnection,

@@ -1,6 +1,7 @@
 import { equalBytes, toHex } from "../../base/bytes.ts";
 import { delay } from "../../base/clock.ts";
 import { messageOf, UsageError } from "../../base/errors.ts";
+import { CLOSE_CODE } from "../../base/wire_codes.ts";
 import { deviceIdFromFingerprint } from "../../identity/mod.ts";
 import {
   EntererSession,
@@ -11,7 +12,6 @@ import {
   TargetBudget,
 } from "../../identity/pairing/mod.ts";
 import {
-  CLOSE_CODE,
   ConnectionLost,
   formatHostPort,
   type HostPort,

@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
+import { CLOSE_CODE } from "../../base/wire_codes.ts";
 import type { PairingOutcome, PairingSession, TrustEffect } from "../../identity/pairing/mod.ts";
-import { type BidiStream, CLOSE_CODE, type QuicConnection } from "../../quic/mod.ts";
+import type { BidiStream, QuicConnection } from "../../quic/mod.ts";
 
 /** Larger than any message of a run. */
 const READ_BYTES = 1024;

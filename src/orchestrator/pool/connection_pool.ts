@@ -1,6 +1,7 @@
 import { LandropicError } from "../../base/errors.ts";
+import { CLOSE_CODE } from "../../base/wire_codes.ts";
 import type { TrustEntry } from "../../identity/mod.ts";
-import { CLOSE_CODE, type QuicConnection } from "../../quic/mod.ts";
+import type { QuicConnection } from "../../quic/mod.ts";
 import { type ReachOptions, reachPeer } from "../dialer.ts";
 import type { Orchestrator } from "../orchestrator.ts";
 import { PoolCore, type PoolCounters } from "./pool_core.ts";

@@ -1,7 +1,8 @@
 import { LandropicError, messageOf } from "../../base/errors.ts";
+import { CLOSE_CODE } from "../../base/wire_codes.ts";
 import type { TrustEntry } from "../../identity/mod.ts";
 import { FEATURE_GROUPS, GROUP_ID_BYTES, type Hello, laneTicket } from "../../protocol/mod.ts";
-import { CLOSE_CODE, type QuicConnection } from "../../quic/mod.ts";
+import type { QuicConnection } from "../../quic/mod.ts";
 import { JoinedHandler, Lane, LinkGroup, type PeerLink, SessionRouter } from "../../sync/mod.ts";
 import { ANSWER_TIMEOUT_MS, reachPeer } from "../dialer.ts";
 import { laneStart } from "../lanes/lane_start.ts";

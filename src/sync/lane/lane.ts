@@ -1,7 +1,7 @@
 import { LandropicError } from "../../base/errors.ts";
+import { CLOSE_CODE } from "../../base/wire_codes.ts";
 import { ProtocolError } from "../../protocol/mod.ts";
 import { discardHanded } from "../../store/mod.ts";
-import { CLOSE_CODE } from "../link/transport.ts";
 import { errorOfStatus } from "../delta/content_error.ts";
 import type { Provider } from "../transfer/provider.ts";
 import { decodeFailure } from "./lane_failure.ts";
@@ -248,7 +248,7 @@ export class Lane {
       const grant = provider?.grant(request);
       this.#post({ type: "grant", id, grant });
     } catch (error) {
-      if (error instanceof ProtocolError) await this.close(CLOSE_CODE.protocol, error);
+      if (error instanceof ProtocolError) await this.close(CLOSE_CODE.protocolError, error);
       else this.#post({ type: "grant", id, grant: undefined });
     }
   }

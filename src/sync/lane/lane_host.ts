@@ -1,11 +1,12 @@
 import { LandropicError, messageOf } from "../../base/errors.ts";
 import type { RelPath } from "../../base/paths.ts";
+import { CLOSE_CODE } from "../../base/wire_codes.ts";
 import { BlockWriter, type Message, ProtocolError, type Request } from "../../protocol/mod.ts";
 import { discardHanded, openRoot, type Root } from "../../store/mod.ts";
 import type { BulkRequest } from "../link/bulk.ts";
 import { JoinedHandler } from "../link/joined_handler.ts";
 import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
-import { CLOSE_CODE, type DuplexStream } from "../link/transport.ts";
+import type { DuplexStream } from "../link/transport.ts";
 import { FileServer, type ServedFile, setBulkPriority } from "../transfer/file_server.ts";
 import { type JobPort, runJob } from "./lane_job.ts";
 import type {
@@ -133,7 +134,7 @@ export class LaneHost implements LinkHandler, Disposable {
   #endBy(error: unknown): JobEnd {
     const message = messageOf(error);
     if (!(error instanceof ProtocolError)) return { kind: "cut", why: message };
-    void this.#link?.close(CLOSE_CODE.protocol, error);
+    void this.#link?.close(CLOSE_CODE.protocolError, error);
     return { kind: "protocol", message };
   }
 

@@ -1,10 +1,11 @@
 import { LandropicError } from "../../base/errors.ts";
+import { CLOSE_CODE, STREAM_CODE } from "../../base/wire_codes.ts";
 import type { Message, Request } from "../../protocol/mod.ts";
 import { Lane } from "../lane/lane.ts";
 import { isBulk } from "./bulk.ts";
 import type { PeerLink } from "./peer_link.ts";
 import { type Answer, AnswerCut, type AskOptions, type SessionLink } from "./requester.ts";
-import { CLOSE_CODE, type DuplexStream, STREAM_CODE, URGENCY } from "./transport.ts";
+import { type DuplexStream, URGENCY } from "./transport.ts";
 
 /** Connections of one group, those that are being replaced included. */
 export const GROUP_LINKS_MAX = 4;
@@ -25,7 +26,7 @@ export class LinkGroup implements SessionLink, AsyncDisposable {
     this.primary = primary;
     this.#members = [new Member(primary)];
     void primary.ended.then((error) => {
-      const code = isProtocolError(error) ? CLOSE_CODE.protocol : CLOSE_CODE.normal;
+      const code = isProtocolError(error) ? CLOSE_CODE.protocolError : CLOSE_CODE.normal;
       for (const { link } of this.#members) void link.close(code);
       for (const lane of this.#lanes.keys()) void lane.close(code);
     });
@@ -88,7 +89,7 @@ export class LinkGroup implements SessionLink, AsyncDisposable {
     this.#members.push(member);
     void link.ended.then((error) => {
       this.#members.splice(this.#members.indexOf(member), 1);
-      if (isProtocolError(error)) void this.primary.close(CLOSE_CODE.protocol, error);
+      if (isProtocolError(error)) void this.primary.close(CLOSE_CODE.protocolError, error);
     });
     this.#leaveRetiring();
     this.#spread();
@@ -101,7 +102,7 @@ export class LinkGroup implements SessionLink, AsyncDisposable {
     this.#lanes.set(lane, { isRetiring: false });
     void lane.ended.then((error) => {
       this.#lanes.delete(lane);
-      if (isProtocolError(error)) void this.primary.close(CLOSE_CODE.protocol, error);
+      if (isProtocolError(error)) void this.primary.close(CLOSE_CODE.protocolError, error);
     });
     this.#leaveRetiring();
     this.#spread();

@@ -1,7 +1,8 @@
 import type { Clock } from "../../base/clock.ts";
 import { LandropicError } from "../../base/errors.ts";
+import { STREAM_CODE } from "../../base/wire_codes.ts";
 import { type ExpectedAnswer, PACE_LIMITS, type PaceLimits, PaceWatch } from "./pace.ts";
-import { type ReceiveSide, type SendSide, STREAM_CODE, type Transport } from "./transport.ts";
+import type { ReceiveSide, SendSide, Transport } from "./transport.ts";
 
 const LOOK_MS = 1_000;
 

@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { LandropicError, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import { CLOSE_CODE, STREAM_CODE } from "../../base/wire_codes.ts";
 import {
   decodeMessage,
   encodeMessage,
@@ -21,11 +22,9 @@ import { PacedStreams, type PaceOptions } from "./paced_streams.ts";
 import { receiveRequest, REQUEST_TIMEOUT_MS, RequestGate } from "./request_gate.ts";
 import type { Answer, AskOptions, SessionLink } from "./requester.ts";
 import {
-  CLOSE_CODE,
   type DuplexStream,
   type ReceiveSide,
   type SendSide,
-  STREAM_CODE,
   type Transport,
   URGENCY,
 } from "./transport.ts";
@@ -162,7 +161,10 @@ export class PeerLink implements SessionLink, AsyncDisposable {
   send(message: Message): Promise<void> {
     const frame = encodeMessage(message);
     if (++this.#unsent > UNSENT_MAX) {
-      void this.close(CLOSE_CODE.protocol, new ProtocolError("Peer takes no control messages"));
+      void this.close(
+        CLOSE_CODE.protocolError,
+        new ProtocolError("Peer takes no control messages"),
+      );
     }
     const sent = this.#sending.then(() => {
       if (this.#control === undefined) {
@@ -384,7 +386,7 @@ export class PeerLink implements SessionLink, AsyncDisposable {
   #background(work: Promise<void>): void {
     work.catch((error) => {
       const code = error instanceof LandropicError && error.code === "protocol"
-        ? CLOSE_CODE.protocol
+        ? CLOSE_CODE.protocolError
         : CLOSE_CODE.normal;
       return this.close(code, error instanceof Error ? error : new Error(String(error)));
     }).catch(() => {});

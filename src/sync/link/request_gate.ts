@@ -1,5 +1,6 @@
+import { STREAM_CODE } from "../../base/wire_codes.ts";
 import { readRequest, type Request } from "../../protocol/mod.ts";
-import { type DuplexStream, STREAM_CODE } from "./transport.ts";
+import type { DuplexStream } from "./transport.ts";
 
 /** Requests of one connection that are served at once; each costs buffers of half a megabyte. */
 export const REQUESTS_AT_ONCE_MAX = 32;

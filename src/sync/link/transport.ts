@@ -49,21 +49,3 @@ export interface DuplexStream {
 
 /** Urgencies of the streams, most urgent first. */
 export const URGENCY = { control: 0, plan: 16, smallFiles: 64, largeFiles: 128 } as const;
-
-/** Codes that end a single stream. */
-export const STREAM_CODE = {
-  cancelled: 0x10,
-  gone: 0x11,
-  busy: 0x12,
-  corrupt: 0x13,
-  io: 0x14,
-  limit: 0x15,
-} as const;
-
-/** Codes that end a connection. */
-export const CLOSE_CODE = {
-  normal: 0,
-  handshakeFailed: 1,
-  handshakeTimeout: 2,
-  protocol: 3,
-} as const;

@@ -1,8 +1,8 @@
 import { delay } from "../../base/clock.ts";
 import { type ErrorCode, LandropicError } from "../../base/errors.ts";
+import { STREAM_CODE } from "../../base/wire_codes.ts";
 import type { ErrorMessage, WireError } from "../../protocol/mod.ts";
 import type { SessionLink } from "../link/requester.ts";
-import { STREAM_CODE } from "../link/transport.ts";
 
 /** How long the words may take that explain why a stream has ended: they travel on another one. */
 const WORDS_MS = 1_000;

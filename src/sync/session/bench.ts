@@ -1,15 +1,10 @@
 import type { Clock } from "../../base/clock.ts";
 import { LandropicError } from "../../base/errors.ts";
 import { ByteReader, ByteWriter } from "../../base/varint.ts";
+import { STREAM_CODE } from "../../base/wire_codes.ts";
 import { type Bench, type BenchDirection, ProtocolError } from "../../protocol/mod.ts";
 import type { PeerLink } from "../link/peer_link.ts";
-import {
-  type DuplexStream,
-  type ReceiveSide,
-  type SendSide,
-  STREAM_CODE,
-  URGENCY,
-} from "../link/transport.ts";
+import { type DuplexStream, type ReceiveSide, type SendSide, URGENCY } from "../link/transport.ts";
 
 /** How long the bytes of a measurement may still arrive after its time. */
 const GRACE_MS = 10_000;

@@ -2,6 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { LandropicError, messageOf } from "../../base/errors.ts";
 import type { DeviceId } from "../../base/ids.ts";
 import type { Logger } from "../../base/log.ts";
+import { STREAM_CODE } from "../../base/wire_codes.ts";
 import type { Index } from "../../index/mod.ts";
 import {
   type Bench,
@@ -17,7 +18,7 @@ import type { ExecutorOptions } from "../apply/executor_options.ts";
 import type { Providers } from "../lane/lane.ts";
 import type { LinkHandler, PeerLink } from "../link/peer_link.ts";
 import { LinkGroup } from "../link/link_group.ts";
-import { type DuplexStream, STREAM_CODE } from "../link/transport.ts";
+import type { DuplexStream } from "../link/transport.ts";
 import type { ShareRole } from "../share/open_share.ts";
 import type { Provider } from "../transfer/provider.ts";
 import type { FolderWatches } from "../watch/folder_watches.ts";

@@ -1,6 +1,7 @@
 import { LandropicError } from "../../base/errors.ts";
 import { PLACE_BYTES } from "../../base/place.ts";
 import { nextTurn } from "../../base/turn.ts";
+import { STREAM_CODE } from "../../base/wire_codes.ts";
 import {
   BlockReader,
   type Message,
@@ -15,7 +16,7 @@ import { OutcomeSender, readOperations } from "../apply/apply_stream.ts";
 import { Executor } from "../apply/executor.ts";
 import type { Operation } from "../apply/operation.ts";
 import type { SessionLink } from "../link/requester.ts";
-import { type DuplexStream, STREAM_CODE } from "../link/transport.ts";
+import type { DuplexStream } from "../link/transport.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
 import { glimpseNames, placesOf } from "../../store/mod.ts";
 import { OpenShare, type ShareRole } from "../share/open_share.ts";

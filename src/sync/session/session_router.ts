@@ -1,7 +1,8 @@
+import { STREAM_CODE } from "../../base/wire_codes.ts";
 import { type Message, ProtocolError, type Request } from "../../protocol/mod.ts";
 import type { Providers } from "../lane/lane.ts";
 import type { LinkHandler } from "../link/peer_link.ts";
-import { type DuplexStream, STREAM_CODE } from "../link/transport.ts";
+import type { DuplexStream } from "../link/transport.ts";
 import type { Provider } from "../transfer/provider.ts";
 
 /** A session as its connection sees it. */

@@ -4,6 +4,7 @@ import type { Digest } from "../../base/digest.ts";
 import { type DirPath, parseRelPath, type RelPath } from "../../base/paths.ts";
 import { shapeOf } from "../../base/tree.ts";
 import { varintAt } from "../../base/varint.ts";
+import { STREAM_CODE } from "../../base/wire_codes.ts";
 import {
   BlockReader,
   type ByteRange,
@@ -30,7 +31,7 @@ import {
 } from "../../protocol/mod.ts";
 import { isBulk } from "../link/bulk.ts";
 import { type Answer, AnswerCut, type AskOptions, type Requester } from "../link/requester.ts";
-import { STREAM_CODE, URGENCY } from "../link/transport.ts";
+import { URGENCY } from "../link/transport.ts";
 import { Incoming, rangesFrom } from "./incoming.ts";
 import { isVersion } from "./file_server.ts";
 

@@ -5,6 +5,7 @@ import { silentLogger } from "../../../src/base/log.ts";
 import type { DirPath, RelPath } from "../../../src/base/paths.ts";
 import { EMPTY_PAGE, EMPTY_SHAPE, encodePage, shapeOf } from "../../../src/base/tree.ts";
 import { ByteWriter } from "../../../src/base/varint.ts";
+import { STREAM_CODE } from "../../../src/base/wire_codes.ts";
 import {
   BlockWriter,
   FEATURE_EARLIER,
@@ -24,7 +25,7 @@ import {
   roleOfInitiator,
   type SyncRequest,
 } from "../../../src/sync/mod.ts";
-import { type DuplexStream, STREAM_CODE, URGENCY } from "../../../src/sync/link/transport.ts";
+import { type DuplexStream, URGENCY } from "../../../src/sync/link/transport.ts";
 import type { PulseTimes } from "../../../src/sync/session/pulse.ts";
 import { type HandClient, NOTHING_SYNCED, openByHand } from "../../support/hand_client.ts";
 import { memoryTransportPair } from "../../support/memory_transport.ts";

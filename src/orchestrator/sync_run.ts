@@ -1,6 +1,6 @@
 import { delay } from "../base/clock.ts";
 import { LandropicError, messageOf } from "../base/errors.ts";
-import { shortId, type TrustEntry } from "../identity/mod.ts";
+import type { TrustEntry } from "../identity/mod.ts";
 import {
   InitiatorSession,
   NOTHING_DONE,
@@ -13,12 +13,12 @@ import { backoffMs } from "./backoff.ts";
 import { isWorthAnotherTry, type ReachOptions } from "./dialer.ts";
 import type { Orchestrator } from "./orchestrator.ts";
 import { noticeProgress, Outage } from "./outage.ts";
-import { isOwnAddress } from "./own_address.ts";
 import { type ConnectedPeer, isMarked, openOwnFolder } from "./peer_call.ts";
 import { watchSilence } from "./peer_silence.ts";
 import type { Reached } from "./pool/connection_pool.ts";
 import type { PooledPeer } from "./pool/pooled_peer.ts";
 import { explainRefusal } from "./refusal.ts";
+import { sessionOptions } from "./session_options.ts";
 import type { WireCounters } from "./session_wire.ts";
 
 /** Sessions that a run spends on files which change while they are synced. */
@@ -176,22 +176,16 @@ class SyncRun {
   }
 
   async #session(peer: PooledPeer): Promise<void> {
-    const { clock, logger } = this.#orchestrator.options;
     const { request, observer, dir, lockWaitMs, signal } = this.#options;
     const { id, session } = peer.router.begin((id) =>
       new InitiatorSession(id, {
         request,
         observer: noticeProgress(observer, () => this.#outage.handleProgress()),
-        peer: { id: this.#entry.id, name: this.#entry.alias },
-        shortIdOf: shortId,
-        onTransfer: (bytes) =>
-          peer.beginTransfer(bytes, {
-            asked: this.#options.connections,
-            threads: !this.#options.request.rateLimit,
-          }),
-        isSameMachine: () => isOwnAddress(peer.connection.remoteAddress.host),
-        clock,
-        logger,
+        ...sessionOptions(this.#orchestrator, peer, {
+          entry: this.#entry,
+          connections: this.#options.connections,
+          rateLimit: this.#options.request.rateLimit,
+        }),
         signal,
       })
     );

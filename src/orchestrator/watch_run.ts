@@ -1,7 +1,7 @@
 import { delay } from "../base/clock.ts";
 import { type ErrorCode, LandropicError, messageOf } from "../base/errors.ts";
 import { CLOSE_CODE } from "../base/wire_codes.ts";
-import { shortId, type TrustEntry } from "../identity/mod.ts";
+import type { TrustEntry } from "../identity/mod.ts";
 import { ConnectionLost, type QuicConnection } from "../quic/mod.ts";
 import {
   FolderWatches,
@@ -18,13 +18,13 @@ import { backoffMs } from "./backoff.ts";
 import { isWorthAnotherTry, type ReachOptions } from "./dialer.ts";
 import { IndexUpkeep } from "./index_upkeep.ts";
 import type { Orchestrator } from "./orchestrator.ts";
-import { isOwnAddress } from "./own_address.ts";
 import { type ConnectedPeer, isMarked, openOwnFolder } from "./peer_call.ts";
 import { watchSilence } from "./peer_silence.ts";
 import type { Reached } from "./pool/connection_pool.ts";
 import type { PooledPeer } from "./pool/pooled_peer.ts";
 import { explainRefusal } from "./refusal.ts";
 import { RoundReport } from "./round_report.ts";
+import { sessionOptions } from "./session_options.ts";
 import { SessionWire } from "./session_wire.ts";
 import type { SyncRunSummary } from "./sync_run.ts";
 
@@ -202,7 +202,7 @@ class WatchRun implements Disposable {
       readonly isCheck: boolean;
     },
   ): Promise<boolean> {
-    const { clock, logger } = this.#orchestrator.options;
+    const { clock } = this.#orchestrator.options;
     const startMs = clock.nowMs();
     this.#broken = undefined;
     using stop = new Stop(on.signal);
@@ -216,17 +216,12 @@ class WatchRun implements Disposable {
           fillDisk: this.#options.request.fillDisk || this.#hasSynced,
         },
         observer: this.#report.begin(),
-        peer: { id: this.#entry.id, name: this.#entry.alias },
-        shortIdOf: shortId,
+        ...sessionOptions(this.#orchestrator, peer, {
+          entry: this.#entry,
+          connections: this.#options.connections,
+          rateLimit: this.#options.request.rateLimit,
+        }),
         onOperation: (operation) => this.#watch?.handleOperation(operation),
-        onTransfer: (bytes) =>
-          peer.beginTransfer(bytes, {
-            asked: this.#options.connections,
-            threads: !this.#options.request.rateLimit,
-          }),
-        isSameMachine: () => isOwnAddress(peer.connection.remoteAddress.host),
-        clock,
-        logger,
         signal: stop.signal,
       })
     );

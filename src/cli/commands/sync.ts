@@ -1,15 +1,12 @@
 import { UsageError } from "../../base/errors.ts";
+import type { DeleteLimit } from "../../sync/mod.ts";
 import { resolve } from "../../base/system_path.ts";
 import type { CommandInput, CommandSpec } from "../command_spec.ts";
 import { type FilterRule, parseGlob, parseIncludeGlob } from "../filter_rules.ts";
 import type { FlagValues } from "../flag_values.ts";
 import { listFlag, switchFlag, valueFlag } from "../flags.ts";
 import { choice } from "../values/choice.ts";
-import {
-  DELETE_LIMIT_DEFAULT,
-  type DeleteLimit,
-  parseDeleteLimit,
-} from "../values/delete_limit.ts";
+import { DELETE_LIMIT_DEFAULT, parseDeleteLimit } from "../values/delete_limit.ts";
 import { parseDuration, parsePositiveDuration } from "../values/duration.ts";
 import type { HostPort } from "../values/host_port.ts";
 import { parsePeerShare } from "../values/names.ts";

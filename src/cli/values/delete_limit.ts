@@ -1,15 +1,5 @@
+import type { DeleteLimit } from "../../sync/mod.ts";
 import { BadValue } from "./bad_value.ts";
-
-/** How many deletes one run may do before it refuses to do any. */
-export type DeleteLimit =
-  | { readonly kind: "count"; readonly count: number }
-  | {
-    readonly kind: "percent";
-    /** Of the files the side has that would lose them; 0 to 100, fractions allowed. */
-    readonly percent: number;
-    /** The limit counts only where that side has more files than this. */
-    readonly appliesAboveFiles: number;
-  };
 
 /** The limit where none is given: half of the files, for folders of more than 20. */
 export const DELETE_LIMIT_DEFAULT: DeleteLimit = {

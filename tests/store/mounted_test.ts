@@ -6,51 +6,36 @@ import {
   PartialStore,
   type RootImplementation,
 } from "../../src/store/mod.ts";
+import { canMount, SmallDisk } from "../support/small_disk.ts";
+import { temporaryFolder } from "../support/tree.ts";
 import { at, IMPLEMENTATIONS, refuses, staged, tree } from "./support.ts";
 
-async function run(command: string, ...args: string[]): Promise<boolean> {
-  try {
-    return (await new Deno.Command(command, { args, stderr: "null" }).output()).success;
-  } catch {
-    return false;
-  }
-}
-
-/** Whether file systems can be mounted here: as root on Linux, outside most containers. */
-async function canMount(): Promise<boolean> {
-  if (Deno.build.os !== "linux" || Deno.uid() !== 0) return false;
-  const dir = Deno.makeTempDirSync();
-  const mounted = await run("mount", "-t", "tmpfs", "-o", "size=64k", "none", dir);
-  if (mounted) await run("umount", dir);
-  Deno.removeSync(dir);
-  return mounted;
-}
-
-const mountable = await canMount();
-if (!mountable) console.warn("skipped: tests that mount a file system need root on Linux");
+if (!canMount) console.warn("skipped: tests that mount a file system need root on Linux");
 
 /** Runs with a small tmpfs mounted at `below` of a new folder. */
 function testMounted(
   name: string,
-  body: (path: string, implementation: RootImplementation) => Promise<void> | void,
+  body: (
+    path: string,
+    implementation: RootImplementation,
+    disk: SmallDisk,
+  ) => Promise<void> | void,
   options: { below?: string; size: string; flags?: string },
 ): void {
   for (const implementation of IMPLEMENTATIONS) {
     Deno.test({
       name: `${name} [${implementation}]`,
-      ignore: !mountable,
+      ignore: !canMount,
       fn: async () => {
-        const path = Deno.makeTempDirSync();
+        using temporary = temporaryFolder();
+        const { path } = temporary;
         const mount = `${path}/${options.below ?? ""}`;
         Deno.mkdirSync(mount, { recursive: true });
-        const flags = `size=${options.size}${options.flags ?? ""}`;
-        assert.ok(await run("mount", "-t", "tmpfs", "-o", flags, "none", mount));
-        try {
-          await body(path, implementation);
-        } finally {
-          assert.ok(await run("umount", mount), "a descriptor is still open");
-          Deno.removeSync(path, { recursive: true });
-        }
+        await using disk = await SmallDisk.mount(
+          mount,
+          `size=${options.size}${options.flags ?? ""}`,
+        );
+        await body(path, implementation, disk);
       },
     });
   }
@@ -144,12 +129,16 @@ testMounted(
   { size: "64k", below: "inner" },
 );
 
-testMounted("a read-only file system can be listed and read", async (path, implementation) => {
-  Deno.writeTextFileSync(`${path}/f`, "hello");
-  assert.ok(await run("mount", "-o", "remount,ro", path));
-  using root = openRoot(path, { implementation });
-  assert.equal(root.readSmall(at("f"), new Uint8Array(9)).length, 5);
-  refuses(["read_only"], () => root.stage());
-  refuses(["read_only"], () => root.chmod(at("f"), 0o600));
-  refuses(["read_only"], () => root.removeFile(at("f")));
-}, { size: "64k" });
+testMounted(
+  "a read-only file system can be listed and read",
+  async (path, implementation, disk) => {
+    Deno.writeTextFileSync(`${path}/f`, "hello");
+    await disk.remount("ro");
+    using root = openRoot(path, { implementation });
+    assert.equal(root.readSmall(at("f"), new Uint8Array(9)).length, 5);
+    refuses(["read_only"], () => root.stage());
+    refuses(["read_only"], () => root.chmod(at("f"), 0o600));
+    refuses(["read_only"], () => root.removeFile(at("f")));
+  },
+  { size: "64k" },
+);

@@ -2,88 +2,14 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { runSession } from "../../support/session_pair.ts";
 import { memoryTransportPair } from "../../support/memory_transport.ts";
+import { canMount, SmallDisk } from "../../support/small_disk.ts";
 import { testDevice } from "../../support/test_device.ts";
 import { assertSameTree, temporaryFolder, writeTree } from "../../support/tree.ts";
 import { noise, partialNames } from "./support.ts";
 
 const MIB = 2 ** 20;
 
-async function run(command: string, ...args: string[]): Promise<boolean> {
-  try {
-    return (await new Deno.Command(command, { args, stderr: "null" }).output()).success;
-  } catch {
-    return false;
-  }
-}
-
-/** Whether file systems can be mounted here: as root on Linux, outside most containers. */
-async function canMount(): Promise<boolean> {
-  if (Deno.build.os !== "linux" || Deno.uid() !== 0) return false;
-  const dir = Deno.makeTempDirSync();
-  const mounted = await run("mount", "-t", "tmpfs", "-o", "size=64k", "none", dir);
-  if (mounted) await run("umount", dir);
-  Deno.removeSync(dir);
-  return mounted;
-}
-
-const mountable = await canMount();
-if (!mountable) console.warn("skipped: a test that mounts a file system needs root on Linux");
-
-Deno.test({
-  name: "what a full disk had no room for is not in the way of less the next time",
-  ignore: !mountable,
-  fn: async () => {
-    using temporary = temporaryFolder();
-    const { path } = temporary;
-    const [left, right] = [`${path}/left`, `${path}/right`];
-    const a = testDevice(`${path}/home-a`, "A");
-    const b = testDevice(`${path}/home-b`, "B");
-    const six = Array.from({ length: 6 }, (_, i) => [`f${i}`, noise(4 * MIB, `f${i}`)]);
-    writeTree(left, Object.fromEntries(six));
-    fs.mkdirSync(right);
-    assert.ok(await run("mount", "-t", "tmpfs", "-o", "size=14m", "none", right));
-    try {
-      const full = await runSession(a, left, b, right, { fillDisk: true });
-      assert.ok(full.errors.some(({ code }) => code === "no_space"));
-      assert.deepEqual(partialNames(right), []);
-      for (const [name] of six.slice(3)) fs.rmSync(`${left}/${name}`);
-      const { errors } = await runSession(a, left, b, right, { deleteExtra: true });
-      assert.deepEqual(errors, []);
-      assertSameTree(right, left);
-    } finally {
-      assert.ok(await run("umount", right), "a descriptor is still open");
-    }
-  },
-});
-
-Deno.test({
-  name: "a session that fills the disk keeps what came, and goes on where there is room",
-  ignore: !mountable,
-  fn: async () => {
-    using temporary = temporaryFolder();
-    const { path } = temporary;
-    const [left, right] = [`${path}/left`, `${path}/right`];
-    const a = testDevice(`${path}/home-a`, "A");
-    const b = testDevice(`${path}/home-b`, "B");
-    writeTree(left, { large: noise(24 * MIB, "large"), tiny: "tiny" });
-    fs.mkdirSync(right);
-    assert.ok(await run("mount", "-t", "tmpfs", "-o", "size=14m", "none", right));
-    try {
-      const full = await runSession(a, left, b, right, { fillDisk: true });
-      assert.ok(full.errors.some(({ path, code }) => path === "large" && code === "no_space"));
-      assert.equal(partialNames(right).filter((name) => name.endsWith(".part")).length, 1);
-      assert.equal(fs.existsSync(`${right}/large`), false);
-      assert.ok(await run("mount", "-o", "remount,size=64m", right));
-      const { summary, errors } = await runSession(a, left, b, right);
-      assert.deepEqual(errors, []);
-      assertSameTree(right, left);
-      assert.ok(summary.bytesSent < 14 * MIB, `${summary.bytesSent} sent`);
-      assert.deepEqual(partialNames(right), []);
-    } finally {
-      assert.ok(await run("umount", right), "a descriptor is still open");
-    }
-  },
-});
+if (!canMount) console.warn("skipped: a test that mounts a file system needs root on Linux");
 
 /** Runs with a small disk where the files go: on the right, unless they are pulled. */
 async function onSmallDisk(
@@ -91,7 +17,7 @@ async function onSmallDisk(
   files: Record<string, Uint8Array | string>,
   work: (
     sync: (options?: Parameters<typeof runSession>[4]) => ReturnType<typeof runSession>,
-    at: { readonly left: string; readonly right: string },
+    at: { readonly left: string; readonly right: string; readonly disk: SmallDisk },
   ) => Promise<void>,
   side: "left" | "right" = "right",
 ): Promise<void> {
@@ -103,12 +29,8 @@ async function onSmallDisk(
   const [source, target] = side === "right" ? [left, right] : [right, left];
   writeTree(source, files);
   fs.mkdirSync(target);
-  assert.ok(await run("mount", "-t", "tmpfs", "-o", `size=${size}`, "none", target));
-  try {
-    await work((options) => runSession(a, left, b, right, options), { left, right });
-  } finally {
-    assert.ok(await run("umount", target), "a descriptor is still open");
-  }
+  await using disk = await SmallDisk.mount(target, `size=${size}`);
+  await work((options) => runSession(a, left, b, right, options), { left, right, disk });
 }
 
 const manyOf = (count: number, mib: number) =>
@@ -119,8 +41,44 @@ const synced = (folder: string) =>
   fs.readdirSync(folder).filter((name) => !name.startsWith(".")).sort();
 
 Deno.test({
+  name: "what a full disk had no room for is not in the way of less the next time",
+  ignore: !canMount,
+  fn: async () => {
+    await onSmallDisk("14m", manyOf(6, 4), async (sync, { left, right }) => {
+      const full = await sync({ fillDisk: true });
+      assert.ok(full.errors.some(({ code }) => code === "no_space"));
+      assert.deepEqual(partialNames(right), []);
+      for (const name of synced(left).slice(3)) fs.rmSync(`${left}/${name}`);
+      const { errors } = await sync({ deleteExtra: true });
+      assert.deepEqual(errors, []);
+      assertSameTree(right, left);
+    });
+  },
+});
+
+Deno.test({
+  name: "a session that fills the disk keeps what came, and goes on where there is room",
+  ignore: !canMount,
+  fn: async () => {
+    const files = { large: noise(24 * MIB, "large"), tiny: "tiny" };
+    await onSmallDisk("14m", files, async (sync, { left, right, disk }) => {
+      const full = await sync({ fillDisk: true });
+      assert.ok(full.errors.some(({ path, code }) => path === "large" && code === "no_space"));
+      assert.equal(partialNames(right).filter((name) => name.endsWith(".part")).length, 1);
+      assert.equal(fs.existsSync(`${right}/large`), false);
+      await disk.remount("size=64m");
+      const { summary, errors } = await sync();
+      assert.deepEqual(errors, []);
+      assertSameTree(right, left);
+      assert.ok(summary.bytesSent < 14 * MIB, `${summary.bytesSent} sent`);
+      assert.deepEqual(partialNames(right), []);
+    });
+  },
+});
+
+Deno.test({
   name: "files that fill the disk together come as far as they fit one after the other",
-  ignore: !mountable,
+  ignore: !canMount,
   fn: async () => {
     await onSmallDisk("42m", { ...manyOf(8, 10), z: "small" }, async (sync, { left, right }) => {
       const first = await sync({ fillDisk: true });
@@ -146,7 +104,7 @@ Deno.test({
 
 Deno.test({
   name: "what is left of a file that was too large makes room for one that is not",
-  ignore: !mountable,
+  ignore: !canMount,
   fn: async () => {
     await onSmallDisk("30m", { large: noise(60 * MIB, "large") }, async (sync, { left, right }) => {
       const { errors } = await sync({ fillDisk: true });
@@ -167,7 +125,7 @@ Deno.test({
 for (const [mode, side] of [["push", "right"], ["pull", "left"]] as const) {
   Deno.test({
     name: `a file that is mostly holes is no larger on the disk than what is in it (${mode})`,
-    ignore: !mountable,
+    ignore: !canMount,
     fn: async () => {
       await onSmallDisk("8m", {}, async (sync, { left, right }) => {
         const file = fs.openSync(`${mode === "push" ? left : right}/sparse`, "w");
@@ -191,7 +149,7 @@ for (
 ) {
   Deno.test({
     name: `files that can't fit on the disk of ${disk} are refused before any moves (${mode})`,
-    ignore: !mountable,
+    ignore: !canMount,
     fn: async () => {
       const files = { ...manyOf(3, 4), large: noise(10 * MIB, "large") };
       await onSmallDisk("16m", files, async (sync, { left, right }) => {
@@ -216,7 +174,7 @@ for (
 
 Deno.test({
   name: "a run goes on with what the one before has left half done, though that fills the disk",
-  ignore: !mountable,
+  ignore: !canMount,
   fn: async () => {
     await onSmallDisk("16m", { large: noise(14 * MIB, "large") }, async (sync, { left, right }) => {
       const transports = memoryTransportPair();

@@ -9,7 +9,8 @@ import { LOOPBACK } from "../support/orchestrated_device.ts";
 import { noise, SyncScene, until } from "../support/sync_scene.ts";
 import { assertSameTree } from "../support/tree.ts";
 
-const TIMES = { toldMs: 300, untoldMs: 300, lookMs: 20 };
+/** Longer than a machine with much to do lets this process wait, in which both sides are. */
+const TIMES = { toldMs: 1500, untoldMs: 1500, lookMs: 20 };
 
 /** A connection of device a that has opened a session, by hand. */
 async function attack(

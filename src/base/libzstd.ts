@@ -32,6 +32,12 @@ const SYMBOLS = {
   },
 } as const;
 
+/** What a run that finds nothing changed calls. */
+const FOR_READING = [
+  ...["ZSTD_versionNumber", "ZSTD_createDCtx", "ZSTD_findFrameCompressedSize"],
+  ...["ZSTD_decompressDCtx"],
+] as const;
+
 /**
  * Compresses and decompresses as `node:zlib` does, which takes a start 10 ms to load by itself and 50 with what
  * it needs, and this one 3. What it takes it keeps until the process ends: for the main thread only.
@@ -49,7 +55,7 @@ export class Libzstd implements Zstd {
   static open(name = NAME): Libzstd | undefined {
     if (Deno.build.os !== "linux") return undefined;
     try {
-      const call = openSystemLibrary(name, SYMBOLS, Object.keys(SYMBOLS) as []);
+      const call = openSystemLibrary(name, SYMBOLS, FOR_READING);
       return call.ZSTD_versionNumber() < VERSION_MIN ? undefined : new Libzstd(call);
     } catch {
       return undefined;

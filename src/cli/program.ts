@@ -75,12 +75,18 @@ function createProgram(args: readonly string[], state: LineState, style: HelpSty
     .addHelpText("after", EPILOG);
   addFlags(program, GLOBAL_FLAGS, state, "Flags:");
   const words = new Set(args);
+  const isNamedFirst = COMMANDS.some(({ name }) => firstWord(name) === args[0]);
   for (const spec of COMMANDS) {
-    const [word] = spec.name.split(" ") as [string];
+    const word = firstWord(spec.name);
     if (words.has(word)) addCommand(program, spec, state, style);
-    else listCommand(program, word, spec);
+    // No other is then called, listed or suggested.
+    else if (!isNamedFirst) listCommand(program, word, spec);
   }
   return program;
+}
+
+function firstWord(name: string): string {
+  return name.split(" ", 1)[0]!;
 }
 
 /** What the program, groups of commands and commands have in common. */

@@ -5,6 +5,7 @@ import { gzip } from "./gzip.ts";
 import { TUNABLES } from "./preludes.ts";
 import { tarArchive, type TarFile } from "./tar.ts";
 import type { Target } from "./target.ts";
+import { V8_FLAGS } from "./v8_flags.ts";
 
 /** What goes into an executable. */
 export interface ExecutableParts {
@@ -87,7 +88,7 @@ const RUN_FLAGS = [
   // All: the runtime keeps /dev, /proc and /sys from programs with less, and a share may lie in /dev/shm.
   // With the C library at hand (sockets, files) a shorter list would keep nobody from anything.
   "--allow-all",
-  "--v8-flags=--expose-gc,--max-semi-space-size=4,--heap-growing-percent=40",
+  V8_FLAGS,
 ];
 
 const ID_DIGITS = 16;

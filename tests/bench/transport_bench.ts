@@ -17,6 +17,7 @@
  * asked for.
  */
 import { parseArgs } from "node:util";
+import { V8_FLAGS } from "../../scripts/packaging/v8_flags.ts";
 import { type Delays, measureControl } from "./control_bench.ts";
 import { meterSync } from "./metered_sync.ts";
 import { type Host, Netlab, parseNetProfile } from "../support/netlab/netlab.ts";
@@ -24,7 +25,6 @@ import type { ConnectionsReport, LatencyReport, PushReport, Usage } from "./tran
 
 const END = new URL("./transport_end.ts", import.meta.url).pathname;
 const TCP_END = new URL("./tcp_end.ts", import.meta.url).pathname;
-const V8_FLAGS = "--v8-flags=--expose-gc,--max-semi-space-size=4,--heap-growing-percent=40";
 
 /** Where the ends run. */
 interface Site {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { V8_FLAGS } from "../../scripts/packaging/v8_flags.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/log.ts";
 import { type DeviceIdentity, loadOrCreateIdentity, TrustStore } from "../../src/identity/mod.ts";
@@ -42,7 +43,7 @@ export class CliDevice {
       "run",
       "-A",
       "--quiet",
-      "--v8-flags=--expose-gc,--max-semi-space-size=4,--heap-growing-percent=40",
+      V8_FLAGS,
       main ?? MAIN,
     ];
   }

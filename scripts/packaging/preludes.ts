@@ -24,8 +24,17 @@ export const REQUIRE_TEXT = `const events={EventEmitter:${EVENT_EMITTER}};` +
   `get:(_,key)=>load(name)[key],set:(_,key,value)=>Reflect.set(load(name),key,value),` +
   `has:(_,key)=>key in load(name)}):load(name);`;
 
-/** What stub.sh puts in GLIBC_TUNABLES for some commands, unless the caller has something there. */
-export const TUNABLES = "glibc.malloc.hugetlb=1";
+/**
+ * What stub.sh puts in GLIBC_TUNABLES for some commands, unless the caller has something there: memory in large
+ * pages, which the first two need together (a heap that grows in small steps gets few), and kept for the
+ * next buffer.
+ */
+export const TUNABLES = [
+  "glibc.malloc.hugetlb=1",
+  "glibc.malloc.top_pad=16777216",
+  "glibc.malloc.mmap_threshold=4194304",
+  "glibc.malloc.trim_threshold=67108864",
+].join(":");
 
 /**
  * The first module of a run. Undoes what stub.sh does to the environment for the sake of the runtime alone.

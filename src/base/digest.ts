@@ -20,7 +20,7 @@ export function sha256(bytes: Uint8Array): Digest {
 }
 
 /** SHA-256 over several pieces, as if they were joined. */
-export function sha256Of(parts: Iterable<Uint8Array>): Digest {
+export function sha256Of(parts: readonly Uint8Array[]): Digest {
   const library = libcrypto();
   if (library !== undefined) return library.sha256(parts).slice();
   const state = nodeCrypto.createHash("sha256");

@@ -78,7 +78,7 @@ export class Libcrypto {
    *
    * @returns A view of what the next call overwrites.
    */
-  sha256(parts: Iterable<Uint8Array>): Bytes {
+  sha256(parts: readonly Uint8Array[]): Bytes {
     this.#call.SHA256_Init(this.#state);
     for (const part of parts) this.#update(part);
     return this.#finish();
@@ -126,6 +126,7 @@ export class Libcrypto {
     if (key === null) return undefined;
     const context = call.EVP_MD_CTX_new();
     try {
+      if (context === null) return undefined;
       if (call.EVP_DigestVerifyInit(context, null, null, null, key) !== 1) return undefined;
       const [mark, text] = [own(signature), own(message)];
       return call.EVP_DigestVerify(context, mark, mark.length, text, text.length) === 1;
@@ -136,7 +137,7 @@ export class Libcrypto {
   }
 
   #update(bytes: Uint8Array): void {
-    this.#call.SHA256_Update(this.#state, bytes as Bytes, bytes.length);
+    this.#call.SHA256_Update(this.#state, own(bytes), bytes.length);
   }
 
   #finish(): Bytes {

@@ -20,6 +20,8 @@ const KIND_PROBE = 0x3f;
 /** Enough for several datagrams of any size. */
 const PROBE_BYTES = 64 * 1024;
 const PROBE_AGAIN_MS = 10;
+/** Beside two round trips, until what is lost counts as lost. */
+const LOSS_SHOWS_MS = 50;
 /**
  * How long other addresses get once one has answered: its peer waits for a first word, and ends the
  * connection without one after 10 s.
@@ -212,8 +214,26 @@ async function* checkPath(
   }
 }
 
-/** Whether the peer reacts to a stream of full datagrams. */
+/**
+ * Whether the peer reacts to streams of full datagrams. What those would have brought may reach it in small ones,
+ * which follow when there is no answer: so there is another stream until nothing of one is lost, or it is known
+ * what the path carries.
+ */
 async function carries(connection: QuicConnection): Promise<boolean> {
+  const { datagramBytes } = connection.stats();
+  const startMs = performance.now();
+  for (;;) {
+    const { lostPackets, rttMs } = connection.stats();
+    if (!await isAnswered(connection)) return false;
+    await delay(LOSS_SHOWS_MS + 2 * rttMs);
+    const now = connection.stats();
+    if (now.lostPackets === lostPackets || now.datagramBytes < datagramBytes) return true;
+    if (performance.now() - startMs > PROBE_MS) return true;
+  }
+}
+
+/** Whether the peer stops a stream of full datagrams, as it does with what it does not know. */
+async function isAnswered(connection: QuicConnection): Promise<boolean> {
   const bytes = new Uint8Array(PROBE_BYTES);
   bytes[0] = KIND_PROBE;
   const stop = new AbortController();

@@ -1,15 +1,7 @@
 /** Compression by the system's libzstd, where there is one. */
 import type { Bytes } from "./bytes.ts";
 import { openSystemLibrary } from "./system_library.ts";
-import {
-  COMPRESSION_LEVEL,
-  HASH_LOG,
-  LEVEL,
-  SMALL_TABLE_LOG,
-  WRONG_LENGTH,
-  type Zstd,
-  type ZstdTable,
-} from "./zstd_codec.ts";
+import { parametersOf, WRONG_LENGTH, type Zstd, type ZstdTable } from "./zstd_codec.ts";
 
 const NAME = "libzstd.so.1";
 /** Since 1.4 none of these has changed. */
@@ -34,8 +26,10 @@ const SYMBOLS = {
 
 /** What a run that finds nothing changed calls. */
 const FOR_READING = [
-  ...["ZSTD_versionNumber", "ZSTD_createDCtx", "ZSTD_findFrameCompressedSize"],
-  ...["ZSTD_decompressDCtx"],
+  "ZSTD_versionNumber",
+  "ZSTD_createDCtx",
+  "ZSTD_findFrameCompressedSize",
+  "ZSTD_decompressDCtx",
 ] as const;
 
 /**
@@ -93,8 +87,9 @@ export class Libzstd implements Zstd {
   #newCompressor(table: ZstdTable): Deno.PointerValue {
     const { ZSTD_createCCtx, ZSTD_CCtx_setParameter } = this.#call;
     const compressor = made(ZSTD_createCCtx());
-    ZSTD_CCtx_setParameter(compressor, COMPRESSION_LEVEL, LEVEL);
-    if (table === "small") ZSTD_CCtx_setParameter(compressor, HASH_LOG, SMALL_TABLE_LOG);
+    for (const [parameter, value] of parametersOf(table)) {
+      ZSTD_CCtx_setParameter(compressor, parameter, value);
+    }
     return compressor;
   }
 }

@@ -1,12 +1,4 @@
-import {
-  COMPRESSION_LEVEL,
-  HASH_LOG,
-  LEVEL,
-  SMALL_TABLE_LOG,
-  WRONG_LENGTH,
-  type Zstd,
-  type ZstdTable,
-} from "./zstd_codec.ts";
+import { parametersOf, WRONG_LENGTH, type Zstd, type ZstdTable } from "./zstd_codec.ts";
 
 /** `ZSTD_d_windowLogMax`, of the decompressor's parameters. */
 const WINDOW_LOG_LIMIT = 100;
@@ -92,8 +84,7 @@ export class ZlibZstd implements Zstd {
 }
 
 function paramsFor(table: ZstdTable): Record<number, number> {
-  const level = { [COMPRESSION_LEVEL]: LEVEL };
-  return table === "small" ? { ...level, [HASH_LOG]: SMALL_TABLE_LOG } : level;
+  return Object.fromEntries(parametersOf(table));
 }
 
 function run(

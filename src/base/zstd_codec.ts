@@ -1,12 +1,12 @@
 /** The fastest level that the formats here use: higher ones cost two to ten times as much. */
-export const LEVEL = 1;
+const LEVEL = 1;
 /**
  * Where the compressor looks for what was there before. The small table has 4096 places instead of 16 384 and
  * stays in the first-level cache: what repeats little (logs full of numbers, words by chance) takes a fifth
  * to a third less time and hardly more bytes; source code gains as much, and becomes a tenth longer.
  */
 export type ZstdTable = "usual" | "small";
-export const SMALL_TABLE_LOG = 12;
+const SMALL_TABLE_LOG = 12;
 
 /** Compresses and decompresses, in memory of the caller's. Not for several threads at once. */
 export interface Zstd {
@@ -31,7 +31,13 @@ export interface Zstd {
 /** What {@linkcode Zstd.decompress} says to a frame that fills more than it may. */
 export const WRONG_LENGTH = "the frame holds more than it should";
 
-/** `ZSTD_c_compressionLevel`, of the compressor's parameters. */
-export const COMPRESSION_LEVEL = 100;
-/** `ZSTD_c_hashLog`, of the compressor's parameters. */
-export const HASH_LOG = 102;
+/** Parameters of a compressor, by the numbers that they have in libzstd, and their values. */
+export function parametersOf(table: ZstdTable): readonly (readonly [number, number])[] {
+  const level = [COMPRESSION_LEVEL, LEVEL] as const;
+  return table === "small" ? [level, [HASH_LOG, SMALL_TABLE_LOG]] : [level];
+}
+
+/** `ZSTD_c_compressionLevel`. */
+const COMPRESSION_LEVEL = 100;
+/** `ZSTD_c_hashLog`. */
+const HASH_LOG = 102;

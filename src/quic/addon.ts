@@ -28,18 +28,8 @@ export function loadAddon(path: string): QuicBinding {
     try {
       const makeBuffer = (memory: ArrayBuffer, offset: number, length: number) =>
         new Uint8Array(memory, offset, length);
-      const [init, before, after, destroy] = Array.from({ length: 4 }, () => () => {});
-      const made = open(
-        path,
-        globalThis,
-        makeBuffer,
-        reportError,
-        init!,
-        before!,
-        after!,
-        destroy!,
-      );
-      return made as QuicBinding;
+      const hooks = [ignore, ignore, ignore, ignore] as const;
+      return open(path, globalThis, makeBuffer, reportError, ...hooks) as QuicBinding;
     } catch {
       // Said again, better, below.
     }
@@ -48,6 +38,9 @@ export function loadAddon(path: string): QuicBinding {
   (process as unknown as Loader).dlopen(module, path);
   return module.exports as QuicBinding;
 }
+
+/** For each of the four hooks that `node:async_hooks` has: nobody listens. */
+const ignore = () => {};
 
 interface Loader {
   dlopen(module: { exports: unknown }, path: string): void;

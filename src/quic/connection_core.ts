@@ -284,15 +284,16 @@ export class ConnectionCore implements DatagramSource {
     const { lost } = native.stats();
     native.onTimeout();
     if (this.lost) return;
+    const stats = native.stats();
     // The native core also wakes to find out what is lost: then there are acknowledgements.
-    const hasTimedOut = isDue && native.stats().lost === lost;
+    const hasTimedOut = isDue && stats.lost === lost;
     // Perhaps the path has come to carry less. A small datagram finds out, whether the peer is silent or
     // heard: what it says, it says in small ones.
     if (hasTimedOut) this.#isProbing = true;
-    this.#checkPath(hasTimedOut, nowMs);
+    this.#checkPath(hasTimedOut, nowMs, { stats });
   }
 
-  #checkPath(hasTimedOut: boolean, nowMs: number, known?: PathSample): void {
+  #checkPath(hasTimedOut: boolean, nowMs: number, known?: Partial<PathSample>): void {
     if (this.#pathWatch.isOver || this.lost) return;
     const { lost: lostPackets, lostBytes } = known?.stats ?? this.native.stats();
     const { cwnd: congestionWindowBytes = 0, rtt: rttMs = 0 } = known?.path ?? this.activePath ??

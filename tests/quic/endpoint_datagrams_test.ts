@@ -200,13 +200,19 @@ Deno.test("connect() gives up at its deadline, with close code 2", async () => {
   assert.equal(clock.pendingTimers, 0, "no timer outlives the endpoint");
 });
 
-Deno.test("native timers run on time and are followed by a drain", async () => {
-  const { binding, clock, socket, endpoint, put } = await open();
-  await put(initial());
-  const native = binding.connections[0]!;
+/** An endpoint with a connection that wants to be woken in 300 ms. */
+async function openWithTimer() {
+  const opened = await open();
+  await opened.put(initial());
+  const native = opened.binding.connections[0]!;
   native.timeoutMs = 300;
-  await put(initial());
+  await opened.put(initial());
   native.log.length = 0;
+  return { ...opened, native };
+}
+
+Deno.test("native timers run on time and are followed by a drain", async () => {
+  const { clock, socket, endpoint, native } = await openWithTimer();
   clock.advance(300);
   assert(!native.log.includes("onTimeout"));
   native.outgoing.push(new Uint8Array([0x40, 1, 2, 3]));
@@ -217,12 +223,7 @@ Deno.test("native timers run on time and are followed by a drain", async () => {
 });
 
 Deno.test("what has arrived when a timer rings late is taken before something counts as missed", async () => {
-  const { binding, clock, socket, endpoint, put } = await open();
-  await put(initial());
-  const native = binding.connections[0]!;
-  native.timeoutMs = 300;
-  await put(initial());
-  native.log.length = 0;
+  const { clock, socket, endpoint, native } = await openWithTimer();
   socket.put(initial(), PEER);
   clock.advance(5000);
   assert.deepEqual(native.log.slice(0, 2), ["recv", "onTimeout"]);

@@ -1,5 +1,5 @@
 import { type Bytes, concat, toHex, utf8 } from "../base/bytes.ts";
-import { sha256Of } from "../base/digest.ts";
+import { sha256 } from "../base/digest.ts";
 import { PLACE_BYTES } from "../base/place.ts";
 import { basename, dirname, join } from "../base/system_path.ts";
 
@@ -60,7 +60,7 @@ function placeOf(path: string, machine: string): Uint8Array | undefined {
 }
 
 function nameOf(what: string): Uint8Array {
-  return sha256Of([utf8(what)]).subarray(0, PLACE_BYTES);
+  return sha256(utf8(what)).subarray(0, PLACE_BYTES);
 }
 
 function nameOfMachine(): string {

@@ -48,10 +48,10 @@ export class DigestLocator {
     if (old !== undefined) this.#map.remove(old.digestPrintsOf(names), dir);
   }
 
-  /** Takes note of a record or patch that was just put. */
-  note(dir: DirPath, encoded: Uint8Array): void {
+  /** Takes note of a record or patch that was just put; its byte form is made if it is needed. */
+  note(dir: DirPath, encoded: () => Uint8Array): void {
     this.#opened = undefined;
-    this.#map?.add(digestsOf(encoded), dir);
+    this.#map?.add(digestsOf(encoded()), dir);
   }
 
   /** Forgets everything, because somebody else wrote. */

@@ -9,7 +9,9 @@ import {
   EMPTY_RECORD,
   joinPatches,
 } from "./dir_record.ts";
+import { DirLookup } from "./dir_lookup.ts";
 import { DirView } from "./dir_view.ts";
+import { PendingDir } from "./pending_dir.ts";
 
 /** An encoded directory as it lies in the database: a record, then patches to apply in order. */
 export interface StoredDir {
@@ -24,8 +26,8 @@ const PATCH_BYTES_MIN = 64 * 1024;
 /** Bytes of records kept as views: a sync of few changes looks into each of them several times. */
 const VIEW_BYTES_MAX = 4 * 1024 * 1024;
 
-/** What anything collected takes besides its bytes. */
-const PENDING_OBJECT_BYTES = 512;
+/** A patch is worked into a record at once unless this many times as many names are to be copied. */
+const COPIED_NAMES_MIN = 8;
 
 /** What one read of many directories aims at, in bytes. */
 const READ_BYTES = 1024 * 1024;
@@ -38,7 +40,9 @@ const READ_ROWS_MAX = 512;
 export class DirTable {
   readonly #database: Database;
   readonly #root: number;
-  readonly #pending = new Map<DirPath, { record: Uint8Array | undefined; patches: Uint8Array[] }>();
+  readonly #pending = new Map<DirPath, PendingDir>();
+  /** Those that {@linkcode foldNext} can work in. */
+  readonly #loose = new Set<DirPath>();
   readonly #preloaded = new Map<DirPath, StoredDir>();
   readonly #views = new WeightedCache<DirPath, DirView>({ weightMax: VIEW_BYTES_MAX });
   #pendingBytes = 0;
@@ -71,21 +75,33 @@ export class DirTable {
   view(path: DirPath): DirView | undefined {
     const known = this.#views.get(path);
     if (known !== undefined) return known;
-    const stored = this.stored(path);
-    if (stored === undefined) return undefined;
-    const view = this.viewOf(stored);
-    this.#views.put(path, view, view.encoded.bytes.length);
+    const view = this.#loosened(path) ?? this.#read(path);
+    if (view !== undefined) this.#views.put(path, view, view.encoded.bytes.length);
     return view;
+  }
+
+  /**
+   * The same for a few names: a small patch that was collected is not worked in for it.
+   *
+   * @throws {IndexError} `corrupt`
+   */
+  lookup(path: DirPath): DirLookup | undefined {
+    const loose = this.#pending.get(path)?.loose;
+    if (loose !== undefined) return new DirLookup(loose.base, loose.patch);
+    const view = this.view(path);
+    return view && new DirLookup(view);
   }
 
   /** True if {@linkcode view} would answer without asking the database. */
   isAtHand(path: DirPath): boolean {
-    return this.#views.has(path);
+    return this.#views.has(path) || this.#loose.has(path);
   }
 
   /** To be called where another process may have written. */
   forgetViews(): void {
     this.#views.clear();
+    for (const path of this.#loose) this.#pending.get(path)!.forgetBase();
+    this.#loose.clear();
   }
 
   /** What {@linkcode list} or {@linkcode stored} gave, as {@linkcode view}. @throws {IndexError} `corrupt` */
@@ -132,24 +148,40 @@ export class DirTable {
     return this.#put(path, encodeDir(record));
   }
 
-  /** Changes a few names in the record itself. @returns The record as it will be stored. */
-  revise(path: DirPath, patch: DirPatch): Uint8Array {
+  /**
+   * Changes a few names in the record itself: now, or with {@linkcode foldNext} where they are so few that
+   * more about them is likely to follow.
+   */
+  revise(path: DirPath, patch: DirPatch): void {
     const known = this.view(path) ?? EMPTY_VIEW;
+    const names = patch.entries.length + patch.tombstones.length + patch.removed.length;
+    if (names * COPIED_NAMES_MIN <= known.length && PendingDir.keepsLoose(patch)) {
+      return this.#patch(path, patch, known);
+    }
     const bytes = this.#put(path, this.#checked(path, () => mergeDir(known, patch)));
     // What a scan found changed is what the sync looks at next.
     this.#views.put(path, new DirView(bytes, false), bytes.length);
-    return bytes;
   }
 
-  /** Changes a few names, at the cost of those alone. @returns The patch as it will be stored. */
-  patch(path: DirPath, patch: DirPatch): Uint8Array {
-    const bytes = encodeDir(patch);
-    this.#forget(path);
-    const pending = this.#pending.get(path);
-    if (pending === undefined) this.#pending.set(path, { record: undefined, patches: [bytes] });
-    else pending.patches.push(bytes);
-    this.#pendingBytes += weightOf(bytes);
-    return bytes;
+  /** Changes a few names, at the cost of those alone. */
+  patch(path: DirPath, patch: DirPatch): void {
+    this.#patch(path, patch, this.#views.get(path));
+  }
+
+  /**
+   * Works one small patch of those that are collected into its record, which whoever looks at everything
+   * would have to do later.
+   *
+   * @returns False if there is none left.
+   */
+  foldNext(): boolean {
+    for (const path of this.#loose) {
+      const view = this.#loosened(path)!;
+      this.#put(path, view.encoded.bytes);
+      this.#views.put(path, view, view.encoded.bytes.length);
+      return true;
+    }
+    return false;
   }
 
   /** Forgets a directory and all beneath it. Call {@linkcode flush} before, in the same transaction. */
@@ -265,30 +297,47 @@ export class DirTable {
   /** Forgets what was collected, because it is in the database now or must never get there. */
   clear(): void {
     this.#pending.clear();
+    this.#loose.clear();
     this.#pendingBytes = 0;
   }
 
   #put(path: DirPath, bytes: Uint8Array): Uint8Array {
-    this.#unpend(path);
     this.#forget(path);
-    this.#pending.set(path, { record: bytes, patches: [] });
-    this.#pendingBytes += weightOf(bytes);
+    this.#pendingBytes -= this.#pending.get(path)?.weight ?? 0;
+    this.#loose.delete(path);
+    const pending = new PendingDir(bytes);
+    this.#pending.set(path, pending);
+    this.#pendingBytes += pending.weight;
     return bytes;
+  }
+
+  /** @param base What is remembered without the patch, if that is at hand. */
+  #patch(path: DirPath, patch: DirPatch, base: DirView | undefined): void {
+    this.#forget(path);
+    const pending = this.#pending.get(path) ?? new PendingDir();
+    this.#pendingBytes -= pending.weight;
+    this.#pending.set(path, pending);
+    pending.add(patch, base);
+    this.#pendingBytes += pending.weight;
+    if (pending.loose === undefined) this.#loose.delete(path);
+    else this.#loose.add(path);
+  }
+
+  #read(path: DirPath): DirView | undefined {
+    const stored = this.stored(path);
+    return stored && this.viewOf(stored);
+  }
+
+  /** A view with a small patch that was collected, if all of it is at hand. */
+  #loosened(path: DirPath): DirView | undefined {
+    const loose = this.#pending.get(path)?.loose;
+    if (loose === undefined) return undefined;
+    return this.#checked(path, () => new DirView(mergeDir(loose.base, loose.patch), false));
   }
 
   #forget(path: DirPath): void {
     this.#preloaded.delete(path);
     this.#views.delete(path);
-  }
-
-  #unpend(path: DirPath): void {
-    const pending = this.#pending.get(path);
-    if (pending === undefined) return;
-    const { record, patches } = pending;
-    for (const bytes of record === undefined ? patches : [record, ...patches]) {
-      this.#pendingBytes -= weightOf(bytes);
-    }
-    this.#pending.delete(path);
   }
 
   #load(path: DirPath): StoredDir | undefined {
@@ -363,10 +412,6 @@ export class DirTable {
       throw this.#database.corrupt(`the record of directory ${JSON.stringify(path)}`, error);
     }
   }
-}
-
-function weightOf(bytes: Uint8Array): number {
-  return bytes.length + PENDING_OBJECT_BYTES;
 }
 
 const HAS_PATCHES =

@@ -13,6 +13,7 @@
  */
 export type { Ancestor, AncestorInfo, PeerFolder } from "./ancestor_table.ts";
 export { type DigestLocation, LOCATIONS_MAX } from "./digest_locator.ts";
+export { DirLookup } from "./dir_lookup.ts";
 export * from "./dir_record.ts";
 export { DirView, type EntryStat } from "./dir_view.ts";
 export * from "./index.ts";

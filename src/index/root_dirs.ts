@@ -3,6 +3,8 @@ import type { Digest, DigestKey } from "../base/digest.ts";
 import { type DirPath, joinPath, type RelPath } from "../base/paths.ts";
 import type { Database } from "./database.ts";
 import { type DigestLocation, DigestLocator } from "./digest_locator.ts";
+import { encodeDir } from "./dir_codec.ts";
+import type { DirLookup } from "./dir_lookup.ts";
 import type { DirPatch, DirRecord, EntryRecord } from "./dir_record.ts";
 import { DirTable } from "./dir_table.ts";
 import type { DirView } from "./dir_view.ts";
@@ -63,6 +65,13 @@ export class RootDirs {
     return this.#table.view(path);
   }
 
+  /** As {@linkcode DirTable.lookup}. */
+  lookup(path: DirPath): DirLookup | undefined {
+    this.#closePatch(path);
+    this.#glance(path);
+    return this.#table.lookup(path);
+  }
+
   /** As {@linkcode DirTable.fold}. */
   fold(path: DirPath): DirView | undefined {
     this.#closePatch(path);
@@ -95,7 +104,8 @@ export class RootDirs {
     this.#changes++;
     this.#closePatch(path);
     this.#locator.forget(path);
-    this.#locator.note(path, this.#table.put(path, record));
+    const encoded = this.#table.put(path, record);
+    this.#locator.note(path, () => encoded);
   }
 
   /** Changes a few names of a directory in its record. */
@@ -104,7 +114,8 @@ export class RootDirs {
     this.#closePatch(path);
     this.#glance(path);
     this.#locator.forget(path, namesOf(patch));
-    this.#locator.note(path, this.#table.revise(path, patch));
+    this.#table.revise(path, patch);
+    this.#locator.note(path, () => encodeDir(patch));
   }
 
   /** Changes a few names of a directory by a patch. */
@@ -129,6 +140,13 @@ export class RootDirs {
   closePatch(): void {
     const { path } = this.#open;
     if (path !== undefined) this.#patch(path, this.#open.take());
+  }
+
+  /** As {@linkcode DirTable.foldNext}. */
+  foldNext(): boolean {
+    this.closePatch();
+    this.#glanceAtOthers();
+    return this.#table.foldNext();
   }
 
   /** As {@linkcode DirTable.rename}. */
@@ -174,12 +192,16 @@ export class RootDirs {
 
   #patch(path: DirPath, patch: DirPatch): void {
     this.#locator.forget(path, namesOf(patch));
-    this.#locator.note(path, this.#table.patch(path, patch));
+    this.#table.patch(path, patch);
+    this.#locator.note(path, () => encodeDir(patch));
   }
 
   /** Makes sure that a view at hand is not from long ago. */
   #glance(path: DirPath): void {
-    if (!this.#table.isAtHand(path)) return;
+    if (this.#table.isAtHand(path)) this.#glanceAtOthers();
+  }
+
+  #glanceAtOthers(): void {
     if (this.#clock.nowMs() - this.#lookedAtMs >= LOOK_HOLDS_MS) this.#noticeOthers();
   }
 

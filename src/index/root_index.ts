@@ -11,6 +11,7 @@ import {
 } from "./ancestor_table.ts";
 import type { Database } from "./database.ts";
 import type { DigestLocation } from "./digest_locator.ts";
+import type { DirLookup } from "./dir_lookup.ts";
 import {
   buried,
   type DirPatch,
@@ -117,6 +118,15 @@ export class RootIndex {
   }
 
   /**
+   * The same for who looks up a few names: what was changed lately is not worked in for it.
+   *
+   * @throws {IndexError} `corrupt`
+   */
+  lookInto(path: DirPath): DirLookup | undefined {
+    return this.#dirs.lookup(path);
+  }
+
+  /**
    * As {@linkcode viewDir}, for a scan, which looks at everything: patches are worked into the record for
    * good. In the course of changes that would write a whole directory again for each batch of them.
    *
@@ -150,12 +160,22 @@ export class RootIndex {
   }
 
   /**
-   * As {@linkcode putDir} for a few names of a directory, the others being copied: for a scan, which would
-   * work patches in the next time.
+   * As {@linkcode putDir} for a few names of a directory, the others being copied, at once or with
+   * {@linkcode foldNext}: for a scan, which would work patches in the next time.
    */
   reviseDir(path: DirPath, patch: DirPatch): void {
     this.#dirs.revise(path, patch);
     this.#boundPending();
+  }
+
+  /**
+   * Works one of the small patches that are collected into its record, 0.1 ms: for idle time, since the
+   * next scan would have to.
+   *
+   * @returns False if there is none left.
+   */
+  foldNext(): boolean {
+    return this.#dirs.foldNext();
   }
 
   /** As {@linkcode putDir} for a few names of a directory, at the cost of those alone. */

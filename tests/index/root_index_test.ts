@@ -4,6 +4,7 @@ import type { DirPath } from "../../src/base/paths.ts";
 import {
   applyPatches,
   buried,
+  type DirLookup,
   type DirPatch,
   type DirRecord,
   EMPTY_RECORD,
@@ -38,7 +39,7 @@ type Step =
   | { readonly do: "bury"; readonly path: DirPath }
   | { readonly do: "rename"; readonly from: DirPath; readonly to: DirPath }
   | { readonly do: "view" | "fold"; readonly path: DirPath }
-  | { readonly do: "commit" | "preload" | "reopen" | "fail" };
+  | { readonly do: "commit" | "fold-next" | "preload" | "reopen" | "fail" };
 
 const steps: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -68,7 +69,13 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant("rename" as const), from: paths, to: paths })
     .filter(({ from, to }) => from !== "" && to !== from && !to.startsWith(`${from}/`)),
   fc.record({
-    do: fc.constantFrom("commit" as const, "preload" as const, "reopen" as const, "fail" as const),
+    do: fc.constantFrom(
+      "commit" as const,
+      "fold-next" as const,
+      "preload" as const,
+      "reopen" as const,
+      "fail" as const,
+    ),
   }),
 );
 
@@ -143,6 +150,8 @@ function apply(root: RootIndex, step: Step): void {
       return void root.viewDir(step.path);
     case "fold":
       return void root.foldDir(step.path);
+    case "fold-next":
+      return void root.foldNext();
     case "preload":
       return root.preload();
     default:
@@ -155,6 +164,7 @@ function vectorAt({ vector }: EntryRecord): VersionVector | undefined {
 }
 
 function check(root: RootIndex, model: Model): void {
+  for (const [path, record] of model.dirs) checkLookup(root.lookInto(path as DirPath)!, record);
   for (const [path, record] of model.dirs) {
     assert.deepEqual(root.getDir(path as DirPath), record, path);
     assert.deepEqual(root.viewDir(path as DirPath)?.decode(), { ...record, removed: [] }, path);
@@ -174,6 +184,21 @@ function check(root: RootIndex, model: Model): void {
       new Set([...model.dirs.keys()].filter((path) => isBeneath(path, under))),
     );
   }
+}
+
+function checkLookup(
+  lookup: DirLookup,
+  { scannedAtMs, shape, entries, tombstones }: DirRecord,
+): void {
+  assert.deepEqual([lookup.scannedAtMs, lookup.shape], [scannedAtMs, shape]);
+  assert.deepEqual(entries.map(({ name }) => lookup.find(name)), entries);
+  assert.deepEqual(
+    tombstones.map(({ name }) => lookup.find(name)),
+    tombstones.map(() => undefined),
+  );
+  assert.equal(lookup.find("never there"), undefined);
+  const seen = new Map(tombstones.map(({ name, vector }) => [name, vector]));
+  assert.deepEqual(new Map(lookup.tombstones), seen);
 }
 
 Deno.test("a root index does what a map of records would, whatever the order of steps", async () => {
@@ -257,6 +282,71 @@ Deno.test("foldDir() works patches in once, and keeps the result", async () => {
   using database = new Database(await import("node:sqlite"), temp.path, { busyTimeoutMs: 0 });
   assert.deepEqual(database.all("SELECT count(*) FROM dir_patches"), [[0]]);
   assert.equal(root.getDir("")!.entries.length, 2);
+});
+
+Deno.test("what a scan and then others say of a few names becomes one patch, or none once it is folded", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  const root = index.openRoot(ROOT);
+  const paths = ["a", "b", "c"] as DirPath[];
+  const names = Array.from({ length: 100 }, (_, i) => `f${String(i).padStart(2, "0")}`);
+  for (const path of paths) root.putDir(path, dirRecord(...names.map((name) => fileRecord(name))));
+  root.commit();
+  using database = new Database(await import("node:sqlite"), temp.path, { busyTimeoutMs: 0 });
+  const inDatabase = () =>
+    database.get<[number, number]>(
+      "SELECT count(DISTINCT record), (SELECT count(*) FROM dir_patches) FROM dirs",
+    );
+  assert.deepEqual(inDatabase(), [1, 0]);
+  const change = (path: DirPath) => {
+    root.foldDir(path);
+    const changed = fileRecord("f50", { size: 9 });
+    root.reviseDir(path, { ...dirRecord(changed), shape: digestOf(path), removed: [] });
+    const known = root.lookInto(path)!;
+    assert.deepEqual(known.find("f50"), changed);
+    root.patchEntry(path, { ...changed, digest: digestOf("read") }, known);
+  };
+  const check = () => {
+    for (const path of paths) {
+      assert.deepEqual(root.lookInto(path)!.find("f50")!.digest, digestOf("read"));
+      const record = root.getDir(path)!;
+      assert.deepEqual([record.entries.length, record.shape], [100, digestOf(path)]);
+      assert.deepEqual(record.entries[50]!.digest, digestOf("read"));
+    }
+  };
+  paths.forEach(change);
+  check();
+  root.commit();
+  assert.deepEqual(inDatabase(), [1, 3]);
+  check();
+
+  paths.forEach(change);
+  let folds = 0;
+  while (root.foldNext()) folds++;
+  assert.equal(folds, 3);
+  check();
+  root.commit();
+  assert.deepEqual(inDatabase(), [3, 0]);
+  check();
+});
+
+Deno.test("foldNext() leaves alone what another process has written to", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  await using other = await temp.open();
+  const names = Array.from({ length: 20 }, (_, i) => `f${String(i).padStart(2, "0")}`);
+  const root = index.openRoot(ROOT);
+  root.putDir("", dirRecord(...names.map((name) => fileRecord(name))));
+  root.commit();
+  const theirs = other.openRoot(ROOT);
+  root.reviseDir("", { ...dirRecord(fileRecord("f01", { size: 1 })), removed: [] });
+  theirs.patchDir("", { ...dirRecord(fileRecord("f02", { size: 2 })), removed: [] });
+  theirs.commit();
+  temp.clock.ms += 1000;
+  assert.equal(root.foldNext(), false);
+  root.commit();
+  const sizes = ["f01", "f02", "f03"].map((name) => root.viewDir("")!.find(name)!.size);
+  assert.deepEqual(sizes, [1, 2, 8]);
 });
 
 Deno.test("viewDir() and look-ups of digests write nothing, also where there are patches", async () => {

@@ -162,7 +162,7 @@ export class IndexWriter {
   #known(path: RelPath): EntryRecord | undefined {
     const dir = parentOf(path);
     const name = nameOf(path);
-    return this.#notes.get(dir)?.entries.get(name) ?? this.#index.viewDir(dir)?.find(name);
+    return this.#notes.get(dir)?.entries.get(name) ?? this.#index.lookInto(dir)?.find(name);
   }
 
   #of(dir: DirPath): Notes {

@@ -1,8 +1,7 @@
 import type { DirPath } from "../../base/paths.ts";
 import { PageRows } from "../../base/page_rows.ts";
 import { EMPTY_PAGE } from "../../base/tree.ts";
-import type { VersionVector } from "../../base/version_vector.ts";
-import type { DirView, RootIndex } from "../../index/mod.ts";
+import type { RootIndex } from "../../index/mod.ts";
 import type { DirHistory } from "../../protocol/mod.ts";
 
 /** What the index knows of the names of a directory, in the order of its page. */
@@ -13,7 +12,7 @@ export function historyOf(index: RootIndex, path: DirPath, page: Uint8Array): Di
     const row = view === undefined ? -1 : view.rowOfBytes(page, nameStarts[i]!, nameEnds[i]!);
     return row < 0 ? undefined : view!.vector(row);
   });
-  return { versions, tombstones: tombstonesIn(view) };
+  return { versions, tombstones: index.lookInto(path)?.tombstones ?? new Map() };
 }
 
 /** The same of a directory that is gone, if all that is known of it are deletions. */
@@ -23,16 +22,3 @@ export function historyOfGone(index: RootIndex, path: DirPath): DirHistory | und
     ? historyOf(index, path, EMPTY_PAGE)
     : undefined;
 }
-
-/** What the deletions in a directory have seen, by name. */
-export function tombstonesIn(view: DirView | undefined): ReadonlyMap<string, VersionVector> {
-  if (view === undefined || view.tombstoneCount === 0) return NONE;
-  const tombstones = new Map<string, VersionVector>();
-  for (let i = 0; i < view.tombstoneCount; i++) {
-    const { name, vector } = view.tombstone(i);
-    tombstones.set(name, vector);
-  }
-  return tombstones;
-}
-
-const NONE: ReadonlyMap<string, VersionVector> = new Map();

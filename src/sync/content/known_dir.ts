@@ -1,5 +1,5 @@
 import type { DirPath } from "../../base/paths.ts";
-import type { DirView, EntryRecord, RootIndex } from "../../index/mod.ts";
+import type { DirLookup, EntryRecord, RootIndex } from "../../index/mod.ts";
 
 /**
  * What is remembered of one directory while its files are looked up one by one: decoded once, however many
@@ -8,14 +8,14 @@ import type { DirView, EntryRecord, RootIndex } from "../../index/mod.ts";
 export class KnownDir {
   readonly path: DirPath;
   readonly #index: RootIndex;
-  readonly #view: DirView | undefined;
+  readonly #known: DirLookup | undefined;
   readonly #patched = new Map<string, EntryRecord>();
   #changes: number;
 
   constructor(index: RootIndex, path: DirPath) {
     this.path = path;
     this.#index = index;
-    this.#view = index.viewDir(path);
+    this.#known = index.lookInto(path);
     this.#changes = index.dirChanges;
   }
 
@@ -26,14 +26,14 @@ export class KnownDir {
 
   /** What is remembered of a name. */
   find(name: string): EntryRecord | undefined {
-    return this.#patched.get(name) ?? this.#view?.find(name);
+    return this.#patched.get(name) ?? this.#known?.find(name);
   }
 
   /** Replaces what is remembered of one name; to be called only while {@linkcode isOld} is false. */
   patch(entry: EntryRecord): void {
     this.#index.patchEntry(this.path, entry, {
-      scannedAtMs: this.#view?.scannedAtMs ?? 0,
-      shape: this.#view?.shape,
+      scannedAtMs: this.#known?.scannedAtMs ?? 0,
+      shape: this.#known?.shape,
     });
     this.#changes = this.#index.dirChanges;
     this.#patched.set(entry.name, entry);

@@ -70,7 +70,7 @@ export class Basis {
     const { content, index, root, signal } = this.#options;
     const recipe = await content.recipe(wanted.path, wanted.old!, signal);
     if (typeof recipe === "number") return;
-    const record = index.viewDir(parentOf(wanted.path))?.find(nameOf(wanted.path));
+    const record = index.lookInto(parentOf(wanted.path))?.find(nameOf(wanted.path));
     const isTrusted = isRecordOf(record, state, recipe.digest);
     const source = this.#add(recipe, () => {
       const file = root.openFile(wanted.path);

@@ -16,7 +16,7 @@ import {
   type SyncAccept,
 } from "../../protocol/mod.ts";
 import { digestOfDir } from "../content/dir_content.ts";
-import { historyOfGone, tombstonesIn } from "../content/dir_history.ts";
+import { historyOfGone } from "../content/dir_history.ts";
 import { FilterStack, IGNORE_FILE, IGNORE_FILE_BYTES_MAX, PathFilter } from "../filter/mod.ts";
 import {
   type AncestorTree,
@@ -222,7 +222,9 @@ function localView(path: DirPath, snapshot: Snapshot, index: RootIndex): DirView
   if (dir === undefined) {
     throw new Error(`directory ${JSON.stringify(path)} is not in the snapshot`);
   }
-  const known = index.viewDir(path);
+  const known = index.lookInto(path);
+  // All rows together are looked at only where much is wanted of them.
+  let view: ReturnType<RootIndex["viewDir"]>;
   const rows = snapshot.rows(path)!;
   const { page, nameStarts, nameEnds } = rows;
   return new PageView({
@@ -231,13 +233,14 @@ function localView(path: DirPath, snapshot: Snapshot, index: RootIndex): DirView
     opaque: new Set(dir.opaque),
     isIncomplete: dir.isIncomplete,
     mtimeMs: dir.mtimeMs,
+    versionOf: (name) => known?.find(name)?.vector,
     versionAt(row) {
-      const at = known === undefined
-        ? -1
-        : known.rowOfBytes(page, nameStarts[row]!, nameEnds[row]!);
-      return at < 0 ? undefined : known!.vector(at);
+      if (known === undefined) return undefined;
+      view ??= index.viewDir(path)!;
+      const at = view.rowOfBytes(page, nameStarts[row]!, nameEnds[row]!);
+      return at < 0 ? undefined : view.vector(at);
     },
-    tombstones: tombstonesIn(known),
+    tombstones: known?.tombstones,
   });
 }
 

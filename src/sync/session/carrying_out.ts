@@ -54,14 +54,17 @@ export class CarryingOut {
 
   /** Runs to the end of it; when it fails, nothing works in the own folder any more. */
   async run(): Promise<IsDone> {
-    const { tally, signal, stop } = this.#options;
+    const { share, tally, signal, stop } = this.#options;
     const timer = setInterval(() => tally.report(), PROGRESS_INTERVAL_MS);
+    const isDone = new AbortController();
+    let tidying: Promise<void> | undefined;
     let executing: Promise<void> | undefined;
     try {
       const work: Promise<void>[] = [];
       this.#tellOfLocal();
       if (this.#plan.remote.length > 0) work.push(this.#sendRemote(await this.#openRemote()));
       if (this.#plan.local.length > 0) work.push(executing = this.#executeLocal());
+      else tidying = share.tidy(isDone.signal);
       await Promise.race([Promise.all(work), abortOf(signal)]);
     } catch (error) {
       stop.abort(error);
@@ -69,6 +72,8 @@ export class CarryingOut {
       throw error;
     } finally {
       clearInterval(timer);
+      isDone.abort();
+      await tidying;
     }
     return tally.finish();
   }

@@ -63,6 +63,7 @@ export class ResponderSession implements AsyncDisposable {
   #provider: Provider | undefined;
   #watch: ShareWatch | undefined;
   #applying: Promise<void> | undefined;
+  #tidying: Promise<void> | undefined;
   readonly #pulse: Pulse;
   /** Of requests that are being seen to. */
   readonly #streams = new Set<DuplexStream>();
@@ -192,7 +193,7 @@ export class ResponderSession implements AsyncDisposable {
       recv.stop(STREAM_CODE.gone);
       send.reset(STREAM_CODE.gone);
     }
-    await Promise.allSettled([this.#starting, this.#applying]);
+    await Promise.allSettled([this.#starting, this.#applying, this.#tidying]);
     this.#share?.[Symbol.dispose]();
     this.#watch?.sessionEnd(this.#share?.index, this.#isSettled);
     this.#share = undefined;
@@ -255,6 +256,7 @@ export class ResponderSession implements AsyncDisposable {
         : undefined,
     });
     await this.#link.send(this.#accept(share, snapshot));
+    this.#tidying = share.tidy(this.#signal);
   }
 
   #accept(share: OpenShare, snapshot: Snapshot): Message {

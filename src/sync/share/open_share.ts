@@ -6,6 +6,7 @@ import { utf8 } from "../../base/bytes.ts";
 import type { DeviceId } from "../../base/ids.ts";
 import type { DirPath } from "../../base/paths.ts";
 import { basename, dirname, join } from "../../base/system_path.ts";
+import { nextTurn } from "../../base/turn.ts";
 import { type VectorMember, vectorMember } from "../../base/version_vector.ts";
 import { type Index, IndexError, type RootIndex } from "../../index/mod.ts";
 import {
@@ -23,6 +24,7 @@ import {
 } from "../../store/mod.ts";
 import { ShareContent } from "../content/share_content.ts";
 import { FilterStack } from "../filter/mod.ts";
+import { untilSent } from "../link/sent.ts";
 import { scan, type ScanOptions } from "../scan/scanner.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
 
@@ -58,6 +60,9 @@ export interface ShareScanOptions extends Pick<ScanOptions, "checksum" | "onList
   /** Ignore rules of the command line. */
   readonly filters: readonly string[];
 }
+
+/** A millisecond's work: whoever waits for something else of this device hardly notices. */
+const FOLDS_AT_ONCE = 8;
 
 const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
 
@@ -137,7 +142,7 @@ export class OpenShare implements Disposable {
   async scan({ checksum, filters, since, onList }: ShareScanOptions): Promise<Snapshot> {
     const { clock } = this.options;
     if (since === undefined) this.index.preload();
-    const snapshot = await scan({
+    return await scan({
       root: this.root,
       memory: this.index,
       member: this.member,
@@ -150,8 +155,22 @@ export class OpenShare implements Disposable {
       since,
       ...(onList && { onList }),
     });
-    this.index.commit();
-    return snapshot;
+  }
+
+  /**
+   * Does, while the peer is at work, what the next scan would otherwise have to do first: writes what this
+   * one has found, each directory as a whole.
+   *
+   * @param signal Ends it early.
+   */
+  async tidy(signal: AbortSignal): Promise<void> {
+    await untilSent();
+    while (!signal.aborted && !this.#signal.aborted) {
+      for (let i = 0; i < FOLDS_AT_ONCE; i++) {
+        if (!this.index.foldNext()) return this.#keepLearnt();
+      }
+      await nextTurn();
+    }
   }
 
   /** Closes the folder; what is still being read for its digest stops, and what was learnt is kept. */
@@ -162,7 +181,7 @@ export class OpenShare implements Disposable {
     this.root[Symbol.dispose]();
   }
 
-  /** Digests of files read for a plan: after a push, or one that failed, nobody else would keep them. */
+  /** What was seen and read for a plan: after a push, or one that failed, nobody else would keep it. */
   #keepLearnt(): void {
     try {
       this.index.commit();

@@ -68,10 +68,10 @@ Deno.test("ShareContent learns the digests of a directory at the cost of one loo
   for (const name of names) fs.utimesSync(`${fixture.folder}/${name}`, old, old);
   await fixture.share.scan({ checksum: false, filters: [] });
   const { root, index } = fixture.share;
-  let views = 0;
+  let looks = 0;
   const counting = new Proxy(index, {
     get(target, name) {
-      if (name === "viewDir") views++;
+      if (name === "lookInto") looks++;
       const value = Reflect.get(target, name, target);
       return typeof value === "function" ? value.bind(target) : value;
     },
@@ -91,7 +91,7 @@ Deno.test("ShareContent learns the digests of a directory at the cost of one loo
   // Once more, from what was learnt.
   for (const name of names) assert.equal(typeof await ask(name), "object");
   assert.equal(content.hashedBytes, names.length * 27);
-  assert.equal(views, 1);
+  assert.equal(looks, 1);
 });
 
 Deno.test("ShareContent lets others have their turn before it reads, and between many files", async () => {

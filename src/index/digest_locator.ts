@@ -48,10 +48,19 @@ export class DigestLocator {
     if (old !== undefined) this.#map.remove(old.digestPrintsOf(names), dir);
   }
 
-  /** Takes note of a record or patch that was just put; its byte form is made if it is needed. */
-  note(dir: DirPath, encoded: () => Uint8Array): void {
+  /**
+   * Takes note of what was just put.
+   *
+   * @param digests Those in it, 32 bytes each, joined; called if they are of use.
+   */
+  note(dir: DirPath, digests: () => Uint8Array): void {
     this.#opened = undefined;
-    this.#map?.add(digestsOf(encoded()), dir);
+    this.#map?.add(digests(), dir);
+  }
+
+  /** Reads all records now, so that {@linkcode locate} need not. */
+  prepare(): void {
+    this.#mapped();
   }
 
   /** Forgets everything, because somebody else wrote. */

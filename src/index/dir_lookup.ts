@@ -1,3 +1,4 @@
+import { decodeUtf8 } from "../base/bytes.ts";
 import type { Digest } from "../base/digest.ts";
 import { findByName } from "../base/paths.ts";
 import type { VersionVector } from "../base/version_vector.ts";
@@ -32,6 +33,18 @@ export class DirLookup {
     const patched = this.#patch && findByName(this.#patch.entries, name);
     if (patched !== undefined) return patched;
     return this.#isGone(name) ? undefined : this.#base.find(name);
+  }
+
+  /** What the entry has seen whose name is in those bytes. @throws {RangeError} if its row is malformed. */
+  vectorOf(bytes: Uint8Array, start: number, end: number): VersionVector | undefined {
+    if (this.#patch !== undefined) {
+      const name = decodeUtf8(bytes.subarray(start, end))!;
+      const patched = findByName(this.#patch.entries, name);
+      if (patched !== undefined) return patched.vector;
+      if (this.#isGone(name)) return undefined;
+    }
+    const row = this.#base.rowOfBytes(bytes, start, end);
+    return row < 0 ? undefined : this.#base.vector(row);
   }
 
   /** What the deletions in it have seen, by name. */

@@ -1,9 +1,10 @@
+import { concat } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Digest, DigestKey } from "../base/digest.ts";
 import { type DirPath, joinPath, type RelPath } from "../base/paths.ts";
 import type { Database } from "./database.ts";
 import { type DigestLocation, DigestLocator } from "./digest_locator.ts";
-import { encodeDir } from "./dir_codec.ts";
+import { digestsOf } from "./dir_codec.ts";
 import type { DirLookup } from "./dir_lookup.ts";
 import type { DirPatch, DirRecord, EntryRecord } from "./dir_record.ts";
 import { DirTable } from "./dir_table.ts";
@@ -105,7 +106,7 @@ export class RootDirs {
     this.#closePatch(path);
     this.#locator.forget(path);
     const encoded = this.#table.put(path, record);
-    this.#locator.note(path, () => encoded);
+    this.#locator.note(path, () => digestsOf(encoded));
   }
 
   /** Changes a few names of a directory in its record. */
@@ -115,7 +116,7 @@ export class RootDirs {
     this.#glance(path);
     this.#locator.forget(path, namesOf(patch));
     this.#table.revise(path, patch);
-    this.#locator.note(path, () => encodeDir(patch));
+    this.#locator.note(path, () => digestsIn(patch));
   }
 
   /** Changes a few names of a directory by a patch. */
@@ -162,6 +163,12 @@ export class RootDirs {
     return this.#locator.locate(digests);
   }
 
+  /** As {@linkcode DigestLocator.prepare}, as far as it was flushed. */
+  prepareLocating(): void {
+    this.#noticeOthers();
+    this.#locator.prepare();
+  }
+
   /** Everything at hand may have been overtaken. */
   forgetAll(): void {
     this.#locator.reset();
@@ -193,7 +200,7 @@ export class RootDirs {
   #patch(path: DirPath, patch: DirPatch): void {
     this.#locator.forget(path, namesOf(patch));
     this.#table.patch(path, patch);
-    this.#locator.note(path, () => encodeDir(patch));
+    this.#locator.note(path, () => digestsIn(patch));
   }
 
   /** Makes sure that a view at hand is not from long ago. */
@@ -216,4 +223,8 @@ function* namesOf({ entries, tombstones, removed }: DirPatch): Generator<string>
   for (const { name } of entries) yield name;
   for (const { name } of tombstones) yield name;
   yield* removed;
+}
+
+function digestsIn({ entries }: DirPatch): Uint8Array {
+  return concat(entries.flatMap(({ digest }) => digest ?? []));
 }

@@ -408,6 +408,12 @@ export class RootIndex {
     return this.#dirs.locate(digests);
   }
 
+  /** Reads all records for {@linkcode pathsOfDigests}, in idle time. */
+  prepareLocating(): void {
+    this.commit();
+    this.#dirs.prepareLocating();
+  }
+
   /** What is kept in memory so that {@linkcode pathsOfDigests} need not read all records again. */
   get digestMapBytes(): number {
     return this.#dirs.mapBytes;

@@ -18,7 +18,16 @@ Deno.test("pathsOfDigest() finds exactly the files that have it, through every c
     fc.record({
       dir: fc.constantFrom(...dirs),
       files: contents,
-      how: fc.constantFrom("put", "patch", "revise", "bury", "rename", "other", "undone"),
+      how: fc.constantFrom(
+        "put",
+        "patch",
+        "revise",
+        "prepare",
+        "bury",
+        "rename",
+        "other",
+        "undone",
+      ),
       look: fc.boolean(),
     }),
     { maxLength: 10 },
@@ -61,6 +70,7 @@ Deno.test("pathsOfDigest() finds exactly the files that have it, through every c
         if (how === "put") root.putDir(dir, record);
         else if (how === "patch") root.patchDir(dir, { ...record, removed: [] });
         else if (how === "revise") root.reviseDir(dir, { ...record, removed: [] });
+        else if (how === "prepare") root.prepareLocating();
         else if (how === "bury") {
           root.buryDir(dir, ({ name }) => ({
             name,

@@ -158,18 +158,26 @@ export class OpenShare implements Disposable {
   }
 
   /**
-   * Does, while the peer is at work, what the next scan would otherwise have to do first: writes what this
-   * one has found, each directory as a whole.
+   * Does, while the peer is at work, what would otherwise have to be done when somebody waits: writes what
+   * the scan has found, each directory as a whole.
    *
    * @param signal Ends it early.
+   * @param options.locating Makes ready, too, what it takes to find files by their digests.
    */
-  async tidy(signal: AbortSignal): Promise<void> {
-    await untilSent();
-    while (!signal.aborted && !this.#signal.aborted) {
-      for (let i = 0; i < FOLDS_AT_ONCE; i++) {
-        if (!this.index.foldNext()) return this.#keepLearnt();
+  async tidy(signal: AbortSignal, { locating = false } = {}): Promise<void> {
+    const isOver = () => signal.aborted || this.#signal.aborted;
+    try {
+      await untilSent();
+      for (let folds = 1; !isOver() && this.index.foldNext(); folds++) {
+        if (folds % FOLDS_AT_ONCE === 0) await nextTurn();
       }
+      if (isOver()) return;
+      this.index.commit();
       await nextTurn();
+      if (locating && !isOver()) this.index.prepareLocating();
+    } catch (error) {
+      // Whoever needs the index next meets it again.
+      if (!(error instanceof IndexError)) throw error;
     }
   }
 

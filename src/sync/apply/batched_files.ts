@@ -13,6 +13,12 @@ import type { JobPipeline } from "./job_pipeline.ts";
 import type { WriteFile } from "./operation.ts";
 import type { Room } from "./room.ts";
 
+/**
+ * Files in the first request, and in each that follows up to twice as many: the peer is to be at work while
+ * the other operations are understood, and this side while the peer still sends.
+ */
+const FIRST_REQUEST_FILES = 32;
+const REQUEST_FILES_AIM = GET_FILES_MAX / 2;
 /** Bytes of small files in one request. */
 const REQUEST_BYTES_AIM = 4 * 1024 * 1024;
 /** Even the smallest file takes about so much. */
@@ -36,6 +42,7 @@ export class BatchedFiles {
   readonly #pipeline: JobPipeline;
   #next: Job<WriteFile>[] = [];
   #nextBytes = 0;
+  #filesAim = FIRST_REQUEST_FILES;
 
   constructor(options: BatchedFilesOptions) {
     this.#options = options;
@@ -52,7 +59,7 @@ export class BatchedFiles {
   add(job: Job<WriteFile>): boolean {
     this.#next.push(job);
     this.#nextBytes += job.operation.size;
-    return this.#next.length >= GET_FILES_MAX / 2 || this.#nextBytes >= REQUEST_BYTES_AIM;
+    return this.#next.length >= this.#filesAim || this.#nextBytes >= REQUEST_BYTES_AIM;
   }
 
   /** Gets what was added since the last time. */
@@ -60,6 +67,7 @@ export class BatchedFiles {
     const jobs = this.#next;
     this.#next = [];
     this.#nextBytes = 0;
+    this.#filesAim = Math.min(2 * this.#filesAim, REQUEST_FILES_AIM);
     return this.#get(jobs);
   }
 

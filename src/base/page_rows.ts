@@ -18,26 +18,22 @@ import { ByteReader, ByteWriter, varintAt, varintLengthAt } from "./varint.ts";
 export class PageRows {
   /** Number of entries. */
   readonly count: number;
-  /** Where each entry starts, and at last where the page ends. */
-  readonly starts: Uint32Array;
-  readonly nameStarts: Uint32Array;
-  readonly nameEnds: Uint32Array;
+  /** For each entry where it starts, where its name does and where that ends; at last where the page ends. */
+  readonly #places: Uint32Array;
 
   /** @throws {PageError} if the lengths don't add up. */
   constructor(readonly page: Uint8Array) {
     this.count = varintAt(page, 0);
     let at = varintLengthAt(page, 0);
     if (!(this.count <= Math.min(page.length, DIR_ENTRIES_MAX))) throw new PageError("bad count");
-    this.starts = new Uint32Array(this.count + 1);
-    this.nameStarts = new Uint32Array(this.count);
-    this.nameEnds = new Uint32Array(this.count);
-    for (let row = 0; row < this.count; row++) {
-      this.starts[row] = at;
+    const places = this.#places = new Uint32Array(3 * this.count + 1);
+    for (let place = 0; place < 3 * this.count; place += 3) {
+      places[place] = at;
       const kind = page[at++];
       const name = at + varintLengthAt(page, at);
       at = name + varintAt(page, at);
-      this.nameStarts[row] = name;
-      this.nameEnds[row] = at;
+      places[place + 1] = name;
+      places[place + 2] = at;
       // Mode, target or nothing, then what follows it.
       if (kind === KIND.link) at += varintLengthAt(page, at) + varintAt(page, at);
       else at += varintLengthAt(page, at);
@@ -47,7 +43,22 @@ export class PageRows {
       if (kind === KIND.fileWithDigest) at += DIGEST_BYTES;
     }
     if (at !== page.length) throw new PageError("lengths do not add up");
-    this.starts[this.count] = at;
+    places[3 * this.count] = at;
+  }
+
+  /** Where an entry starts; that behind the last one is where the page ends. */
+  start(row: number): number {
+    return this.#places[3 * row]!;
+  }
+
+  /** Where the name of an entry starts. */
+  nameStart(row: number): number {
+    return this.#places[3 * row + 1]!;
+  }
+
+  /** Where the name of an entry ends. */
+  nameEnd(row: number): number {
+    return this.#places[3 * row + 2]!;
   }
 
   /**
@@ -74,18 +85,18 @@ export class PageRows {
 
   /** True for a file. */
   isFile(row: number): boolean {
-    const kind = this.page[this.starts[row]!];
+    const kind = this.page[this.start(row)];
     return kind === KIND.file || kind === KIND.fileWithDigest;
   }
 
   /** True for a directory. */
   isDir(row: number): boolean {
-    return this.page[this.starts[row]!] === KIND.dir;
+    return this.page[this.start(row)] === KIND.dir;
   }
 
   /** The name of an entry. */
   name(row: number): string {
-    return decodeUtf8(this.page.subarray(this.nameStarts[row], this.nameEnds[row]))!;
+    return decodeUtf8(this.page.subarray(this.nameStart(row), this.nameEnd(row)))!;
   }
 
   /** The size of a file. */
@@ -100,14 +111,14 @@ export class PageRows {
   }
 
   #sizeAt(row: number): number {
-    const modeAt = this.nameEnds[row]!;
+    const modeAt = this.nameEnd(row);
     return modeAt + varintLengthAt(this.page, modeAt);
   }
 
   /** Makes the object of an entry. */
   entry(row: number): Entry {
     const reader = new ByteReader(this.page);
-    reader.offset = this.starts[row]!;
+    reader.offset = this.start(row);
     return decodeEntry(reader);
   }
 
@@ -118,7 +129,7 @@ export class PageRows {
     let high = this.count;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const order = compareNamesAt(this.page, this.starts[middle]!, wanted, 0);
+      const order = compareNamesAt(this.page, this.start(middle), wanted, 0);
       if (order === 0) return middle;
       if (order < 0) low = middle + 1;
       else high = middle;
@@ -128,20 +139,20 @@ export class PageRows {
 
   /** Orders the names of two entries as `compareNames()` does. */
   compareName(row: number, other: PageRows, otherRow: number): number {
-    return compareNamesAt(this.page, this.starts[row]!, other.page, other.starts[otherRow]!);
+    return compareNamesAt(this.page, this.start(row), other.page, other.start(otherRow));
   }
 
   /** True for two entries with the same bytes. */
   isAs(row: number, other: PageRows, otherRow: number): boolean {
     return (other === this && otherRow === row) ||
-      this.isAt(row, other.page, other.starts[otherRow]!);
+      this.isAt(row, other.page, other.start(otherRow));
   }
 
   /** True if the bytes from `at` are those of an entry, up to its end. */
   isAt(row: number, bytes: Uint8Array, at: number): boolean {
     const { page } = this;
-    const start = this.starts[row]!;
-    const end = this.starts[row + 1]!;
+    const start = this.start(row);
+    const end = this.start(row + 1);
     for (let own = start, other = at; own < end; own++, other++) {
       if (page[own] !== bytes[other]) return false;
     }
@@ -161,11 +172,11 @@ function checkPage(reader: ByteReader, model: PageRows): void {
     const at = reader.offset;
     const isKnown = next < model.count && model.isAt(next, page, at);
     if (isKnown) {
-      reader.offset += model.starts[next + 1]! - model.starts[next]!;
+      reader.offset += model.start(next + 1) - model.start(next);
       next++;
     } else {
       decodeEntry(reader);
-      while (next < model.count && compareNamesAt(model.page, model.starts[next]!, page, at) <= 0) {
+      while (next < model.count && compareNamesAt(model.page, model.start(next), page, at) <= 0) {
         next++;
       }
     }

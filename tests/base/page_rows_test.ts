@@ -13,12 +13,12 @@ Deno.test("PageRows finds every entry and its name", () => {
     const rows = new PageRows(page);
     assert.equal(rows.count, entries.length);
     for (const [i, entry] of entries.entries()) {
-      const name = decodeUtf8(page.subarray(rows.nameStarts[i]!, rows.nameEnds[i]!));
+      const name = decodeUtf8(page.subarray(rows.nameStart(i), rows.nameEnd(i)));
       assert.equal(name, entry.name);
       const alone = encodePage([entry]).subarray(1);
-      assert.deepEqual(page.subarray(rows.starts[i]!, rows.starts[i + 1]!), alone);
+      assert.deepEqual(page.subarray(rows.start(i), rows.start(i + 1)), alone);
     }
-    assert.equal(rows.starts[entries.length], page.length);
+    assert.equal(rows.start(entries.length), page.length);
   }));
 });
 

@@ -6,13 +6,13 @@ import type { DirHistory } from "../../protocol/mod.ts";
 
 /** What the index knows of the names of a directory, in the order of its page. */
 export function historyOf(index: RootIndex, path: DirPath, page: Uint8Array): DirHistory {
-  const view = index.viewDir(path);
-  const { count, nameStarts, nameEnds } = new PageRows(page);
-  const versions = Array.from({ length: count }, (_, i) => {
-    const row = view === undefined ? -1 : view.rowOfBytes(page, nameStarts[i]!, nameEnds[i]!);
-    return row < 0 ? undefined : view!.vector(row);
-  });
-  return { versions, tombstones: index.lookInto(path)?.tombstones ?? new Map() };
+  const known = index.lookInto(path);
+  const rows = new PageRows(page);
+  const versions = Array.from(
+    { length: rows.count },
+    (_, row) => known?.vectorOf(page, rows.nameStart(row), rows.nameEnd(row)),
+  );
+  return { versions, tombstones: known?.tombstones ?? new Map() };
 }
 
 /** The same of a directory that is gone, if all that is known of it are deletions. */

@@ -223,23 +223,14 @@ function localView(path: DirPath, snapshot: Snapshot, index: RootIndex): DirView
     throw new Error(`directory ${JSON.stringify(path)} is not in the snapshot`);
   }
   const known = index.lookInto(path);
-  // All rows together are looked at only where much is wanted of them.
-  let view: ReturnType<RootIndex["viewDir"]>;
   const rows = snapshot.rows(path)!;
-  const { page, nameStarts, nameEnds } = rows;
   return new PageView({
     rows,
     list: () => snapshot.list(path),
     opaque: new Set(dir.opaque),
     isIncomplete: dir.isIncomplete,
     mtimeMs: dir.mtimeMs,
-    versionOf: (name) => known?.find(name)?.vector,
-    versionAt(row) {
-      if (known === undefined) return undefined;
-      view ??= index.viewDir(path)!;
-      const at = view.rowOfBytes(page, nameStarts[row]!, nameEnds[row]!);
-      return at < 0 ? undefined : view.vector(at);
-    },
+    versionAt: (row) => known?.vectorOf(rows.page, rows.nameStart(row), rows.nameEnd(row)),
     tombstones: known?.tombstones,
   });
 }

@@ -136,8 +136,8 @@ export class PageReader implements DirReader {
   }
 
   #read(node: DirNode, names: DirNames): { contents: DirContents; problems: Problem[] } {
-    const items = names.others.map(({ index, pair }) =>
-      node.pinned.get(index) ?? this.#judged(node, index, { pair, views: names.views })
+    const items = names.others.map((found) =>
+      node.pinned.get(found.index) ?? this.#judged(node, found, names.views)
     );
     const contents = { ...names, items };
     const { traits } = this.#options.pairing;
@@ -145,12 +145,8 @@ export class PageReader implements DirReader {
     return { contents, problems };
   }
 
-  #judged(
-    node: DirNode,
-    index: number,
-    { pair, views }: { pair: Paired; views: DirNames["views"] },
-  ): Item {
-    const item = new Item(node, index, pair, views);
+  #judged(node: DirNode, found: IndexedPair, views: DirNames["views"]): Item {
+    const item = new Item(node, found, views);
     item.verdict = judge(item, { views, isIgnored: this.#isFiltered(item) }, this.#options.rules);
     return item;
   }

@@ -7,7 +7,7 @@ import type { DirReplies } from "./questions.ts";
 import type { DirResults } from "./results.ts";
 import type { SameEntries } from "./same_entries.ts";
 import type { DirSource, DirView } from "./tree_view.ts";
-import { type MaybeVector, vectorIn } from "./versions.ts";
+import { type MaybeVector, vectorIn, vectorOfRow } from "./versions.ts";
 
 /** Why a path is left alone on both sides. */
 export type SkipReason =
@@ -58,17 +58,23 @@ export class Item {
   /** What each side's version or deletion has seen. */
   readonly seen: BySide<MaybeVector>;
 
-  /**
-   * @param index The place among all names of the directory.
-   * @param views The directory on both sides.
-   */
+  /** The place among all names of the directory. */
+  readonly index: number;
+  readonly pair: Paired;
+
+  /** @param views The directory on both sides. */
   constructor(
     readonly parent: DirNode,
-    readonly index: number,
-    readonly pair: Paired,
+    { index, pair, rows }: IndexedPair,
     views: BySide<DirView>,
   ) {
-    this.seen = bySide((side) => vectorIn(views[side], this.on(side)?.name ?? this.name(side)));
+    this.index = index;
+    this.pair = pair;
+    this.seen = bySide((side) => {
+      const row = rows?.[side] ?? -1;
+      if (row >= 0) return vectorOfRow(views[side], row);
+      return vectorIn(views[side], this.on(side)?.name ?? this.name(side));
+    });
   }
 
   /** What the side has. */

@@ -1,6 +1,5 @@
 import type { PageRows } from "../../base/page_rows.ts";
 import { decodePage, type Entry } from "../../base/tree.ts";
-import type { VersionVector } from "../../base/version_vector.ts";
 import type { DirView, ViewRows } from "./tree_view.ts";
 
 /** What a {@linkcode PageView} is made from. */
@@ -8,8 +7,6 @@ export interface PageViewInit extends Omit<DirView, "entries" | "rows" | "versio
   readonly rows: PageRows;
   /** What the entry of a row has seen; left out where nothing is known of any. */
   readonly versionAt?: ViewRows["versionAt"];
-  /** The same by name, if there is a quicker way than by the row. */
-  readonly versionOf?: (name: string) => VersionVector | undefined;
   /** All entries, if somebody may have them already. */
   readonly list?: () => readonly Entry[];
 }
@@ -21,13 +18,10 @@ export class PageView implements DirView {
   readonly mtimeMs: number | undefined;
   readonly tombstones: DirView["tombstones"];
   readonly rows: ViewRows;
-  readonly #versionOf: PageViewInit["versionOf"];
   readonly #list: () => readonly Entry[];
   #entries: readonly Entry[] | undefined;
 
-  constructor(init: PageViewInit) {
-    const { rows, versionAt, versionOf, list, opaque, isIncomplete, mtimeMs, tombstones } = init;
-    this.#versionOf = versionOf;
+  constructor({ rows, versionAt, list, opaque, isIncomplete, mtimeMs, tombstones }: PageViewInit) {
     this.opaque = opaque;
     this.isIncomplete = isIncomplete;
     this.mtimeMs = mtimeMs;
@@ -42,12 +36,10 @@ export class PageView implements DirView {
 
   get versions(): DirView["versions"] {
     const { page, versionAt } = this.rows;
-    const versionOf = this.#versionOf;
     return versionAt && {
       get(name) {
         const row = page.find(name);
-        if (row < 0) return undefined;
-        return versionOf === undefined ? versionAt(row) : versionOf(name);
+        return row < 0 ? undefined : versionAt(row);
       },
     };
   }

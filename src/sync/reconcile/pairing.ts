@@ -24,6 +24,8 @@ export interface Pairs {
 export interface IndexedPair {
   readonly index: number;
   readonly pair: Paired;
+  /** Its rows in the pages, -1 for none; left out where the pages were not looked at by rows. */
+  readonly rows?: BySide<number>;
 }
 
 /** How names that are not the same bytes may still be the same name. */

@@ -112,7 +112,7 @@ class RowPairs implements Pairs {
     const pair = this.#pair(l, r, a);
     // The same by other bytes: the peer need not write numbers as short as it could.
     if (isSame(pair)) this.#addSame(index, l, r, a);
-    else this.others.push({ index, pair });
+    else this.others.push({ index, pair, rows: { local: l, remote: r } });
     return true;
   }
 

@@ -10,7 +10,7 @@ import {
   type VersionVector,
 } from "../../../src/base/version_vector.ts";
 import { PageView } from "../../../src/sync/reconcile/page_view.ts";
-import { pairNames } from "../../../src/sync/reconcile/pairing.ts";
+import { type Paired, pairNames } from "../../../src/sync/reconcile/pairing.ts";
 import { joinRows } from "../../../src/sync/reconcile/row_pairs.ts";
 import { isSame, ListedSame } from "../../../src/sync/reconcile/same_entries.ts";
 
@@ -48,7 +48,15 @@ Deno.test("joinRows() finds the pairs of pairNames(), each at its place", () => 
       assert.deepEqual(pairs.map((_, i) => joined.pairs.at(i)), pairs);
       assert.equal(joined.pairs.at(pairs.length), undefined);
       const indexed = pairs.map((pair, index) => ({ index, pair }));
-      assert.deepEqual(joined.others, indexed.filter(({ pair }) => !isSame(pair)));
+      const rows = ({ local: mine, remote: theirs }: Paired) => ({
+        local: mine === undefined ? -1 : local.indexOf(mine),
+        remote: theirs === undefined ? -1 : remote.indexOf(theirs),
+      });
+      const others = indexed.filter(({ pair }) => !isSame(pair));
+      assert.deepEqual(
+        joined.others,
+        others.map(({ index, pair }) => ({ index, pair, rows: rows(pair) })),
+      );
       const same = indexed.filter(({ pair }) => isSame(pair))
         .map(({ index, pair }) => ({ index, entry: pair.local }));
       assert.deepEqual([...joined.same], same);
@@ -117,6 +125,6 @@ Deno.test("same entries tell which of them have different histories, by rows as 
 });
 
 function rowBytes(entries: readonly Entry[], row: number): Uint8Array {
-  const { page, starts } = rowsOf(entries);
-  return page.subarray(starts[row], starts[row + 1]);
+  const rows = rowsOf(entries);
+  return rows.page.subarray(rows.start(row), rows.start(row + 1));
 }

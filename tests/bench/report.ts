@@ -30,7 +30,9 @@ const COLUMNS = ["tool", "time", "rate", "CPU a+b", "wire", "memory a/b", ""] as
 export function formatTable(rows: readonly Row[]): string {
   const lines: string[] = [];
   for (const [title, group] of Map.groupBy(rows, (row) => `${row.workload}: ${row.step}`)) {
-    const cells = [COLUMNS, ...group!.map(cellsOf)];
+    const rsync = group!.findLast(({ tool }) => tool.startsWith("rsync"));
+    const rsyncSeconds = rsync && medians(rsync.runs).seconds;
+    const cells = [COLUMNS, ...group!.map((row) => cellsOf(row, rsyncSeconds))];
     const widths = COLUMNS.map((_, i) => Math.max(...cells.map((row) => row[i]!.length)));
     lines.push(title);
     for (const row of cells) {
@@ -57,7 +59,8 @@ export function medians(runs: readonly Figures[]): Figures {
   };
 }
 
-function cellsOf({ tool, runs, bytes, bar }: Row): string[] {
+/** @param rsyncSeconds What rsync took in the same run, by its fastest cipher. */
+function cellsOf({ tool, runs, bytes, bar }: Row, rsyncSeconds: number | undefined): string[] {
   const figures = medians(runs);
   return [
     tool,
@@ -66,15 +69,31 @@ function cellsOf({ tool, runs, bytes, bar }: Row): string[] {
     `${figures.clientCpu.toFixed(2)}+${figures.serverCpu.toFixed(2)} s`,
     bytesText(figures.wireBytes),
     `${bytesText(figures.clientMemory)} / ${bytesText(figures.serverMemory)}`,
-    tool === "landropic" && bar !== undefined ? verdict(figures, bar) : "",
+    tool === "landropic" && bar !== undefined ? verdict(figures, bar, rsyncSeconds) : "",
   ];
 }
 
-function verdict(figures: Figures, { seconds, wireBytes }: Bar): string {
+function verdict(figures: Figures, bar: Bar, rsyncSeconds: number | undefined): string {
+  const { seconds, wireBytes } = bar;
   const over: string[] = [];
-  if (seconds !== undefined && figures.seconds > seconds) over.push(`${seconds.toFixed(2)} s`);
+  if (seconds !== undefined && figures.seconds > seconds) {
+    over.push(`${seconds.toFixed(2)} s${besideRsync(figures.seconds, bar, rsyncSeconds)}`);
+  }
   if (wireBytes !== undefined && figures.wireBytes > wireBytes) over.push(bytesText(wireBytes));
   return over.length === 0 ? "within the bar" : `over ${over.join(" and ")}`;
+}
+
+/** What the time is of rsync's, and what the bar was: tells a slow machine from a slow program. */
+function besideRsync(
+  seconds: number,
+  { seconds: barSeconds, rsyncSeconds: barRsyncSeconds }: Bar,
+  rsyncSeconds: number | undefined,
+): string {
+  if (rsyncSeconds === undefined || barRsyncSeconds === undefined) return "";
+  const asked = barSeconds! / barRsyncSeconds;
+  const ratio = seconds / rsyncSeconds;
+  const relation = ratio <= asked ? "within" : "over";
+  return ` (${ratio.toFixed(2)} of rsync: ${relation} the bar's ${asked.toFixed(2)})`;
 }
 
 function bytesText(bytes: number): string {

@@ -2,7 +2,7 @@ import { type Bytes, concat, utf8 } from "../base/bytes.ts";
 import { DIGEST_BYTES } from "../base/digest.ts";
 import { ByteWriter } from "../base/varint.ts";
 import { vectorAt, VectorTable } from "../base/vector_table.ts";
-import { checksum32 } from "./checksum.ts";
+import { digest32 } from "./checksum.ts";
 import {
   CHECKSUM_BYTES,
   CTIME_MS_AT,
@@ -184,7 +184,7 @@ export class DirBuilder {
     for (const target of this.#targets) links.lv(utf8(target));
     const parts = [head, this.#names, links, this.#rows, this.#digests];
     const bytes = concat(parts.map((part) => part.view()));
-    new DataView(bytes.buffer).setUint32(0, checksum32(bytes, CHECKSUM_BYTES));
+    new DataView(bytes.buffer).setUint32(0, digest32(bytes, CHECKSUM_BYTES));
     return bytes;
   }
 

@@ -1,5 +1,6 @@
 import { type Digest, DIGEST_BYTES } from "../base/digest.ts";
 import type { ByteReader } from "../base/varint.ts";
+import { type Checksum, checksum32, digest32 } from "./checksum.ts";
 import type { EntryKind } from "./dir_record.ts";
 
 /**
@@ -18,8 +19,10 @@ import type { EntryKind } from "./dir_record.ts";
  * vector u32 | deletedAtMs f64. Vectors, digests and targets are named by their place in their list,
  * counted from 1; 0 is none.
  */
-export const FORMAT = 1;
+export const FORMAT = 2;
 export const CHECKSUM_BYTES = 4;
+/** By format; the first had another, and is still read. */
+const CHECKSUMS: readonly (Checksum | undefined)[] = [undefined, checksum32, digest32];
 /** In the flags of the head. */
 export const HAS_SHAPE = 1;
 
@@ -58,6 +61,8 @@ export function kindOf(code: number): EntryKind {
 
 /** What comes before the vectors. */
 export interface Head {
+  /** Reckons what the record should begin with, of all that follows. */
+  readonly checksum: Checksum;
   readonly entries: number;
   readonly tombstones: number;
   readonly removed: number;
@@ -75,7 +80,8 @@ export interface Head {
 export function readHead(reader: ByteReader): Head {
   reader.u32();
   const format = reader.u8();
-  if (format !== FORMAT) throw new RangeError(`unknown record format ${format}`);
+  const checksum = CHECKSUMS[format];
+  if (checksum === undefined) throw new RangeError(`unknown record format ${format}`);
   const flags = reader.u8();
   const entries = reader.varint();
   const tombstones = reader.varint();
@@ -86,5 +92,5 @@ export function readHead(reader: ByteReader): Head {
   const bytesMin = entries * ENTRY_ROW_BYTES + tombstones * TOMBSTONE_ROW_BYTES + removed +
     digests * DIGEST_BYTES;
   if (digests > entries || bytesMin > reader.remaining) throw new RangeError("input ends early");
-  return { entries, tombstones, removed, digests, scannedAtMs, shape };
+  return { checksum, entries, tombstones, removed, digests, scannedAtMs, shape };
 }

@@ -3,7 +3,6 @@ import { type Digest, DIGEST_BYTES } from "../base/digest.ts";
 import { writeFileEntry } from "../base/tree.ts";
 import { ByteReader, type ByteWriter } from "../base/varint.ts";
 import { EMPTY_VECTOR, type VersionVector } from "../base/version_vector.ts";
-import { checksum32 } from "./checksum.ts";
 import {
   CHECKSUM_BYTES,
   CTIME_MS_AT,
@@ -85,7 +84,7 @@ export class DirView {
     const reader = new ByteReader(bytes);
     const head = readHead(reader);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (isStored && view.getUint32(0) !== checksum32(bytes, CHECKSUM_BYTES)) {
+    if (isStored && view.getUint32(0) !== head.checksum(bytes, CHECKSUM_BYTES)) {
       throw new RangeError("wrong checksum");
     }
     this.#bytes = bytes;

@@ -94,6 +94,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     // What was agreed on before the last time.
     `ALTER TABLE ancestors ADD COLUMN previous BLOB`,
   ],
+  // Directory records have a second form (dir_layout.ts), which earlier programs would take for damage.
+  [],
 ];
 
 /** The version of the schema that this program reads and writes. */

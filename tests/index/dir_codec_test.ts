@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { concat, fromHex } from "../../src/base/bytes.ts";
 import type { VectorMember } from "../../src/base/version_vector.ts";
-import { checksum32 } from "../../src/index/checksum.ts";
+import { checksum32, digest32 } from "../../src/index/checksum.ts";
 import { countsOf, decodeDir, digestsOf, encodeDir, mergeDir } from "../../src/index/dir_codec.ts";
 import { DirView, type EntryStat } from "../../src/index/dir_view.ts";
 import {
@@ -65,7 +65,7 @@ Deno.test("mergeDir() refuses names out of order and rows that point nowhere", (
   const bytes = encodeDir({ scannedAtMs: 0, entries: [withDigest], tombstones: [] });
   const { entriesFrom } = new DirView(bytes).encoded;
   new DataView(bytes.buffer).setUint32(entriesFrom + 15, 2);
-  new DataView(bytes.buffer).setUint32(0, checksum32(bytes, 4));
+  new DataView(bytes.buffer).setUint32(0, digest32(bytes, 4));
   assert.throws(() => mergeDir(new DirView(bytes), { ...patch, entries: [] }), RangeError);
 });
 
@@ -81,7 +81,7 @@ Deno.test("encodeDir() has the documented bytes", () => {
     removed: ["z"],
   };
   const body = concat([
-    fromHex("01 00"), // format, flags
+    fromHex("02 00"), // format, flags
     fromHex("02 01 01 01 05"), // entries, tombstones, removed, digests, scannedAtMs
     fromHex("01 01 0011223344556677 02"), // one vector of one item
     fromHex("07 61 2f 6c 2f 74 2f 7a"), // "a/l/t/z"
@@ -98,7 +98,7 @@ Deno.test("encodeDir() has the documented bytes", () => {
   ]);
   const bytes = encodeDir(patch);
   assert.deepEqual(bytes.subarray(4), body);
-  assert.equal(new DataView(bytes.buffer).getUint32(0), checksum32(body));
+  assert.equal(new DataView(bytes.buffer).getUint32(0), digest32(body));
 });
 
 Deno.test("encodeDir() keeps equal vectors once, whoever made them", () => {
@@ -152,16 +152,16 @@ Deno.test("decodeDir() refuses every shorter or longer form", () => {
 
 Deno.test("decodeDir() of hostile bytes behind a right checksum refuses without reserving memory", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (tail) => {
-    const bytes = concat([fromHex("00000000 01 00"), tail]);
-    new DataView(bytes.buffer).setUint32(0, checksum32(bytes, 4));
+    const bytes = concat([fromHex("00000000 02 00"), tail]);
+    new DataView(bytes.buffer).setUint32(0, digest32(bytes, 4));
     try {
       assert.ok(decodeDir(bytes).entries.length <= tail.length);
     } catch (error) {
       assert.ok(error instanceof RangeError, String(error));
     }
   }));
-  const bomb = fromHex("00000000 01 00 c00fffffffffffff 00 00 00 00");
-  new DataView(bomb.buffer).setUint32(0, checksum32(bomb, 4));
+  const bomb = fromHex("00000000 02 00 c00fffffffffffff 00 00 00 00");
+  new DataView(bomb.buffer).setUint32(0, digest32(bomb, 4));
   assert.throws(() => decodeDir(bomb), RangeError);
 });
 
@@ -230,16 +230,33 @@ Deno.test("digestsOf() and countsOf() agree with decodeDir()", () => {
   }));
 });
 
-Deno.test("checksum32() differs for any one changed word and for other lengths", () => {
-  fc.assert(fc.property(
-    fc.uint8Array({ minLength: 1, maxLength: 40 }),
-    fc.nat(),
-    fc.integer({ min: 1, max: 255 }),
-    (bytes, at, flip) => {
-      const before = checksum32(bytes);
-      assert.notEqual(checksum32(concat([bytes, fromHex("00")])), before);
-      bytes[at % bytes.length]! ^= flip;
-      assert.notEqual(checksum32(bytes), before);
-    },
-  ));
+for (const checksum of [checksum32, digest32]) {
+  Deno.test(`${checksum.name}() differs for any one changed word and for other lengths`, () => {
+    fc.assert(fc.property(
+      fc.uint8Array({ minLength: 1, maxLength: 40 }),
+      fc.nat(),
+      fc.integer({ min: 1, max: 255 }),
+      (bytes, at, flip) => {
+        const before = checksum(bytes);
+        assert.equal(checksum(concat([fromHex("ffff"), bytes]), 2), before);
+        assert.notEqual(checksum(concat([bytes, fromHex("00")])), before);
+        bytes[at % bytes.length]! ^= flip;
+        assert.notEqual(checksum(bytes), before);
+      },
+    ));
+  });
+}
+
+Deno.test("a record of the first format is read, and becomes one of the second with the next change", () => {
+  fc.assert(fc.property(records, (record) => {
+    const bytes = encodeDir(record);
+    const old = bytes.slice();
+    old[4] = 1;
+    new DataView(old.buffer).setUint32(0, checksum32(old, 4));
+    assert.deepEqual(decodeDir(old), decodeDir(bytes));
+    const nothing = { ...record, entries: [], tombstones: [], removed: [] };
+    assert.deepEqual(mergeDir(new DirView(old), nothing), bytes);
+    new DataView(old.buffer).setUint32(0, digest32(old, 4));
+    assert.throws(() => decodeDir(old), /wrong checksum/);
+  }));
 });

@@ -13,6 +13,7 @@ import {
   decodeDirHistory,
   type DirAnswer,
   ProtocolError,
+  STATUS,
   type SyncAccept,
 } from "../../protocol/mod.ts";
 import { digestOfDir } from "../content/dir_content.ts";
@@ -40,7 +41,7 @@ import { glimpseNames } from "../../store/mod.ts";
 import type { OpenShare } from "../share/open_share.ts";
 import type { RemoteShare } from "../transfer/remote_share.ts";
 import { peerFolder } from "./agreement.ts";
-import { DirsAhead } from "./dirs_ahead.ts";
+import { AskedAhead } from "./asked_ahead.ts";
 
 /** Portions of questions that both sides work on: neither waits while the other has something to read. */
 const PORTIONS_UNDER_WAY = 2;
@@ -93,7 +94,7 @@ export async function planSync(options: PlanOptions): Promise<Plan> {
     turns: { local: Promise.resolve(), remote: Promise.resolve() },
     packer: new Packer(),
     slices: new TimeSlices(options),
-    ahead: DirsAhead.ask(options.snapshot, options.accept.shape, options.remote),
+    ahead: AskedAhead.ask(options.snapshot, options.accept.shape, options.remote),
   };
   for (let needs; !(needs = reconciler.pollNeeds()).isDone;) {
     if (needs.dirs.length + needs.digests.length > 0) {
@@ -125,7 +126,7 @@ interface Shared {
   readonly turns: Record<Side, Promise<void>>;
   readonly packer: Packer;
   readonly slices: TimeSlices;
-  readonly ahead: DirsAhead;
+  readonly ahead: AskedAhead;
 }
 
 /** Fetches and reads what the walk waits for. */
@@ -252,7 +253,7 @@ async function fetchDirs(
   needs: readonly DirNeed[],
   { remote, snapshot, packer, ahead }: PlanOptions & Shared,
 ): Promise<DirSource[]> {
-  const known = await Promise.all(needs.map((need) => ahead.take(need)));
+  const known = await Promise.all(needs.map((need) => ahead.takeDir(need)));
   const asked = (await remote.getDirs(needs.filter((_, i) => known[i] === undefined))).values();
   const answers = known.map((answer) => answer ?? asked.next().value!);
   return answers.map((answer, i) => {
@@ -280,21 +281,23 @@ async function askDigests(
   questions: readonly DigestQuestion[],
   options: PlanOptions & Shared,
 ): Promise<(Digest | undefined)[]> {
-  const { share, snapshot, remote, turns } = options;
+  const { share, snapshot, remote, turns, ahead } = options;
   const known = new Map<DigestQuestion, Digest | undefined>();
   for (const question of questions) {
     const digest = digestOfEarlier(question, options);
     if (digest !== undefined) known.set(question, digest);
   }
   const toRemote = questions.filter((asked) => asked.side === "remote" && !known.has(asked));
-  const now = toRemote.filter(({ isEarlier }) => !isEarlier);
+  const isAsked = ({ path, isEarlier }: DigestQuestion) => !isEarlier && ahead.hasDigest(path);
+  const before = toRemote.filter(isAsked);
+  const now = toRemote.filter((question) => !question.isEarlier && !isAsked(question));
   const earlier = toRemote.filter(({ isEarlier }) => isEarlier);
   const answering = inTurn(turns, "remote", () =>
     Promise.all([
       remote.getDigests(now.map(({ path }) => path)),
       remote.getEarlier(earlier.map(({ path, entry }) => ({ path, ...versionOf(entry) }))),
     ]));
-  if (toRemote.length > 0) await untilSent();
+  if (now.length + earlier.length > 0) await untilSent();
   await inTurn(turns, "local", async () => {
     for (const question of questions) {
       if (question.side === "local") {
@@ -303,7 +306,8 @@ async function askDigests(
     }
   });
   const answers = (await answering).flat();
-  for (const [i, question] of [...now, ...earlier].entries()) {
+  for (const { path } of before) answers.push(await ahead.digest(path) ?? STATUS.changed);
+  for (const [i, question] of [...now, ...earlier, ...before].entries()) {
     const answer = answers[i]!;
     if (typeof answer === "number") continue;
     const { entry } = question;

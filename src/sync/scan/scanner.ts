@@ -348,6 +348,7 @@ class Scanner {
       dir.entries.push({ ...entry, digest });
     } else {
       this.#noteEarlier(path, known);
+      if (digest === undefined && mayBeTouched(known, stat)) this.#found.noteSameSize(path);
       dir.note(stat, {
         digest: digest ?? dir.formerDigest(stat),
         vector: dir.bumped(name),
@@ -562,6 +563,12 @@ function fileEntryOf(stat: ListedEntry): FileEntry {
     size: stat.size,
     mtimeMs: stat.mtimeMs,
   };
+}
+
+/** True if a peer that has the former version may have the very contents, and is to be asked. */
+function mayBeTouched(known: EntryRecord | undefined, stat: FileStat): boolean {
+  return known?.kind === "file" && known.size === stat.size && known.mtimeMs !== stat.mtimeMs &&
+    (known.digest === undefined || known.racy);
 }
 
 /** True if what is remembered of the contents still holds, as far as the file system can tell. */

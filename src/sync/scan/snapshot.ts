@@ -72,6 +72,8 @@ export class Snapshot {
     readonly unsettled: ReadonlySet<DirPath>,
     /** What directories were the last time of which the pages have changed since. */
     readonly formerShapes: ReadonlyMap<DirPath, Digest>,
+    /** Files that have changed since, or were only touched: their size is the same, their contents unknown. */
+    readonly sameSize: readonly RelPath[],
   ) {
     this.#decoded = new WeightedCache({
       weightMax: files > FILES_MANY ? 0 : DECODED_ENTRIES_MAX,

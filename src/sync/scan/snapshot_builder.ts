@@ -6,6 +6,8 @@ import { type ScanProblem, Snapshot, type SnapshotDir } from "./snapshot.ts";
 
 /** Where more directories have changed, asking a peer for them takes many round trips in any case. */
 const FORMER_SHAPES_MAX = 4096;
+/** The same of files. */
+const SAME_SIZE_MAX = 4096;
 
 /** Collects what a scan finds; with an earlier snapshot, what is different from that. */
 export class SnapshotBuilder {
@@ -17,6 +19,8 @@ export class SnapshotBuilder {
   readonly #unsettled = new Set<DirPath>();
   /** See {@linkcode Snapshot.formerShapes}. */
   readonly #formerShapes = new Map<DirPath, Digest>();
+  /** See {@linkcode Snapshot.sameSize}. */
+  readonly #sameSize = new Set<RelPath>();
 
   constructor(base?: Snapshot) {
     this.#base = base;
@@ -43,6 +47,11 @@ export class SnapshotBuilder {
   addDir(dir: SnapshotDir, knownShape?: Digest): void {
     this.#dirs.set(dir.path, dir);
     this.#noteFormer(dir, this.#base ? this.#base.dirs.get(dir.path)?.shape : knownShape);
+  }
+
+  /** A file may only have been touched. */
+  noteSameSize(path: RelPath): void {
+    if (this.#sameSize.size < SAME_SIZE_MAX) this.#sameSize.add(path);
   }
 
   /** Whether a directory that was read has to be read again though nothing happens in it. */
@@ -85,8 +94,7 @@ export class SnapshotBuilder {
       bytes += dir.bytes;
     }
     const problems = [...this.#problems.values()].flat();
-    const shapes = this.#formerShapes;
-    return new Snapshot(new DirMap(dirs), problems, files, bytes, this.#unsettled, shapes);
+    return this.#snapshot(new DirMap(dirs), problems, { files, bytes, unsettled: this.#unsettled });
   }
 
   /** The earlier snapshot, with what is different now. */
@@ -104,8 +112,16 @@ export class SnapshotBuilder {
     problems.push(...[...this.#problems.values()].flat());
     const unsettled = new Set([...base.unsettled].filter(holds));
     for (const dir of this.#unsettled) unsettled.add(dir);
-    const dirs = base.dirs.with(this.#dirs);
-    return new Snapshot(dirs, problems, files, bytes, unsettled, this.#formerShapes);
+    return this.#snapshot(base.dirs.with(this.#dirs), problems, { files, bytes, unsettled });
+  }
+
+  #snapshot(
+    dirs: DirMap,
+    problems: readonly ScanProblem[],
+    { files, bytes, unsettled }: Pick<Snapshot, "files" | "bytes" | "unsettled">,
+  ): Snapshot {
+    const sameSize = [...this.#sameSize];
+    return new Snapshot(dirs, problems, files, bytes, unsettled, this.#formerShapes, sameSize);
   }
 
   #noteFormer({ path, shape }: SnapshotDir, former: Digest | undefined): void {

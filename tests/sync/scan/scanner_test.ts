@@ -298,6 +298,32 @@ Deno.test("scan() keeps the digests of files whose directory was moved, and of n
   }
 });
 
+Deno.test("scan() names files that may only have been touched, where nobody knows what they were", async () => {
+  const folder = fs.mkdtempSync(join(Deno.env.get("TMPDIR") ?? "/tmp", "landropic-scan-"));
+  try {
+    const write = (name: string, bytes: number, age: number) =>
+      apply(folder, { do: "write", dir: "d", name, bytes, age });
+    for (const name of ["same", "grown", "touched", "known"]) write(name, 3, 2);
+    using root = openRoot(folder);
+    const memory = new Memory();
+    assert.deepEqual((await scanned(root, memory)).sameSize, []);
+    const known = memory.viewDir("d" as DirPath)!.find("known")!;
+    memory.reviseDir("d" as DirPath, {
+      ...EMPTY_RECORD,
+      entries: [{ ...known, digest: new Uint8Array(32) }],
+      removed: [],
+    });
+    write("grown", 4, 1);
+    write("touched", 3, 1);
+    write("known", 3, 1);
+    write("new", 3, 1);
+    assert.deepEqual((await scanned(root, memory)).sameSize, ["d/touched"]);
+    assert.deepEqual((await scanned(root, memory)).sameSize, []);
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+});
+
 Deno.test("scan() leaves a file out of the page that it has to read and can't", async () => {
   const folder = fs.mkdtempSync(join(Deno.env.get("TMPDIR") ?? "/tmp", "landropic-scan-"));
   try {

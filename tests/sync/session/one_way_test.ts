@@ -147,8 +147,15 @@ Deno.test("a push of changes asks its peer for all it needs at once, however dee
   await runSession(a, left, b, right);
   // The files are read for the digests that the next push compares with.
   writeTree(left, tree("abc"), 1_700_000_100_000);
-  await runSession(a, left, b, right);
-  assertSameTree(right, left);
+  {
+    const transports = memoryTransportPair();
+    const requests = countRequests(transports[0]);
+    const { summary } = await runSession(a, left, b, right, { transports });
+    assertSameTree(right, left);
+    assert.deepEqual([summary.bytesSent, summary.adjusted], [6, 2]);
+    // Directories and digests, both before there is an answer, then the plan.
+    assert.equal(requests.count, 3);
+  }
   for (const [round, text] of ["def", "ghi"].entries()) {
     writeTree(left, tree(text), 1_700_000_200_000 + round * 100_000);
     const transports = memoryTransportPair();

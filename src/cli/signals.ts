@@ -27,7 +27,8 @@ export class StopSignals implements Disposable {
    */
   constructor(port: SignalPort, controller: AbortController, beforeExit: () => void) {
     this.#controller = controller;
-    for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
+    // With the first of them the runtime catches all, and ends the process by those nobody listens to yet.
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       this.#stopListening.push(port.listen(signal, () => {
         if (this.#received !== undefined) {
           beforeExit();

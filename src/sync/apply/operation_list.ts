@@ -10,8 +10,9 @@ import { decodeOwnOperation, encodeOperation } from "./operation_codec.ts";
 export class OperationLog {
   readonly #records = new RecordLog();
   readonly #writer = new ByteWriter(256);
-  /** Who looks at one often looks again. */
-  #last: { readonly id: number; readonly operation: Operation } | undefined;
+  /** Who looks at one often looks again, and at another in between. */
+  #last: Decoded | undefined;
+  #before: Decoded | undefined;
 
   /** Operations in the log. */
   get length(): number {
@@ -30,9 +31,10 @@ export class OperationLog {
 
   /** @throws {RangeError} where there is none. */
   at(id: number): Operation {
-    if (this.#last?.id !== id) {
-      this.#last = { id, operation: decodeOwnOperation(this.#records.at(id)) };
-    }
+    if (this.#last?.id === id) return this.#last.operation;
+    const known = this.#before?.id === id ? this.#before : undefined;
+    this.#before = this.#last;
+    this.#last = known ?? { id, operation: decodeOwnOperation(this.#records.at(id)) };
     return this.#last.operation;
   }
 
@@ -40,6 +42,11 @@ export class OperationLog {
   framed(id: number): Uint8Array {
     return this.#records.framed(id);
   }
+}
+
+interface Decoded {
+  readonly id: number;
+  readonly operation: Operation;
 }
 
 /** The operations of one side, in their order. */

@@ -154,18 +154,15 @@ export class DirTable {
    */
   revise(path: DirPath, patch: DirPatch): void {
     const known = this.view(path) ?? EMPTY_VIEW;
-    const names = patch.entries.length + patch.tombstones.length + patch.removed.length;
-    if (names * COPIED_NAMES_MIN <= known.length && PendingDir.keepsLoose(patch)) {
-      return this.#patch(path, patch, known);
-    }
-    const bytes = this.#put(path, this.#checked(path, () => mergeDir(known, patch)));
-    // What a scan found changed is what the sync looks at next.
-    this.#views.put(path, new DirView(bytes, false), bytes.length);
+    if (!isFew(patch, known) || !PendingDir.keepsLoose(patch)) this.#merge(path, patch, known);
+    else this.#patch(path, patch, known);
   }
 
   /** Changes a few names, at the cost of those alone. */
   patch(path: DirPath, patch: DirPatch): void {
-    this.#patch(path, patch, this.#views.get(path));
+    // Of a directory that is new the patch is all there is; the next scan would make a record of it.
+    if (!PendingDir.keepsLoose(patch) && !this.#isKnown(path)) this.#merge(path, patch, EMPTY_VIEW);
+    else this.#patch(path, patch, this.#views.get(path));
   }
 
   /**
@@ -323,6 +320,22 @@ export class DirTable {
     else this.#loose.add(path);
   }
 
+  /** True if anything is remembered of a directory. */
+  #isKnown(path: DirPath): boolean {
+    if (this.#pending.has(path)) return true;
+    return this.#database.get(
+      "SELECT 1 FROM dirs WHERE root = ? AND path = ?",
+      this.#root,
+      path,
+    ) !== undefined;
+  }
+
+  #merge(path: DirPath, patch: DirPatch, known: DirView): void {
+    const bytes = this.#put(path, this.#checked(path, () => mergeDir(known, patch)));
+    // What was just found is what the sync looks at next.
+    this.#views.put(path, new DirView(bytes, false), bytes.length);
+  }
+
   #read(path: DirPath): DirView | undefined {
     const stored = this.stored(path);
     return stored && this.viewOf(stored);
@@ -412,6 +425,12 @@ export class DirTable {
       throw this.#database.corrupt(`the record of directory ${JSON.stringify(path)}`, error);
     }
   }
+}
+
+/** True where a record is mostly names that a patch leaves alone. */
+function isFew({ entries, tombstones, removed }: DirPatch, known: DirView): boolean {
+  const names = entries.length + tombstones.length + removed.length;
+  return names * COPIED_NAMES_MIN <= known.length;
 }
 
 const HAS_PATCHES =

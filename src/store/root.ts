@@ -159,7 +159,7 @@ export interface SmallRead {
   /** Bytes read; equal to the buffer's length where the file has as many or more. */
   readonly length: number;
   /** After the last byte was read. */
-  readonly stat: Pick<FileStat, "size" | "mtimeMs">;
+  readonly stat: FileStat;
   /** False if size or time changed while it was read: the bytes may be a mixture. */
   readonly settled: boolean;
 }

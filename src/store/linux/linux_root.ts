@@ -111,7 +111,6 @@ export class LinuxRoot implements Root {
   readSmall(path: RelPath, into: Uint8Array<ArrayBuffer>): SmallRead {
     const fd = this.#open(path, OPEN_FILE, "read");
     try {
-      // Thousands are read one after the other, and nobody keeps what they look like: no objects.
       this.#lookAtRegular(fd, path);
       const { size: sizeBefore, mtimeMs, mtimeNs, ctimeMs, ctimeNs } = statxView;
       // No further than its end is known to be, which saves the call that finds nothing there; if it
@@ -119,11 +118,10 @@ export class LinuxRoot implements Root {
       const wanted = into.length <= sizeBefore ? into : into.subarray(0, sizeBefore);
       const length = readFully(this.#libc, fd, wanted, 0, path);
       lookAtDescriptor(this.#libc, fd, path);
-      const { size } = statxView;
-      const settled = size === sizeBefore && mtimeMs === statxView.mtimeMs &&
-        mtimeNs === statxView.mtimeNs && ctimeMs === statxView.ctimeMs &&
-        ctimeNs === statxView.ctimeNs && length === Math.min(size, into.length);
-      const stat = { size, mtimeMs: statxView.mtimeMs };
+      const stat = readStatx();
+      const settled = stat.size === sizeBefore && mtimeMs === stat.mtimeMs &&
+        mtimeNs === stat.mtimeNs && ctimeMs === stat.ctimeMs && ctimeNs === stat.ctimeNs &&
+        length === Math.min(stat.size, into.length);
       return { length, stat, settled };
     } finally {
       this.#libc.call.close(fd);

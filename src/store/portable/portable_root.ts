@@ -100,7 +100,8 @@ export class PortableRoot implements Root {
     const stat = file.stat();
     const before = file.openedStat;
     const settled = before.size === stat.size && before.mtimeMs === stat.mtimeMs &&
-      before.ctimeMs === stat.ctimeMs && length === Math.min(stat.size, into.length);
+      before.mtimeNs === stat.mtimeNs && before.ctimeMs === stat.ctimeMs &&
+      before.ctimeNs === stat.ctimeNs && length === Math.min(stat.size, into.length);
     return { length, stat, settled };
   }
 

@@ -14,6 +14,7 @@ import {
   reasonOf,
   type Recipe,
   RecipeError,
+  recipeOf,
   type Root,
 } from "../../store/mod.ts";
 import { untilSent } from "../link/sent.ts";
@@ -27,6 +28,8 @@ const RECIPE_BYTES_AT_HAND = 40 * 1024 * 1024;
 /** What a recipe takes besides its bytes: those of a million small files are hardly anything else. */
 const RECIPE_OBJECT_BYTES = 64 * 1024;
 
+/** Files up to this size are read by one combined call. */
+const SMALL_FILE_BYTES = 64 * 1024;
 /** Bytes read before other work gets a turn: about 4 ms. */
 const TURN_BYTES = 4 * 1024 * 1024;
 /** What opening a file costs, in bytes that could have been read meanwhile. */
@@ -163,6 +166,11 @@ export class ShareContent {
     this.#buffer ??= new Uint8Array(HASH_BUFFER_BYTES);
     await this.#breathe(version.size);
     try {
+      if (version.size <= SMALL_FILE_BYTES) {
+        this.#signal.throwIfAborted();
+        signal?.throwIfAborted();
+        return this.#readSmall(path, version, this.#buffer);
+      }
       using file = this.#root.openFile(path);
       if (file.size !== version.size || file.openedStat.mtimeMs !== version.mtimeMs) {
         return STATUS.changed;
@@ -183,6 +191,21 @@ export class ShareContent {
       if (reason === undefined) throw error;
       return reason === "not_found" || reason === "changed" ? STATUS.changed : STATUS.io;
     }
+  }
+
+  /** As {@linkcode #read}, in two thirds of the time: of many small files the calls are what it takes. */
+  #readSmall(
+    path: RelPath,
+    version: { size: number; mtimeMs: number },
+    buffer: Uint8Array<ArrayBuffer>,
+  ): Recipe | Status {
+    const { length, stat, settled } = this.#root.readSmall(path, buffer);
+    const isVersion = stat.size === version.size && stat.mtimeMs === version.mtimeMs;
+    if (!settled || !isVersion) return STATUS.changed;
+    const recipe = recipeOf(buffer.subarray(0, length));
+    this.#hashedBytes += length;
+    this.#learn(path, recipe, stat);
+    return recipe;
   }
 
   /**

@@ -59,10 +59,14 @@ function listenForSignal(signal: StopSignal, listener: () => void): () => void {
   if (Deno.build.os === "windows" && signal !== "SIGINT") return () => {};
   // Under nohup the end of the terminal is to be no end of the command. The runtime would make it one
   // as soon as any signal is listened to, unless somebody listens to this one.
-  const heard = signal === "SIGHUP" && isIgnored(SIGHUP) ? () => {} : listener;
+  isHangupIgnored ??= isIgnored(SIGHUP);
+  const heard = signal === "SIGHUP" && isHangupIgnored ? () => {} : listener;
   Deno.addSignalListener(signal, heard);
   return () => Deno.removeSignalListener(signal, heard);
 }
+
+/** Found out before any signal is listened to: afterwards none is ignored. */
+let isHangupIgnored: boolean | undefined;
 
 /** Whether this process was started to ignore a signal; false where the system does not tell. */
 function isIgnored(number: number): boolean {

@@ -82,7 +82,9 @@ Deno.test("AskedAhead asks for digests together with the directories", async () 
 
 Deno.test("AskedAhead hands on why asking failed", async () => {
   const { remote, snapshot } = scene({}, [["", shapeOf(root)]], ["f"]);
-  remote.getDirs = remote.getDigests = () => Promise.reject(new Error("connection lost"));
+  const lost = () => Promise.reject<never>(new Error("connection lost"));
+  remote.getDirs = lost;
+  remote.getDigests = lost;
   const ahead = AskedAhead.ask(snapshot, shapeOf(root), remote);
   await assert.rejects(ahead.takeDir({ path: dir(""), shape: shapeOf(root) }), /connection lost/);
   await assert.rejects(ahead.digest("f" as RelPath), /connection lost/);

@@ -303,6 +303,7 @@ Deno.test("scan() names files that may only have been touched, where nobody know
   try {
     const write = (name: string, bytes: number, age: number) =>
       apply(folder, { do: "write", dir: "d", name, bytes, age });
+    apply(folder, { do: "make-dir", dir: "", name: "d" });
     for (const name of ["same", "grown", "touched", "known"]) write(name, 3, 2);
     using root = openRoot(folder);
     const memory = new Memory();

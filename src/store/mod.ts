@@ -14,7 +14,7 @@ export * from "./commit_pipeline.ts";
 export * from "./file_stat.ts";
 export * from "./folder_lock.ts";
 export { IN, Inotify, type InotifyEvent } from "./linux/inotify.ts";
-export { discardHanded, openRoot, type OpenRootOptions } from "./root.ts";
+export { discardHanded, openRoot, type OpenRootOptions, SMALL_FILE_BYTES } from "./root.ts";
 export type {
   HandedFile,
   ReadFile,

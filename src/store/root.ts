@@ -154,6 +154,9 @@ export interface ReadFile extends Disposable {
   stat(): FileStat;
 }
 
+/** Files up to this size are worth {@linkcode Root.readSmall}. */
+export const SMALL_FILE_BYTES = 64 * 1024;
+
 /** What {@linkcode Root.readSmall} found. */
 export interface SmallRead {
   /** Bytes read; equal to the buffer's length where the file has as many or more. */

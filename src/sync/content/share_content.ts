@@ -16,6 +16,7 @@ import {
   RecipeError,
   recipeOf,
   type Root,
+  SMALL_FILE_BYTES,
 } from "../../store/mod.ts";
 import { untilSent } from "../link/sent.ts";
 import { KnownDir } from "./known_dir.ts";
@@ -28,8 +29,6 @@ const RECIPE_BYTES_AT_HAND = 40 * 1024 * 1024;
 /** What a recipe takes besides its bytes: those of a million small files are hardly anything else. */
 const RECIPE_OBJECT_BYTES = 64 * 1024;
 
-/** Files up to this size are read by one combined call. */
-const SMALL_FILE_BYTES = 64 * 1024;
 /** Bytes read before other work gets a turn: about 4 ms. */
 const TURN_BYTES = 4 * 1024 * 1024;
 /** What opening a file costs, in bytes that could have been read meanwhile. */

@@ -17,10 +17,7 @@ import {
 } from "../../protocol/mod.ts";
 import type { BulkRequest } from "../link/bulk.ts";
 import { type SendSide, URGENCY } from "../link/transport.ts";
-import { type ReadFile, reasonOf, type Root } from "../../store/mod.ts";
-
-/** Files up to this size are read by one combined call. */
-const SMALL_FILE_BYTES = 64 * 1024;
+import { type ReadFile, reasonOf, type Root, SMALL_FILE_BYTES } from "../../store/mod.ts";
 
 /** Answers with a file over this size give way to those with many small ones. */
 const LARGE_FILE_BYTES = 1024 * 1024;

@@ -38,10 +38,7 @@ export class DirLookup {
   /** What the entry has seen whose name is in those bytes. @throws {RangeError} if its row is malformed. */
   vectorOf(bytes: Uint8Array, start: number, end: number): VersionVector | undefined {
     if (this.#patch !== undefined) {
-      const name = decodeUtf8(bytes.subarray(start, end))!;
-      const patched = findByName(this.#patch.entries, name);
-      if (patched !== undefined) return patched.vector;
-      if (this.#isGone(name)) return undefined;
+      return this.find(decodeUtf8(bytes.subarray(start, end))!)?.vector;
     }
     const row = this.#base.rowOfBytes(bytes, start, end);
     return row < 0 ? undefined : this.#base.vector(row);

@@ -144,6 +144,11 @@ export function joinPatches(patches: readonly DirPatch[]): DirPatch {
   };
 }
 
+/** How many names a patch is about. */
+export function nameCount({ entries, tombstones, removed }: DirPatch): number {
+  return entries.length + tombstones.length + removed.length;
+}
+
 /** The record of a directory that is gone: tombstones, those it had and one for each entry. */
 export function buried(record: DirRecord, bury: (entry: EntryRecord) => Tombstone): DirRecord {
   const tombstones = [...record.tombstones, ...record.entries.map(bury)];

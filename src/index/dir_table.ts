@@ -8,6 +8,7 @@ import {
   type DirRecord,
   EMPTY_RECORD,
   joinPatches,
+  nameCount,
 } from "./dir_record.ts";
 import { DirLookup } from "./dir_lookup.ts";
 import { DirView } from "./dir_view.ts";
@@ -34,7 +35,7 @@ const READ_BYTES = 1024 * 1024;
 const READ_ROWS_MAX = 512;
 
 /**
- * The directory records of one root. Writes are collected as bytes in memory and go to the database
+ * The directory records of one root. Writes are collected in memory and go to the database
  * with {@linkcode flush}; reads see them at once.
  */
 export class DirTable {
@@ -173,9 +174,8 @@ export class DirTable {
    */
   foldNext(): boolean {
     for (const path of this.#loose) {
-      const view = this.#loosened(path)!;
-      this.#put(path, view.encoded.bytes);
-      this.#views.put(path, view, view.encoded.bytes.length);
+      const { base, patch } = this.#pending.get(path)!.loose!;
+      this.#merge(path, patch, base);
       return true;
     }
     return false;
@@ -428,9 +428,8 @@ export class DirTable {
 }
 
 /** True where a record is mostly names that a patch leaves alone. */
-function isFew({ entries, tombstones, removed }: DirPatch, known: DirView): boolean {
-  const names = entries.length + tombstones.length + removed.length;
-  return names * COPIED_NAMES_MIN <= known.length;
+function isFew(patch: DirPatch, known: DirView): boolean {
+  return nameCount(patch) * COPIED_NAMES_MIN <= known.length;
 }
 
 const HAS_PATCHES =

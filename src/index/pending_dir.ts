@@ -1,5 +1,5 @@
 import { encodeDir } from "./dir_codec.ts";
-import { type DirPatch, joinPatches } from "./dir_record.ts";
+import { type DirPatch, joinPatches, nameCount } from "./dir_record.ts";
 import type { DirView } from "./dir_view.ts";
 
 /** Names that a patch may have to be kept as it came. */
@@ -15,27 +15,20 @@ const OBJECT_BYTES = 512;
  * into the record before.
  */
 export class PendingDir {
-  #record: Uint8Array | undefined;
   readonly #patches: Uint8Array[] = [];
   #loose: DirPatch | undefined;
   #base: DirView | undefined;
   #looseBytes: Uint8Array | undefined;
 
   /** @param record Takes the place of what the database has. */
-  constructor(record?: Uint8Array) {
-    this.#record = record;
-  }
+  constructor(readonly record?: Uint8Array) {}
 
   /** True for a patch that {@linkcode add} keeps as it is, which makes looking up names cheap. */
   static keepsLoose(patch: DirPatch): boolean {
-    return namesIn(patch) <= LOOSE_NAMES_MAX;
+    return nameCount(patch) <= LOOSE_NAMES_MAX;
   }
 
-  get record(): Uint8Array | undefined {
-    return this.#record;
-  }
-
-  /** Patches to apply in order, to {@linkcode record} or to what the database has. */
+  /** Patches to apply in order, to {@linkcode PendingDir.record} or to what the database has. */
   get patches(): readonly Uint8Array[] {
     if (this.#loose === undefined) return this.#patches;
     return [...this.#patches, this.#looseBytes ??= encodeDir(this.#loose)];
@@ -49,11 +42,11 @@ export class PendingDir {
 
   /** Bytes of memory, about. */
   get weight(): number {
-    let bytes = this.#record === undefined ? 0 : this.#record.length + OBJECT_BYTES;
+    let bytes = this.record === undefined ? 0 : this.record.length + OBJECT_BYTES;
     for (const patch of this.#patches) bytes += patch.length + OBJECT_BYTES;
     if (this.#loose !== undefined) {
       const base = this.#base?.encoded.bytes.length ?? 0;
-      bytes += base + namesIn(this.#loose) * LOOSE_NAME_BYTES + OBJECT_BYTES;
+      bytes += base + nameCount(this.#loose) * LOOSE_NAME_BYTES + OBJECT_BYTES;
     }
     return bytes;
   }
@@ -73,8 +66,4 @@ export class PendingDir {
   forgetBase(): void {
     this.#base = undefined;
   }
-}
-
-function namesIn({ entries, tombstones, removed }: DirPatch): number {
-  return entries.length + tombstones.length + removed.length;
 }

@@ -1,6 +1,7 @@
 import { BlockReader, BlockWriter, RecordReader } from "../../protocol/mod.ts";
 import type { DuplexStream } from "../link/transport.ts";
 import type { Operation, Outcome } from "./operation.ts";
+import type { OperationPart } from "./operation_list.ts";
 import {
   decodeOperation,
   decodeOutcome,
@@ -9,18 +10,14 @@ import {
 } from "./operation_codec.ts";
 import { type ByteReader, ByteWriter } from "../../base/varint.ts";
 
-/**
- * Sends operations and gives back the peer's outcomes as they come; resolves when the last one is in.
- *
- * @param operations Each encoded, with its length in front; may be views.
- */
+/** Sends operations and gives back the peer's outcomes as they come; resolves when the last one is in. */
 export async function sendOperations(
   stream: DuplexStream,
-  operations: Iterable<Uint8Array>,
+  parts: AsyncIterable<OperationPart> | Iterable<OperationPart>,
   options: { readonly compress: boolean; readonly onOutcome: (outcome: Outcome) => void },
 ): Promise<void> {
   await Promise.all([
-    writeOperations(stream, operations, options.compress),
+    writeOperations(stream, parts, options.compress),
     readOutcomes(stream, options.onOutcome),
   ]);
 }
@@ -88,13 +85,17 @@ export class OutcomeSender {
 
 async function writeOperations(
   stream: DuplexStream,
-  operations: Iterable<Uint8Array>,
+  parts: AsyncIterable<OperationPart> | Iterable<OperationPart>,
   compress: boolean,
 ): Promise<void> {
   const out = new BlockWriter((bytes) => stream.send.write(bytes), { compress });
-  for (const operation of operations) {
-    const pending = out.write(operation);
-    if (pending !== undefined) await pending;
+  for await (const part of parts) {
+    for (const operation of part.framed()) {
+      const pending = out.write(operation);
+      if (pending !== undefined) await pending;
+    }
+    // The next part may take a while.
+    if (!part.isLast) await out.flush();
   }
   await out.finish();
   await stream.send.finish();

@@ -67,7 +67,7 @@ export class Executor {
    * more, and sees them through. Failures of single operations are outcomes; what is thrown is the end of the session.
    */
   async run(
-    portions: AsyncIterable<readonly Operation[]> | Iterable<readonly Operation[]>,
+    portions: AsyncIterable<Iterable<Operation>> | Iterable<Iterable<Operation>>,
   ): Promise<void> {
     await using _ = this.#pipeline;
     using getter = this.#getter;
@@ -107,9 +107,16 @@ export class Executor {
 
   /** Something to wait for only where one kind of operation ends, or too much is under way. */
   #take(job: Job): Promise<void> | undefined {
-    const { op } = job.operation;
-    if (op === this.#phase && this.#pipeline.isReady) return this.#begin(job);
-    return this.#enterPhase(op).then(() => this.#begin(job));
+    const phase = this.#phaseOf(job.operation);
+    if (phase === this.#phase && this.#pipeline.isReady) return this.#begin(job);
+    return this.#enterPhase(phase).then(() => this.#begin(job));
+  }
+
+  /** A file that turned out to be the same on both sides gets its attributes among those that are written. */
+  #phaseOf({ op, before }: Operation): Operation["op"] {
+    const isAside = op === "set-attributes" && before.kind === "file" &&
+      this.#phase === "write-file";
+    return isAside ? "write-file" : op;
   }
 
   #begin(job: Job): Promise<void> | undefined {

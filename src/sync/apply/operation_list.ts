@@ -49,15 +49,26 @@ interface Decoded {
   readonly operation: Operation;
 }
 
+/** A file that is to be written, unless it turns out that both sides have the same. */
+export interface ToCompare {
+  /** Of the operation. */
+  readonly index: number;
+  /** Its mode is another one than that of the file which it replaces. */
+  readonly changesMode: boolean;
+}
+
 /** The operations of one side, in their order. */
 export class OperationList implements Iterable<Operation> {
   readonly #log: OperationLog;
   /** Numbers in the log. */
   readonly #order: Uint32Array;
+  /** By position, as {@linkcode packToCompare} makes them; ascending. */
+  readonly #toCompare: Uint32Array;
 
-  constructor(log: OperationLog, order: Uint32Array) {
+  constructor(log: OperationLog, order: Uint32Array, toCompare: Uint32Array = new Uint32Array(0)) {
     this.#log = log;
     this.#order = order;
+    this.#toCompare = toCompare;
   }
 
   /** A list of these operations. */
@@ -72,6 +83,16 @@ export class OperationList implements Iterable<Operation> {
     return this.#order.length;
   }
 
+  /** Files of which it is not known yet whether they have to be written. */
+  get countToCompare(): number {
+    return this.#toCompare.length;
+  }
+
+  /** One of these, in the order of the list. */
+  toCompare(nth: number): ToCompare {
+    return unpackToCompare(this.#toCompare[nth]!);
+  }
+
   /** The operation at a position. @throws {RangeError} where there is none. */
   at(index: number): Operation {
     const id = this.#order[index];
@@ -83,16 +104,53 @@ export class OperationList implements Iterable<Operation> {
     for (const id of this.#order) yield this.#log.at(id);
   }
 
-  /** All of them, so many at a time. */
-  *portions(length: number): Generator<Operation[]> {
-    for (let from = 0; from < this.length; from += length) {
-      const ids = this.#order.subarray(from, from + length);
-      yield Array.from(ids, (id) => this.#log.at(id));
-    }
+  /** The operation at a position, with its length in front, as it travels. The bytes are not to be changed. */
+  framed(index: number): Uint8Array {
+    return this.#log.framed(this.#order[index]!);
+  }
+}
+
+/** Some operations of a list that follow each other, of which some have become others. */
+export class OperationPart implements Iterable<Operation> {
+  readonly #list: OperationList;
+  readonly #others = new Map<number, Operation>();
+
+  /** Those from a position up to another one. */
+  constructor(list: OperationList, readonly from = 0, readonly to = list.length) {
+    this.#list = list;
+  }
+
+  /** True if nothing follows. */
+  get isLast(): boolean {
+    return this.to === this.#list.length;
+  }
+
+  /** Puts another operation in place of one. */
+  replace(index: number, operation: Operation): void {
+    this.#others.set(index, operation);
+  }
+
+  *[Symbol.iterator](): Generator<Operation> {
+    for (let i = this.from; i < this.to; i++) yield this.#others.get(i) ?? this.#list.at(i);
   }
 
   /** Each with its length in front, as it travels. The bytes are not to be changed. */
   *framed(): Generator<Uint8Array> {
-    for (const id of this.#order) yield this.#log.framed(id);
+    for (let i = this.from; i < this.to; i++) {
+      const other = this.#others.get(i);
+      yield other === undefined
+        ? this.#list.framed(i)
+        : new ByteWriter(256).lv(encodeOperation(other)).finish();
+    }
   }
+}
+
+/** What {@linkcode OperationList} keeps of a file to compare. */
+export function packToCompare({ index, changesMode }: ToCompare): number {
+  return index * 2 + (changesMode ? 1 : 0);
+}
+
+/** The opposite of {@linkcode packToCompare}. */
+export function unpackToCompare(packed: number): ToCompare {
+  return { index: packed >>> 1, changesMode: packed % 2 === 1 };
 }

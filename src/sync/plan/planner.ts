@@ -13,16 +13,13 @@ import {
   decodeDirHistory,
   type DirAnswer,
   ProtocolError,
-  STATUS,
   type SyncAccept,
 } from "../../protocol/mod.ts";
-import { digestOfDir } from "../content/dir_content.ts";
 import { historyOfGone } from "../content/dir_history.ts";
 import { FilterStack, IGNORE_FILE, IGNORE_FILE_BYTES_MAX, PathFilter } from "../filter/mod.ts";
 import {
   type AncestorTree,
   type ConflictPolicy,
-  type DigestQuestion,
   type DirNeed,
   type DirSource,
   type DirView,
@@ -31,17 +28,16 @@ import {
   PageView,
   type Plan,
   Reconciler,
-  type Side,
   type SideTraits,
   type SyncDirection,
 } from "../reconcile/mod.ts";
-import { untilSent } from "../link/sent.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
-import { glimpseNames } from "../../store/mod.ts";
+import { glimpseNames, SMALL_FILE_BYTES } from "../../store/mod.ts";
 import type { OpenShare } from "../share/open_share.ts";
 import type { RemoteShare } from "../transfer/remote_share.ts";
 import { peerFolder } from "./agreement.ts";
 import { AskedAhead } from "./asked_ahead.ts";
+import { DigestAnswers } from "./digest_answers.ts";
 
 /** Portions of questions that both sides work on: neither waits while the other has something to read. */
 const PORTIONS_UNDER_WAY = 2;
@@ -70,13 +66,21 @@ export interface PlanOptions {
   readonly signal: AbortSignal;
   /** The sides remember different pasts: neither ancestors nor versions tell anything. */
   readonly isOutOfStep?: boolean;
+  /** Small files that may only have been touched are left for a later look at them. */
+  readonly comparesLater?: boolean;
+}
+
+/** What a session does, and who answers what is left to be looked at. */
+export interface Planned {
+  readonly plan: Plan;
+  readonly answers: DigestAnswers;
 }
 
 /**
  * Decides what a session does: feeds the reconciler with both trees, the ancestor and the filter, and
  * fetches from the peer what it asks for, a level of the tree at a time.
  */
-export async function planSync(options: PlanOptions): Promise<Plan> {
+export async function planSync(options: PlanOptions): Promise<Planned> {
   const reconciler = new Reconciler({
     local: localTree(options),
     remote: remoteTree(options),
@@ -84,18 +88,16 @@ export async function planSync(options: PlanOptions): Promise<Plan> {
     direction: directionOf(options),
     checksum: options.checksum,
     distrustsVersions: options.isOutOfStep ?? false,
+    comparedLaterBytesMax: options.comparesLater ? SMALL_FILE_BYTES : 0,
     isIgnored: ignoreRules(options),
     shortIdOf: authors(options),
     remembers: remembersPlan(options),
   });
   const underWay = new Set<Promise<void>>();
-  const shared = {
-    ...options,
-    turns: { local: Promise.resolve(), remote: Promise.resolve() },
-    packer: new Packer(),
-    slices: new TimeSlices(options),
-    ahead: AskedAhead.ask(options.snapshot, options.accept.shape, options.remote),
-  };
+  const ahead = AskedAhead.ask(options.snapshot, options.accept.shape, options.remote);
+  const answers = new DigestAnswers({ ...options, ahead });
+  const slices = new TimeSlices(options);
+  const shared = { ...options, packer: new Packer(), slices, ahead, answers };
   for (let needs; !(needs = reconciler.pollNeeds()).isDone;) {
     if (needs.dirs.length + needs.digests.length > 0) {
       const answering: Promise<void> = answerNeeds(needs, reconciler, shared)
@@ -108,7 +110,7 @@ export async function planSync(options: PlanOptions): Promise<Plan> {
   await nextTurn();
   const { snapshot, accept } = options;
   if (Math.max(snapshot.files, accept.files) > FILES_MANY) collectGarbage();
-  return await planInTurns(reconciler, shared.slices);
+  return { plan: await planInTurns(reconciler, slices), answers };
 }
 
 /** The peer is to hear of this side meanwhile. */
@@ -122,11 +124,10 @@ async function planInTurns(reconciler: Reconciler, slices: TimeSlices): Promise<
 
 /** What all portions of a plan have in common. */
 interface Shared {
-  /** Each side answers one portion after the other: it goes through its directories in their order. */
-  readonly turns: Record<Side, Promise<void>>;
   readonly packer: Packer;
   readonly slices: TimeSlices;
   readonly ahead: AskedAhead;
+  readonly answers: DigestAnswers;
 }
 
 /** Fetches and reads what the walk waits for. */
@@ -138,7 +139,7 @@ async function answerNeeds(
   const { slices } = options;
   const [views, replies] = await Promise.all([
     fetchDirs(dirs, options),
-    askDigests(digests, options),
+    options.answers.answer(digests),
   ]);
   for (const [i, need] of dirs.entries()) {
     reconciler.handleDir(need.path, views[i]!);
@@ -275,87 +276,6 @@ async function fetchDirs(
       return remoteView({ opaque, isIncomplete, mtimeMs, ...unpacked }, rows);
     };
   });
-}
-
-async function askDigests(
-  questions: readonly DigestQuestion[],
-  options: PlanOptions & Shared,
-): Promise<(Digest | undefined)[]> {
-  const { share, snapshot, remote, turns, ahead } = options;
-  const known = new Map<DigestQuestion, Digest | undefined>();
-  for (const question of questions) {
-    const digest = digestOfEarlier(question, options);
-    if (digest !== undefined) known.set(question, digest);
-  }
-  const toRemote = questions.filter((asked) => asked.side === "remote" && !known.has(asked));
-  const isAsked = ({ path, isEarlier }: DigestQuestion) => !isEarlier && ahead.hasDigest(path);
-  const before = toRemote.filter(isAsked);
-  const now = toRemote.filter((question) => !question.isEarlier && !isAsked(question));
-  const earlier = toRemote.filter(({ isEarlier }) => isEarlier);
-  const answering = inTurn(turns, "remote", () =>
-    Promise.all([
-      remote.getDigests(now.map(({ path }) => path)),
-      remote.getEarlier(earlier.map(({ path, entry }) => ({ path, ...versionOf(entry) }))),
-    ]));
-  if (now.length + earlier.length > 0) await untilSent();
-  await inTurn(turns, "local", async () => {
-    for (const question of questions) {
-      if (question.side === "local") {
-        known.set(question, await localDigest(question, share, snapshot));
-      }
-    }
-  });
-  const answers = (await answering).flat();
-  for (const { path } of before) answers.push(await ahead.digest(path) ?? STATUS.changed);
-  for (const [i, question] of [...now, ...earlier, ...before].entries()) {
-    const answer = answers[i]!;
-    if (typeof answer === "number") continue;
-    const { entry } = question;
-    const isVersion = entry.kind === "dir" ||
-      (answer.size === entry.size && answer.mtimeMs === entry.mtimeMs);
-    if (isVersion) known.set(question, answer.digest);
-  }
-  return questions.map((question) => known.get(question));
-}
-
-/**
- * What the peer has where its file is as the own one was before it changed: it came from here. Not both ways,
- * where a file that was never compared could count as one that both had.
- */
-function digestOfEarlier(
-  { side, path, entry, isEarlier }: DigestQuestion,
-  { share, mode }: PlanOptions,
-): Digest | undefined {
-  if (mode === "two-way" || side !== "remote" || isEarlier || entry.kind !== "file") {
-    return undefined;
-  }
-  return share.index.earlierDigest(path, entry);
-}
-
-function inTurn<T>(
-  turns: Record<Side, Promise<void>>,
-  side: Side,
-  work: () => Promise<T>,
-): Promise<T> {
-  const working = turns[side].then(work);
-  // Whoever asked hears of a failure; the next one finds out for itself.
-  turns[side] = working.then(() => {}, () => {});
-  return working;
-}
-
-function versionOf(entry: DigestQuestion["entry"]): { size: number; mtimeMs: number } {
-  return entry.kind === "dir" ? { size: 0, mtimeMs: 0 } : entry;
-}
-
-async function localDigest(
-  { path, entry, isEarlier }: DigestQuestion,
-  share: OpenShare,
-  snapshot: Snapshot,
-): Promise<Digest | undefined> {
-  if (isEarlier) return share.index.earlierDigest(path, versionOf(entry));
-  if (entry.kind === "dir") return await digestOfDir(path, snapshot, share.content);
-  const answer = await share.content.digestOf(path, entry);
-  return typeof answer === "number" ? undefined : answer.digest;
 }
 
 /** The short ids behind members of version vectors, as far as this device has met their folders. */

@@ -15,6 +15,8 @@ export interface JudgeRules {
   readonly checksum: boolean;
   /** What versions have seen is not to be relied on: a side counts from where it has been before. */
   readonly distrustsVersions: boolean;
+  /** See {@linkcode isComparedLater}; none if 0. */
+  readonly comparedLaterBytesMax: number;
 }
 
 /** What an item does not tell itself. */
@@ -51,6 +53,20 @@ export function trustedVector(item: Item, side: Side, rules: JudgeRules): MaybeV
   const entry = item.on(side);
   if (entry?.kind === "file" && entry.digest !== undefined && !rules.checksum) return undefined;
   return item.seen[side];
+}
+
+/**
+ * True for a file that is planned to be written though it may be the same on both sides, since neither the
+ * decision nor any other one depends on that. It is for the one who carries out the plan to look first,
+ * which then goes on beside everything else.
+ */
+export function isComparedLater(item: Item, loser: Side, rules: JudgeRules): boolean {
+  const { local, remote } = item.pair;
+  return local?.kind === "file" && remote?.kind === "file" &&
+    local.digest === undefined && remote.digest === undefined &&
+    local.size <= rules.comparedLaterBytesMax &&
+    // Where it was scanned, so that it can be found there.
+    item.path(loser) === item.scannedPath(loser);
 }
 
 const SAME: Verdict = { type: "same" };

@@ -2,7 +2,7 @@ import { joinPath, type RelPath } from "../../base/paths.ts";
 import { isLeaf, type Leaf, likeness, modeOf, sameTime } from "./agreement.ts";
 import { type Contest, contest, mergedMode, metadataWinner } from "./contest.ts";
 import { ABSENT, beforeOf, shownAs, withDigest, withMode } from "./entry_facts.ts";
-import { sourceOf } from "./judge.ts";
+import { isComparedLater, sourceOf } from "./judge.ts";
 import type { Item } from "./node.ts";
 import type { Draft, Phase } from "./plan_builder.ts";
 import type { PlanDraft } from "./plan_draft.ts";
@@ -23,9 +23,8 @@ export class LeafPlanner {
     if (trees.questions.areSame(item)) return this.#agree(item, respelling);
     const digests = bySide((side) => this.#draft.digestOf(item, side));
     const [local, remote] = SIDES.map((side) => withDigest(leafOn(item, side), digests[side]));
-    if (likeness(local!, remote!, trees.rules.windowMs) === "same") {
-      return this.#agree(item, respelling);
-    }
+    const alike = likeness(local!, remote!, trees.rules.windowMs);
+    if (alike === "same") return this.#agree(item, respelling);
     const ancestor = this.#draft.ancestorDigestOf(item);
     const decision = contest(item, trees.rules, { ...digests, ancestor });
     const { winner, isConflict } = decision;
@@ -36,7 +35,9 @@ export class LeafPlanner {
     const keepsBoth = isConflict && direction.kind === "two-way" &&
       direction.conflicts === "keep-both";
     if (isConflict) conflicts.push({ path: item.shownPath, kept: keepsBoth ? "both" : winner });
-    this.#replace(item, decision, { keepsBoth, respelling });
+    const comparesFirst = alike === "unsure" && !isConflict &&
+      isComparedLater(item, across(winner), trees.rules);
+    this.#replace(item, decision, { keepsBoth, respelling, comparesFirst });
   }
 
   /**
@@ -121,7 +122,12 @@ export class LeafPlanner {
   #replace(
     item: Item,
     decision: Contest,
-    how: { readonly keepsBoth: boolean; readonly respelling: readonly number[] },
+    how: {
+      readonly keepsBoth: boolean;
+      readonly respelling: readonly number[];
+      /** The contents may be the same: nobody has looked. */
+      readonly comparesFirst: boolean;
+    },
   ): void {
     const { ledger, vectors } = this.#draft;
     const { winner, isConflict } = decision;
@@ -136,6 +142,9 @@ export class LeafPlanner {
     const before = aside === undefined ? beforeOf(item.on(loser)) : ABSENT;
     const shown = shownAs(entry, isConflict ? "C" : "M");
     const written = this.#draft.write(item, loser, { entry, before, vector, shown });
+    if (how.comparesFirst) {
+      this.#draft.builder.compareFirst(written, modeOf(item.on(loser)) !== mode);
+    }
     const needs = [...how.respelling, ...aside ? [aside.id] : [], written.id];
     if (!isModed) {
       // Not yet the vector of the outcome: it must not outrank the other version before that is safe.

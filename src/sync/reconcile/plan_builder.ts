@@ -1,6 +1,11 @@
 import { Uint32List } from "../../base/uint32_list.ts";
 import type { Operation } from "../apply/operation.ts";
-import { OperationList, OperationLog } from "../apply/operation_list.ts";
+import {
+  OperationList,
+  OperationLog,
+  packToCompare,
+  unpackToCompare,
+} from "../apply/operation_list.ts";
 import { isAdjustment } from "../plan/sync_plan.ts";
 import { PlanLines, type Shown } from "./plan_lines.ts";
 import { type BySide, bySide, type Side } from "./side.ts";
@@ -80,6 +85,8 @@ export class PlanBuilder {
   };
   /** Side and rank of each operation. */
   readonly #ranks = new Uint32List();
+  /** By number in the log, ascending. */
+  readonly #toCompare = new Uint32List();
 
   /** Adds an operation; with `shown`, also its line. */
   add(side: Side, phase: Phase, operation: Operation, shown?: Shown): Draft {
@@ -106,6 +113,15 @@ export class PlanBuilder {
     else this.sums.receive++;
   }
 
+  /**
+   * Notes that a file just added is only to be written where the contents differ.
+   *
+   * @param changesMode Its mode is another one than that of the file which it replaces.
+   */
+  compareFirst({ id }: Draft, changesMode: boolean): void {
+    this.#toCompare.push(packToCompare({ index: id, changesMode }));
+  }
+
   /** Puts the operations of each side into their order. To be called once, when all are there. */
   ordered(): OrderedOperations {
     const count = this.#log.length;
@@ -119,22 +135,36 @@ export class PlanBuilder {
       orders[this.#sideOf(id)][next[this.#ranks.at(id)]!++] = id;
     }
     const found = { local: -1, remote: -1 };
+    const positionOf = (id: number): Position => {
+      const side = this.#sideOf(id);
+      const order = orders[side];
+      // Mostly the one behind that of the last call.
+      let index = found[side] + 1;
+      if (order[index] !== id) {
+        const rank = this.#ranks.at(id);
+        index = searchAscending(order, id, { from: next[rank - 2] ?? 0, to: next[rank]! });
+      }
+      found[side] = index;
+      return { side, index };
+    };
+    const toCompare = this.#positionsToCompare(positionOf);
     return {
-      lists: bySide((side) => new OperationList(this.#log, orders[side])),
-      positionOf: (id) => {
-        const side = this.#sideOf(id);
-        const order = orders[side];
-        // Mostly the one behind that of the last call.
-        let index = found[side] + 1;
-        if (order[index] !== id) {
-          const rank = this.#ranks.at(id);
-          index = searchAscending(order, id, { from: next[rank - 2] ?? 0, to: next[rank]! });
-        }
-        found[side] = index;
-        return { side, index };
-      },
+      lists: bySide((side) => new OperationList(this.#log, orders[side], toCompare[side])),
+      positionOf,
       phaseOf: ({ side, index }) => PHASES[this.#rankAt(orders[side][index]!) >>> SUBRANK_BITS]!,
     };
+  }
+
+  /** Their order is that of the log: all are of one phase. */
+  #positionsToCompare(positionOf: (id: number) => Position): BySide<Uint32Array> {
+    const found = bySide(() => new Uint32Array(this.#toCompare.length));
+    const counts = { local: 0, remote: 0 };
+    for (let i = 0; i < this.#toCompare.length; i++) {
+      const { index: id, changesMode } = unpackToCompare(this.#toCompare.at(i));
+      const { side, index } = positionOf(id);
+      found[side][counts[side]++] = packToCompare({ index, changesMode });
+    }
+    return bySide((side) => found[side].slice(0, counts[side]));
   }
 
   #sumBytes(side: Side, operation: Operation): void {

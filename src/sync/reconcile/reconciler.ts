@@ -6,7 +6,7 @@ import type { VectorMember } from "../../base/version_vector.ts";
 import { changeOf, likeness } from "./agreement.ts";
 import { contest, type ContestDigests } from "./contest.ts";
 import { DIRS_AT_HAND, PageReader } from "./dir_reader.ts";
-import { type JudgeRules, sourceOf } from "./judge.ts";
+import { isComparedLater, type JudgeRules, sourceOf } from "./judge.ts";
 import { FileMoves } from "./file_moves.ts";
 import { MoveFinder } from "./move_finder.ts";
 import {
@@ -57,6 +57,11 @@ export interface ReconcileOptions {
   readonly checksum?: boolean | undefined;
   /** See {@linkcode JudgeRules}. */
   readonly distrustsVersions?: boolean | undefined;
+  /**
+   * Files up to this size may be left to be compared when they are to be written: see
+   * {@linkcode OperationList.toCompare}. None if left out.
+   */
+  readonly comparedLaterBytesMax?: number | undefined;
   /** The short device id behind a member of a version vector, where it is known. */
   readonly shortIdOf?: ((member: VectorMember) => string | undefined) | undefined;
   readonly entriesMax?: number | undefined;
@@ -134,6 +139,7 @@ export class Reconciler {
       windowMs: options.modifyWindowMs ?? 1,
       checksum: options.checksum ?? false,
       distrustsVersions: options.distrustsVersions ?? false,
+      comparedLaterBytesMax: options.comparedLaterBytesMax ?? 0,
     };
     this.#pairing = {
       traits: { local: options.local.traits ?? {}, remote: options.remote.traits ?? {} },
@@ -314,6 +320,7 @@ export class Reconciler {
     if (alike === "same") return;
     const loser = alike === "unsure" ? this.#knownLoser(item) : undefined;
     if (loser !== undefined) {
+      if (isComparedLater(item, loser, this.#rules)) return;
       // In this order, so that there is something to compare with.
       this.#questions.ask(across(loser), item, item.on(across(loser)) as FileEntry);
       return this.#questions.compare(loser, item);

@@ -5,7 +5,9 @@ import type { ExecutorOptions } from "../apply/executor_options.ts";
 import type { Operation } from "../apply/operation.ts";
 import type { SessionLink } from "../link/requester.ts";
 import { type DuplexStream, URGENCY } from "../link/transport.ts";
-import type { SyncPlan } from "../plan/sync_plan.ts";
+import type { DigestAnswers } from "../plan/digest_answers.ts";
+import { LateComparison } from "../plan/late_comparison.ts";
+import type { Side, SyncPlan } from "../plan/sync_plan.ts";
 import type { IsDone } from "../reconcile/mod.ts";
 import type { OpenShare } from "../share/open_share.ts";
 import type { Provider } from "../transfer/provider.ts";
@@ -30,6 +32,8 @@ export interface CarryingOutOptions {
   /** Serves the peer what it is to write. */
   readonly provider: Provider;
   readonly pulse: Pulse;
+  /** Of what the plan leaves to be compared. */
+  readonly answers: DigestAnswers;
   /** Hears of each outcome. */
   readonly tally: Tally;
   readonly clock: Clock;
@@ -46,10 +50,14 @@ export interface CarryingOutOptions {
 export class CarryingOut {
   readonly #plan: SyncPlan;
   readonly #options: CarryingOutOptions;
+  readonly #comparison: LateComparison;
 
   constructor(plan: SyncPlan, options: CarryingOutOptions) {
     this.#plan = plan;
     this.#options = options;
+    const { answers, tally } = options;
+    const onSame = (side: Side, index: number) => tally.noteSame(side, index);
+    this.#comparison = new LateComparison({ answers, onSame });
   }
 
   /** Runs to the end of it; when it fails, nothing works in the own folder any more. */
@@ -93,7 +101,8 @@ export class CarryingOut {
 
   #sendRemote(stream: DuplexStream): Promise<void> {
     const { request, pulse, tally } = this.#options;
-    const sending = sendOperations(stream, this.#plan.remote.framed(), {
+    const parts = this.#comparison.parts(this.#plan.remote, "remote");
+    const sending = sendOperations(stream, parts, {
       compress: request.compress,
       onOutcome: (outcome) => {
         pulse.handleSign();
@@ -121,6 +130,6 @@ export class CarryingOut {
       onBytes: (bytes) => tally.received(bytes),
       ...(onStep && { onStep }),
     });
-    return executor.run(this.#plan.local.portions(PORTION_OPERATIONS));
+    return executor.run(this.#comparison.parts(this.#plan.local, "local", PORTION_OPERATIONS));
   }
 }

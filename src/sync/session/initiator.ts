@@ -1,5 +1,6 @@
 import { equalBytes } from "../../base/bytes.ts";
 import type { Clock } from "../../base/clock.ts";
+import { LandropicError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { nextTurn } from "../../base/turn.ts";
 import { type Message, ProtocolError, type Request, type SyncAccept } from "../../protocol/mod.ts";
@@ -8,7 +9,7 @@ import type { Operation } from "../apply/operation.ts";
 import type { SessionLink } from "../link/requester.ts";
 import type { DuplexStream } from "../link/transport.ts";
 import { isOutOfStep as isOutOfStepWith } from "../plan/memory_check.ts";
-import { type PlanOptions, planSync, remembersPlan } from "../plan/planner.ts";
+import { type Planned, type PlanOptions, planSync, remembersPlan } from "../plan/planner.ts";
 import type { SyncPlan } from "../plan/sync_plan.ts";
 import type { IsDone, Plan } from "../reconcile/mod.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
@@ -148,7 +149,7 @@ export class InitiatorSession implements RoutedSession {
     const planOptions = { ...this.#planOptions(sides), signal: ended };
     // In a process that has just started each step takes long: its code is compiled in it.
     await nextTurn();
-    const plan = await during(planSync(planOptions)).catch((error) => {
+    const { plan, answers } = await during(this.#plan(planOptions, sides)).catch((error) => {
       // Nobody wants it any more.
       stop.abort(error);
       throw error;
@@ -161,7 +162,8 @@ export class InitiatorSession implements RoutedSession {
     if (!request.fillDisk) await during(checkRoom(plan, sides));
     if (!request.dryRun) {
       this.#options.onTransfer?.(plan.bytesToSend + plan.bytesToReceive);
-      const carryingOut = this.#carryOut(plan, summary, { ...sides, link, signal: ended, stop });
+      const by = { ...sides, answers, link, signal: ended, stop };
+      const carryingOut = this.#carryOut(plan, summary, by);
       const isDone = await during(carryingOut).catch(async (error) => {
         // The folder is not let go of while anything works in it.
         stop.abort(error);
@@ -176,6 +178,23 @@ export class InitiatorSession implements RoutedSession {
     }
     await during(this.#finish(link, summary));
     return summary;
+  }
+
+  /** Leaves small files to be compared when their turn comes, where what is safe does not depend on them. */
+  async #plan(options: PlanOptions, sides: PlannedSides): Promise<Planned> {
+    const { dryRun, checksum } = options;
+    if (dryRun || checksum) return await planSync(options);
+    const planned = await planSync({ ...options, comparesLater: true });
+    const { local, remote } = planned.plan;
+    if (local.countToCompare + remote.countToCompare === 0) return planned;
+    try {
+      checkSafety(planned.plan, sides);
+      return planned;
+    } catch (error) {
+      if (!(error instanceof LandropicError)) throw error;
+      // All of them may be the same.
+      return await planSync(options);
+    }
   }
 
   /** The initiator leads: as long as it goes on at all it is at work, if only to wait. */
@@ -286,7 +305,7 @@ export class InitiatorSession implements RoutedSession {
   #carryOut(
     plan: SyncPlan,
     summary: SyncSummary,
-    on: Pick<CarryingOutOptions, "link" | "share" | "remote" | "signal" | "stop">,
+    on: Pick<CarryingOutOptions, "answers" | "link" | "share" | "remote" | "signal" | "stop">,
   ): Promise<IsDone> {
     const { request, observer, clock, onOperation, onStep } = this.#options;
     const provider = this.#provider!;

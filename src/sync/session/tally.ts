@@ -20,6 +20,8 @@ export class Tally {
   readonly #samples: { readonly atMs: number; readonly bytes: number }[] = [];
   /** What became of each operation: one of {@linkcode RESULTS}, or 0 while that is not known. */
   readonly #results: { readonly [side in Side]: Uint8Array };
+  /** Files of which contents turned out to be the same on both sides: 1 at their operation's position. */
+  readonly #same: { [side in Side]?: Uint8Array } = {};
   /** Why operations were not done, by their position. */
   readonly #reasons: { readonly [side in Side]: Map<number, string> };
   readonly #totalBytes: number;
@@ -60,6 +62,12 @@ export class Tally {
   /** File bytes that arrived here. */
   received(bytes: number): void {
     this.#bytesReceived += bytes;
+  }
+
+  /** A file need not be written after all: its operation now sets attributes. */
+  noteSame(side: Side, index: number): void {
+    const same = this.#same[side] ??= new Uint8Array(this.#results[side].length);
+    same[index] = 1;
   }
 
   /** Takes in what became of one operation. @throws {ProtocolError} for one that is not of the plan. */
@@ -123,6 +131,7 @@ export class Tally {
       this.#observer.fileError({ path: operation.path, code, message });
       return;
     }
+    if (this.#isSame(side, outcome.index)) return;
     if (side === "local") summary.files += filesMore(operation);
     switch (operation.op) {
       case "write-file":
@@ -143,6 +152,10 @@ export class Tally {
     }
   }
 
+  #isSame(side: Side, index: number): boolean {
+    return this.#same[side]?.[index] === 1;
+  }
+
   #passOn(): void {
     for (;;) {
       const item = this.#next ??= this.#plan.items.at(this.#nextItem);
@@ -154,8 +167,9 @@ export class Tally {
         const result = this.#results[side][index];
         if (result === 0) return;
         const reason = this.#reasons[side].get(index) ?? "";
-        if (result === DONE && isAdjustment(item)) this.#summary.adjusted++;
-        this.#observer.item(result === DONE ? item : { ...item, action: "!", reason });
+        const shown: PlanItem = this.#isSame(side, index) ? { ...item, action: "m" } : item;
+        if (result === DONE && isAdjustment(shown)) this.#summary.adjusted++;
+        this.#observer.item(result === DONE ? shown : { ...item, action: "!", reason });
       }
       this.#next = undefined;
       this.#nextItem++;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { RelPath } from "../../../src/base/paths.ts";
 import { EMPTY_VECTOR } from "../../../src/base/version_vector.ts";
 import { readOperations, sendOperations } from "../../../src/sync/apply/apply_stream.ts";
-import { OperationList } from "../../../src/sync/apply/operation_list.ts";
+import { OperationList, OperationPart } from "../../../src/sync/apply/operation_list.ts";
 import type { Operation } from "../../../src/sync/apply/operation.ts";
 import type { DuplexStream } from "../../../src/sync/link/transport.ts";
 
@@ -18,18 +18,17 @@ function removal(i: number): Operation {
 /** What `sendOperations` writes, block by block. */
 async function written(operations: readonly Operation[]): Promise<Uint8Array[]> {
   const blocks: Uint8Array[] = [];
+  const finished = Promise.withResolvers<void>();
   const stream = {
     send: {
       write: (bytes: Uint8Array) => Promise.resolve(void blocks.push(bytes.slice())),
-      finish: () => Promise.resolve(),
+      finish: () => Promise.resolve(finished.resolve()),
     },
-    recv: { read: () => Promise.reject(new Error("only sending is looked at")) },
+    recv: { read: () => finished.promise.then(() => Promise.reject(new Error("none come"))) },
   } as unknown as DuplexStream;
-  const options = { compress: false, onOutcome: () => {} };
-  await assert.rejects(
-    sendOperations(stream, OperationList.of(operations).framed(), options),
-    /only sending/,
-  );
+  const parts = [new OperationPart(OperationList.of(operations))];
+  const sending = sendOperations(stream, parts, { compress: false, onOutcome: () => {} });
+  await assert.rejects(sending, /none come/);
   return blocks;
 }
 

@@ -5,7 +5,7 @@ import { ByteReader } from "../../../src/base/varint.ts";
 import { parseVectorMember, type VersionVector } from "../../../src/base/version_vector.ts";
 import type { Before, Operation } from "../../../src/sync/apply/operation.ts";
 import { decodeOperation, OPERATION_BYTES_MAX } from "../../../src/sync/apply/operation_codec.ts";
-import { OperationList } from "../../../src/sync/apply/operation_list.ts";
+import { OperationList, OperationPart } from "../../../src/sync/apply/operation_list.ts";
 
 const name = fc.stringMatching(/^[a-zäß✓]{1,12}$/);
 const path = fc.array(name, { minLength: 1, maxLength: 4 }).map((names) =>
@@ -87,16 +87,31 @@ Deno.test("OperationList gives back the operations it was made of, in any order 
         if (index < operations.length) assert.deepEqual(list.at(index), operations[index]);
         else assert.throws(() => list.at(index), RangeError);
       }
-      assert.deepEqual([...list.portions(7)].flat(), operations);
+      const [from, to] = [operations.length >> 2, operations.length >> 1];
+      assert.deepEqual([...new OperationPart(list, from, to)], operations.slice(from, to));
     },
   ));
 });
 
 Deno.test("OperationList holds what a peer reads", () => {
   fc.assert(fc.property(operations(10), (operations) => {
-    const read = [...OperationList.of(operations).framed()].map((framed) =>
-      decodeOperation(new ByteReader(framed).lv(OPERATION_BYTES_MAX))
-    );
-    assert.deepEqual(read, operations);
+    assert.deepEqual(read(new OperationPart(OperationList.of(operations))), operations);
   }));
 });
+
+Deno.test("OperationPart travels with other operations in place of some", () => {
+  fc.assert(fc.property(operations(10), operation, fc.nat({ max: 9 }), (operations, other, at) => {
+    const part = new OperationPart(OperationList.of(operations));
+    part.replace(at, structuredClone(other));
+    const expected = operations.map((each, i) => i === at ? structuredClone(other) : each);
+    assert.deepEqual([...part], expected);
+    assert.deepEqual(read(part), expected);
+  }));
+});
+
+function read(part: OperationPart): Operation[] {
+  return Array.from(
+    part.framed(),
+    (framed) => decodeOperation(new ByteReader(framed).lv(OPERATION_BYTES_MAX)),
+  );
+}

@@ -21,7 +21,10 @@ import {
   type VersionVector,
 } from "../../../src/base/version_vector.ts";
 import type { PlanItem } from "../../../src/sync/plan/sync_plan.ts";
-import type { Operation } from "../../../src/sync/apply/operation.ts";
+import type { Operation, WriteFile } from "../../../src/sync/apply/operation.ts";
+import type { OperationList } from "../../../src/sync/apply/operation_list.ts";
+import { compared } from "../../../src/sync/plan/late_comparison.ts";
+import type { FileVersion } from "../../../src/protocol/mod.ts";
 import {
   contentDigest,
   type ContentEntry,
@@ -251,6 +254,8 @@ export interface SessionOptions {
   sideFirst?: () => boolean;
   /** Answers no digest at all. */
   withoutDigests?: boolean;
+  /** Files that may be the same are compared when their operation's turn comes. */
+  comparesLater?: boolean;
   ignoreAncestor?: boolean;
 }
 
@@ -279,8 +284,8 @@ export function planFor(local: Device, remote: Device, options: SessionOptions =
   const scans = { local: local.scan(), remote: remote.scan() };
   const root = options.ignoreAncestor ? undefined : local.ancestors.get(remote.id);
   // Half of the plans are made from pages, as in a real session, and half from entries.
-  const plan = plans++;
-  const shown = plan % 4 < 2 ? (view: DirView) => view : viewByRows;
+  const nth = plans++;
+  const shown = nth % 4 < 2 ? (view: DirView) => view : viewByRows;
   const pageOf = (shape: Digest) => local.pages.get(digestKey(shape));
   const reconciler = new Reconciler({
     local: {
@@ -310,9 +315,10 @@ export function planFor(local: Device, remote: Device, options: SessionOptions =
     isIgnored: options.isIgnored,
     modifyWindowMs: options.modifyWindowMs,
     checksum: local.checksum,
+    comparedLaterBytesMax: options.comparesLater ? Infinity : 0,
     shortIdOf: (member) => SHORT_IDS.get(member),
     // Every other plan is made as in a large tree, where nothing stays at hand.
-    dirsAtHand: plan % 2 === 0 ? 0 : undefined,
+    dirsAtHand: nth % 2 === 0 ? 0 : undefined,
   });
   let rounds = 0;
   let dirsFetched = 0;
@@ -336,7 +342,18 @@ export function planFor(local: Device, remote: Device, options: SessionOptions =
       reconciler.handleDigest(question, digest);
     }
   }
-  return { plan: unfolded(reconciler.finish()), scans, rounds, dirsFetched };
+  const plan = reconciler.finish();
+  const toCompare = {
+    local: filesToCompare(plan.local),
+    remote: filesToCompare(plan.remote),
+  };
+  return { plan: unfolded(plan), toCompare, scans, rounds, dirsFetched };
+}
+
+/** By position, and whether the mode becomes another one. */
+function filesToCompare(list: OperationList): Map<number, boolean> {
+  const files = Array.from({ length: list.countToCompare }, (_, i) => list.toCompare(i));
+  return new Map(files.map(({ index, changesMode }) => [index, changesMode]));
 }
 
 /** The same directory, as a session has it. */
@@ -353,7 +370,7 @@ function unfolded(plan: Plan): UnfoldedPlan {
 
 /** Plans and carries out a session that `local` starts. */
 export function sync(local: Device, remote: Device, options: SessionOptions = {}): SessionEnd {
-  const { plan, scans, rounds, dirsFetched } = planFor(local, remote, options);
+  const { plan, toCompare, scans, rounds, dirsFetched } = planFor(local, remote, options);
   options.meanwhile?.();
   const sides = { local: new Hands(local, remote), remote: new Hands(remote, local) };
   sides.local.other = sides.remote;
@@ -368,7 +385,11 @@ export function sync(local: Device, remote: Device, options: SessionOptions = {}
       ? "local"
       : "remote";
     const index = at[side]++;
-    const operation = plan[side][index]!;
+    const planned = plan[side][index]!;
+    const changesMode = toCompare[side].get(index);
+    const operation = changesMode === undefined
+      ? planned
+      : lookedAt(planned as WriteFile, changesMode, sides[side]);
     const next = options.next?.() ?? true;
     if (next === "stop") isStopped = true;
     else if (next && sides[side].carryOut(operation)) {
@@ -400,6 +421,22 @@ export function sync(local: Device, remote: Device, options: SessionOptions = {}
     assertComplete(own, settlement.root);
   }
   return { plan, failed, rounds, dirsFetched };
+}
+
+/** What becomes of an operation on a file that may be the same on both sides. */
+function lookedAt(operation: WriteFile, changesMode: boolean, { device, other }: Hands): Operation {
+  const { path, source, size, mtimeMs, before } = operation;
+  assert.equal(before.kind, "file");
+  assert.equal(operation.digest, undefined, "nobody has looked before");
+  const digestOf = (at: Device, path: string, version: { size: number; mtimeMs: number }) => {
+    const node = at.nodes.get(path);
+    const isThere = node?.kind === "file" && node.size === version.size &&
+      node.mtimeMs === version.mtimeMs;
+    return isThere ? digestOfText(node.content) : undefined;
+  };
+  const wanted = digestOf(other!.device, source, { size, mtimeMs });
+  const old = digestOf(device, path, before as FileVersion);
+  return compared(operation, { wanted, old, changesMode });
 }
 
 /** Every page of a remembered tree is there. */

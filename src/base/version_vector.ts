@@ -8,12 +8,19 @@ import { ByteReader, ByteWriter, encodeVarint } from "./varint.ts";
  */
 export type VectorMember = string & { readonly __brand: "VectorMember" };
 
-/** How many edits of an entry one member has made. */
+/** The last edit of an entry that one member has made. */
 export interface VectorItem {
   readonly member: VectorMember;
   /** 1 to 2^53 - 1. */
   readonly counter: number;
 }
+
+/**
+ * Members number their edits in multiples of this. The numbers in between are for decisions about a version
+ * (`decided()` of the reconciler), which its member may never hear of: had it only counted on, its next edit
+ * would look like what was decided about the last one, and be taken for older than that.
+ */
+export const EDIT_STEP = 256;
 
 /**
  * Which edits a version of an entry has seen: sorted by member, each member once, at most

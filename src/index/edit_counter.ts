@@ -1,9 +1,11 @@
-/** Edit counters reserved by one durable write. */
-const BLOCK = 65_536;
+import { EDIT_STEP } from "../base/version_vector.ts";
+
+/** Numbers reserved by one durable write: 256 edits. */
+const BLOCK = 256 * EDIT_STEP;
 
 /**
- * Numbers for edits, each larger than all before it in this epoch. They are reserved in blocks, each with a
- * durable write, so that none comes twice after a crash.
+ * Numbers for edits, each by {@linkcode EDIT_STEP} and more larger than all before it in this epoch. They are
+ * reserved in blocks, each with a durable write, so that none comes twice after a crash.
  */
 export class EditCounter {
   readonly #reserve: (after: number, count: number) => number;
@@ -17,11 +19,11 @@ export class EditCounter {
 
   /** The next number. */
   next(): number {
-    if (this.#last >= this.#reservedTo) {
+    if (this.#last + EDIT_STEP > this.#reservedTo) {
       this.#reservedTo = this.#reserve(this.#last, BLOCK);
       this.#last = this.#reservedTo - BLOCK;
     }
-    return ++this.#last;
+    return this.#last += EDIT_STEP;
   }
 
   /** What was reserved counts no more: its write was undone. */

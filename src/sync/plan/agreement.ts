@@ -15,10 +15,16 @@ import {
 import { RecordLog } from "../../base/record_log.ts";
 import { decodePage, EMPTY_PAGE, EMPTY_SHAPE, shapeOf } from "../../base/tree.ts";
 import { ByteReader, ByteWriter } from "../../base/varint.ts";
-import { readVector, type VersionVector, writeVector } from "../../base/version_vector.ts";
+import {
+  compareVectors,
+  readVector,
+  type VersionVector,
+  writeVector,
+} from "../../base/version_vector.ts";
 import {
   type EntryRecord,
   findEntry,
+  findTombstone,
   type NamedPage,
   type PeerFolder,
   type RootIndex,
@@ -210,6 +216,9 @@ function noteStamps(
     const name = nameOf(path);
     const entry = record && findEntry(record, name);
     if (isDeleted === (entry !== undefined)) continue;
+    const known = entry ?? (record && findTombstone(record, name));
+    // Edited since: that has seen more than what was agreed on.
+    if (known?.vector !== undefined && !hasSeen(vector, known.vector)) continue;
     if (entry !== undefined) entries.set(name, { ...entry, vector });
     else tombstones.set(name, { name, kind: "file", vector, deletedAtMs: now });
   }
@@ -221,6 +230,12 @@ function noteStamps(
     tombstones: sortByName([...tombstones.values()]),
     removed: [],
   });
+}
+
+/** True for a version that knows all that another one does. */
+function hasSeen(vector: VersionVector, other: VersionVector): boolean {
+  const order = compareVectors(vector, other);
+  return order === "dominates" || order === "equal";
 }
 
 /** Stamps as they came, each made when it is looked at: a peer may send millions. */

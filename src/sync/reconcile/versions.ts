@@ -1,6 +1,7 @@
 import {
   bumpVector,
   compareVectors,
+  EDIT_STEP,
   EMPTY_VECTOR,
   mergeVectors,
   type VectorMember,
@@ -50,9 +51,15 @@ export function joined(a: MaybeVector, b: MaybeVector): MaybeVector {
   return unlessFull(() => mergeVectors(a, b));
 }
 
-/** The vector after a decision that the device took. */
+/**
+ * The vector after a decision in favour of the member's version. Given up where no number is left before the
+ * member's next edit.
+ */
 export function decided(vector: MaybeVector, member: VectorMember): MaybeVector {
-  return vector === undefined ? undefined : unlessFull(() => bumpVector(vector, member));
+  if (vector === undefined) return undefined;
+  const after = unlessFull(() => bumpVector(vector, member));
+  const isFree = after?.every((item) => item.member !== member || item.counter % EDIT_STEP !== 0);
+  return isFree ? after : undefined;
 }
 
 /** The vector as operations carry it. */

@@ -16,6 +16,8 @@ import {
 } from "../../../src/base/tree.ts";
 import {
   bumpVector,
+  compareVectors,
+  EDIT_STEP,
   EMPTY_VECTOR,
   vectorMember,
   type VersionVector,
@@ -116,6 +118,17 @@ export class Device {
     return scan;
   }
 
+  /** Carries what was agreed on about a version, as far as the index has that or an earlier one. */
+  stamp(path: string, vector: VersionVector, isDeleted: boolean): void {
+    const known = isDeleted ? this.tombstones.get(path) : this.index.get(path)?.vector;
+    const isHere = isDeleted ? !this.index.has(path) : this.index.has(path);
+    const isOlder = known === undefined ||
+      ["dominates", "equal"].includes(compareVectors(vector, known));
+    if (!isHere || !isOlder) return;
+    if (isDeleted) this.tombstones.set(path, vector);
+    else this.index.set(path, { ...this.index.get(path)!, vector });
+  }
+
   /** Carries a vector for a path, as an index does after an operation. */
   note(path: string, vector: VersionVector, isDeleted: boolean): void {
     const node = this.nodes.get(path);
@@ -172,7 +185,7 @@ export class Device {
   }
 
   #bumped(vector: VersionVector): VersionVector {
-    return bumpVector(vector, this.member, ++this.#edits);
+    return bumpVector(vector, this.member, this.#edits += EDIT_STEP);
   }
 
   #isHidden(path: string): boolean {
@@ -403,7 +416,7 @@ export function sync(local: Device, remote: Device, options: SessionOptions = {}
     if (!(options.settled?.(side) ?? true)) continue;
     const [own, peer] = side === "local" ? [local, remote] : [remote, local];
     for (const stamp of settlement.stamps[side]) {
-      own.note(stamp.path, stamp.vector, stamp.isDeleted);
+      own.stamp(stamp.path, stamp.vector, stamp.isDeleted);
     }
     for (const [key, page] of settlement.pages) own.pages.set(key, page.unpack());
     for (const shape of settlement.adopted) {

@@ -348,3 +348,20 @@ Deno.test("Reconciler sets a directory's time where only one side changed in it"
 function byPath(a: string, b: string): number {
   return a.slice(4) < b.slice(4) ? -1 : a.slice(4) > b.slice(4) ? 1 : 0;
 }
+
+Deno.test("Reconciler takes no edit for seen by a decision that its device never heard of", () => {
+  const { users, a, b } = pair("x");
+  users.write(a, "x");
+  users.remove(b, "x");
+  // The edit comes back in spite of the deletion, and the session breaks off before this side notes that.
+  sync(a, b, { settled: (side) => side === "remote" });
+  assert.deepEqual(picture(a), picture(b));
+  users.write(a, "x");
+  const newest = contentOf(a, "x")!;
+  sync(a, b);
+  sync(b, a);
+  for (const device of [a, b]) {
+    const contents = device.paths("file").map((path) => contentOf(device, path));
+    assert.ok(contents.includes(newest), `${device.id} has ${contents}`);
+  }
+});

@@ -515,7 +515,8 @@ class Hands {
         const from = nodes.get(operation.from);
         if (from?.kind !== "file" || from.size !== operation.size) return false;
         const { size, mtimeMs, mode } = operation;
-        assert.ok(equalBytes(operation.digest, digestOfText(from.content)), "a copy of the same");
+        // Edited since.
+        if (!equalBytes(operation.digest, digestOfText(from.content))) return false;
         nodes.set(path, { kind: "file", content: from.content, size, mtimeMs, mode });
         return true;
       }

@@ -3,8 +3,8 @@ import fc from "fast-check";
 import * as fs from "node:fs";
 import { type MemoryTransport, memoryTransportPair } from "../../support/memory_transport.ts";
 import { type RunOptions, runSession } from "../../support/session_pair.ts";
-import { testDevice } from "../../support/test_device.ts";
-import { assertSameTree, temporaryFolder, writeTree } from "../../support/tree.ts";
+import { twoFolders } from "../../support/two_folders.ts";
+import { assertSameTree, writeTree } from "../../support/tree.ts";
 import { joined, noise, partialNames } from "./support.ts";
 
 const MIB = 2 ** 20;
@@ -21,12 +21,7 @@ interface Pair extends Disposable {
 }
 
 function pairOf(mode: Mode): Pair {
-  const folder = temporaryFolder();
-  const a = testDevice(`${folder.path}/home-a`, "A");
-  const b = testDevice(`${folder.path}/home-b`, "B");
-  const [left, right] = [`${folder.path}/left`, `${folder.path}/right`];
-  fs.mkdirSync(left);
-  fs.mkdirSync(right);
+  const { folder, a, b, left, right } = twoFolders();
   let timeMs = 1_700_000_000_000;
   const [source, target] = mode === "push" ? [left, right] : [right, left];
   return {

@@ -54,7 +54,11 @@ function historyOf(
 const everything = historyOf(edit, { devices: 4, sessions: 2, minLength: 4 });
 /** The same few files over and over, so that both sides mostly have a version of each, of the same size. */
 const fewFiles = historyOf(
-  fc.tuple(edit, fc.constantFrom("write", "touch", "touch", "chmod", "move"), fc.nat(2))
+  fc.tuple(
+    edit,
+    fc.constantFrom("write", "touch", "touch", "chmod", "move", "remove", "copy"),
+    fc.nat(2),
+  )
     .map(([edit, kind, file]) => ({ ...edit, kind, path: NAMES[file]!, to: `d/${NAMES[file]}` })),
   { devices: 3, sessions: 5, minLength: 20 },
 );

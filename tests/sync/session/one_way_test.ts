@@ -4,14 +4,9 @@ import type { DirPath } from "../../../src/base/paths.ts";
 import { URGENCY } from "../../../src/sync/link/transport.ts";
 import { type MemoryTransport, memoryTransportPair } from "../../support/memory_transport.ts";
 import { runSession } from "../../support/session_pair.ts";
-import { openIndexOf, testDevice } from "../../support/test_device.ts";
-import {
-  assertSameTree,
-  describeTree,
-  Link,
-  temporaryFolder,
-  writeTree,
-} from "../../support/tree.ts";
+import { openIndexOf } from "../../support/test_device.ts";
+import { twoFolders } from "../../support/two_folders.ts";
+import { assertSameTree, describeTree, Link, writeTree } from "../../support/tree.ts";
 
 function noise(length: number): Uint8Array {
   const bytes = new Uint8Array(length);
@@ -38,19 +33,9 @@ function sampleTree(path: string): void {
   fs.utimesSync(`${path}/text`, -5.5, -5.5);
 }
 
-function setUp() {
-  const folder = temporaryFolder();
-  const a = testDevice(`${folder.path}/home-a`, "A");
-  const b = testDevice(`${folder.path}/home-b`, "B");
-  const [left, right] = [`${folder.path}/left`, `${folder.path}/right`];
-  fs.mkdirSync(left);
-  fs.mkdirSync(right);
-  return { folder, a, b, left, right };
-}
-
 for (const mode of ["push", "pull"] as const) {
   Deno.test(`a session copies a whole tree by ${mode}, and then nothing`, async () => {
-    const { folder, a, b, left, right } = setUp();
+    const { folder, a, b, left, right } = twoFolders();
     using _ = folder;
     const [source, target] = mode === "push" ? [left, right] : [right, left];
     sampleTree(source);
@@ -66,7 +51,7 @@ for (const mode of ["push", "pull"] as const) {
 }
 
 Deno.test("a session changes only what changed, and keeps what only the target has", async () => {
-  const { folder, a, b, left, right } = setUp();
+  const { folder, a, b, left, right } = twoFolders();
   using _ = folder;
   writeTree(left, { same: "1", changed: "old", mode: "m", d: { gone: "x", kept: "y" } });
   await runSession(a, left, b, right);
@@ -83,7 +68,7 @@ Deno.test("a session changes only what changed, and keeps what only the target h
 });
 
 Deno.test("a session with deleteExtra makes the target equal, and a dry run says the same lines", async () => {
-  const { folder, a, b, left, right } = setUp();
+  const { folder, a, b, left, right } = twoFolders();
   using _ = folder;
   writeTree(left, { keep: "1", d: { f: "2" }, swap: { x: "dir" } });
   writeTree(right, {
@@ -106,7 +91,7 @@ Deno.test("a session with deleteExtra makes the target equal, and a dry run says
 });
 
 Deno.test("a session carries many small files at once without mixing them", async () => {
-  const { folder, a, b, left, right } = setUp();
+  const { folder, a, b, left, right } = twoFolders();
   using _ = folder;
   for (let d = 0; d < 12; d++) {
     const files = Array.from(
@@ -120,7 +105,7 @@ Deno.test("a session carries many small files at once without mixing them", asyn
 });
 
 Deno.test("a push remembers what it read to find a moved folder, and does not read it again", async () => {
-  const { folder, a, b, left, right } = setUp();
+  const { folder, a, b, left, right } = twoFolders();
   using _ = folder;
   writeTree(left, { d: { x: "1", y: "22" } });
   await runSession(a, left, b, right);
@@ -137,7 +122,7 @@ Deno.test("a push remembers what it read to find a moved folder, and does not re
 });
 
 Deno.test("a push of changes asks its peer for all it needs at once, however deep they lie", async () => {
-  const { folder, a, b, left, right } = setUp();
+  const { folder, a, b, left, right } = twoFolders();
   using _ = folder;
   const tree = (text: string) => ({
     a: { b: { c: { d: { x: text, touched: "the same" } } }, y: text },
@@ -194,7 +179,7 @@ function countRequests(transport: MemoryTransport): { count: number } {
 }
 
 Deno.test("a read-only share refuses a push and allows a pull", async () => {
-  const { folder, a, b, left, right } = setUp();
+  const { folder, a, b, left, right } = twoFolders();
   using _ = folder;
   writeTree(right, { f: "1" });
   await assert.rejects(runSession(a, left, b, right, { writable: false }), {
@@ -205,7 +190,7 @@ Deno.test("a read-only share refuses a push and allows a pull", async () => {
 });
 
 Deno.test("a share that does not exist is refused without saying what exists", async () => {
-  const { folder, a, b, left, right } = setUp();
+  const { folder, a, b, left, right } = twoFolders();
   using _ = folder;
   await assert.rejects(runSession(a, left, b, right, { share: "other" }), {
     code: "share_unavailable",
@@ -213,7 +198,7 @@ Deno.test("a share that does not exist is refused without saying what exists", a
 });
 
 Deno.test("a push sends many small files ahead of large ones, and the plan ahead of both", async () => {
-  const { folder, a, b, left, right } = setUp();
+  const { folder, a, b, left, right } = twoFolders();
   using _ = folder;
   writeTree(left, { small: "x", other: "y".repeat(1000), large: noise(3_000_000) });
   const transports = memoryTransportPair();

@@ -1,22 +1,12 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { runSession } from "../../support/session_pair.ts";
-import { testDevice } from "../../support/test_device.ts";
-import { assertSameTree, temporaryFolder, writeTree } from "../../support/tree.ts";
+import { twoFolders } from "../../support/two_folders.ts";
+import { assertSameTree, writeTree } from "../../support/tree.ts";
 
 const FILES = 300;
 const EARLIER_MS = 1_700_000_000_000;
 const LATER_MS = EARLIER_MS + 100_000;
-
-function setUp() {
-  const folder = temporaryFolder();
-  const a = testDevice(`${folder.path}/home-a`, "A");
-  const b = testDevice(`${folder.path}/home-b`, "B");
-  const [left, right] = [`${folder.path}/left`, `${folder.path}/right`];
-  fs.mkdirSync(left);
-  fs.mkdirSync(right);
-  return { folder, a, b, left, right };
-}
 
 function files(pick: (i: number) => boolean, text: string) {
   const names = Array.from({ length: FILES }, (_, i) => i).filter(pick);
@@ -32,7 +22,7 @@ for (
   ] as const
 ) {
   Deno.test(`a ${mode} session sends of the ${edited} files those that changed, and only sets the times of others`, async () => {
-    const { folder, a, b, left, right } = setUp();
+    const { folder, a, b, left, right } = twoFolders();
     using _ = folder;
     const [source, target] = edited === "own" ? [left, right] : [right, left];
     writeTree(source, files(() => true, "old"), EARLIER_MS);
@@ -66,7 +56,7 @@ for (
 }
 
 Deno.test("new times of all files are no reason to refuse, and none of them travels", async () => {
-  const { folder, a, b, left, right } = setUp();
+  const { folder, a, b, left, right } = twoFolders();
   using _ = folder;
   writeTree(left, files(() => true, "the same"), EARLIER_MS);
   await runSession(a, left, b, right, { mode: "two-way" });
@@ -78,7 +68,7 @@ Deno.test("new times of all files are no reason to refuse, and none of them trav
 });
 
 Deno.test("a session refuses new contents of all files, also where none was looked at before", async () => {
-  const { folder, a, b, left, right } = setUp();
+  const { folder, a, b, left, right } = twoFolders();
   using _ = folder;
   writeTree(left, files(() => true, "old"), EARLIER_MS);
   await runSession(a, left, b, right, { mode: "two-way" });
@@ -88,7 +78,7 @@ Deno.test("a session refuses new contents of all files, also where none was look
 });
 
 Deno.test("a dry run says which files would only get other times", async () => {
-  const { folder, a, b, left, right } = setUp();
+  const { folder, a, b, left, right } = twoFolders();
   using _ = folder;
   writeTree(left, { touched: "the same", changed: "old" }, EARLIER_MS);
   await runSession(a, left, b, right);

@@ -2,18 +2,15 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { runSession, type SessionResult } from "../../support/session_pair.ts";
 import { testDevice } from "../../support/test_device.ts";
+import { twoFolders } from "../../support/two_folders.ts";
 import { assertSameTree, describeTree, temporaryFolder, writeTree } from "../../support/tree.ts";
 
 function setUp() {
-  const folder = temporaryFolder();
-  const a = testDevice(`${folder.path}/home-a`, "A");
-  const b = testDevice(`${folder.path}/home-b`, "B");
-  const [left, right] = [`${folder.path}/left`, `${folder.path}/right`];
-  fs.mkdirSync(left);
-  fs.mkdirSync(right);
+  const folders = twoFolders();
+  const { a, b, left, right } = folders;
   const sync = (options = {}) => runSession(a, left, b, right, { mode: "two-way", ...options });
   const syncBack = (options = {}) => runSession(b, right, a, left, { mode: "two-way", ...options });
-  return { folder, a, b, left, right, sync, syncBack };
+  return { ...folders, sync, syncBack };
 }
 
 function lines({ items }: SessionResult): string[] {

@@ -3,8 +3,7 @@ import * as fs from "node:fs";
 import fc from "fast-check";
 import { RateLimiter, TokenBucket } from "../../../src/sync/transfer/rate_limiter.ts";
 import { runSession } from "../../support/session_pair.ts";
-import { testDevice } from "../../support/test_device.ts";
-import { temporaryFolder } from "../../support/tree.ts";
+import { twoFolders } from "../../support/two_folders.ts";
 
 /** Time that moves when everybody waits, with timers that ring late as those of a busy machine do. */
 class SlowTime {
@@ -102,11 +101,8 @@ Deno.test("RateLimiter stops waiting when its session ends", async () => {
 
 for (const mode of ["push", "pull"] as const) {
   Deno.test(`a session with a rate limit sends no faster by ${mode}`, async () => {
-    using folder = temporaryFolder();
-    const a = testDevice(`${folder.path}/home-a`, "A");
-    const b = testDevice(`${folder.path}/home-b`, "B");
-    const [left, right] = [`${folder.path}/left`, `${folder.path}/right`];
-    for (const path of [left, right]) fs.mkdirSync(path);
+    const { folder, a, b, left, right } = twoFolders();
+    using _ = folder;
     const source = mode === "push" ? left : right;
     fs.writeFileSync(`${source}/x`, crypto.getRandomValues(new Uint8Array(60_000)));
     fs.writeFileSync(`${source}/y`, crypto.getRandomValues(new Uint8Array(60_000)));

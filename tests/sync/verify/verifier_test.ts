@@ -3,13 +3,9 @@ import * as fs from "node:fs";
 import { systemClock } from "../../../src/base/clock.ts";
 import { verifyFiles, type VerifySums } from "../../../src/sync/mod.ts";
 import { runSession } from "../../support/session_pair.ts";
-import {
-  openIndexOf,
-  openShareOf,
-  type TestDevice,
-  testDevice,
-} from "../../support/test_device.ts";
-import { temporaryFolder, type TreeSpec, writeTree } from "../../support/tree.ts";
+import { openIndexOf, openShareOf, type TestDevice } from "../../support/test_device.ts";
+import { twoFolders } from "../../support/two_folders.ts";
+import { type TreeSpec, writeTree } from "../../support/tree.ts";
 
 async function verify(device: TestDevice, path: string) {
   const signal = new AbortController().signal;
@@ -31,14 +27,11 @@ async function verify(device: TestDevice, path: string) {
 }
 
 async function synced(spec: TreeSpec) {
-  const folder = temporaryFolder();
-  const a = testDevice(`${folder.path}/home-a`, "A");
-  const b = testDevice(`${folder.path}/home-b`, "B");
-  const [left, right] = [`${folder.path}/left`, `${folder.path}/right`];
+  const folders = twoFolders();
+  const { a, b, left, right } = folders;
   writeTree(left, spec);
-  fs.mkdirSync(right);
   await runSession(a, left, b, right, { mode: "push" });
-  return { folder, a, b, left, right };
+  return folders;
 }
 
 /** Changes a byte and leaves size and time as they are, as a failing disk does. */

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import { PATHS_FILE, readPaths } from "../../src/orchestrator/path_file.ts";
 import { silentLogger } from "../../src/base/log.ts";
 import { classifyPath } from "../../src/quic/mod.ts";
@@ -14,6 +15,10 @@ import { temporaryFolder } from "../support/tree.ts";
 const PORT = 9876;
 /** Two seconds of the slower links. */
 const FILE_BYTES = 24 << 20;
+/** Enough to find out; */
+const RUNS = 2;
+/** but where both hosts wait for processors, a round trip of nothing may look like 4 ms once. */
+const RUNS_MAX = 5;
 
 const links: readonly [profile: NetProfile, pathClass: string][] = [
   ["lan1g", "lan"],
@@ -24,7 +29,7 @@ for (const [profile, pathClass] of links) {
   const obstacle = await Netlab.obstacle(profile);
   const why = obstacle === undefined ? "" : ` (skipped: ${obstacle})`;
   Deno.test({
-    name: `two runs over a link of the kind "${profile}" find out that it is ${pathClass}${why}`,
+    name: `a few runs over a link of the kind "${profile}" find out that it is ${pathClass}${why}`,
     ignore: obstacle !== undefined,
     fn: () => learn(profile, pathClass),
   });
@@ -43,17 +48,16 @@ async function learn(profile: NetProfile, pathClass: string): Promise<void> {
   fs.mkdirSync(right);
   await using serving = b.start(["serve", right, "--listen", `0.0.0.0:${PORT}`]);
   await serving.listening(20_000);
-  for (const name of ["first", "second"]) {
-    fs.writeFileSync(`${left}/${name}`, noise(FILE_BYTES));
+  const learnt = () => readPaths(a.home, silentLogger);
+  const classes = () => learnt().map(([host, path]) => [host, classifyPath(path)]);
+  const expected = [[lab.address("b"), pathClass]];
+  for (let run = 0; run < RUNS_MAX; run++) {
+    if (run >= RUNS && isDeepStrictEqual(classes(), expected)) break;
+    fs.writeFileSync(`${left}/${run}`, noise(FILE_BYTES));
     await a.succeed("sync", "b", left, "--push");
-    assert.ok(fs.readFileSync(`${right}/${name}`).equals(fs.readFileSync(`${left}/${name}`)));
+    assert.ok(fs.readFileSync(`${right}/${run}`).equals(fs.readFileSync(`${left}/${run}`)));
   }
-  const paths = readPaths(a.home, silentLogger);
-  assert.deepEqual(
-    paths.map(([host, path]) => [host, classifyPath(path)]),
-    [[lab.address("b"), pathClass]],
-    `${PATHS_FILE}: ${JSON.stringify(paths)}`,
-  );
+  assert.deepEqual(classes(), expected, `${PATHS_FILE}: ${JSON.stringify(learnt())}`);
 }
 
 function noise(byteLength: number): Uint8Array {

@@ -19,7 +19,7 @@ const NAMES = ["a", "b", "d/a", "d/c", "d/e/f"];
 /** One thing that happens: an edit on a device, or a sync of a pair that may break off. */
 type Step =
   | { readonly kind: "write"; readonly device: number; readonly name: string }
-  | { readonly kind: "remove"; readonly device: number; readonly name: string }
+  | { readonly kind: "touch" | "remove"; readonly device: number; readonly name: string }
   | { readonly kind: "rename"; readonly device: number; readonly name: string; readonly to: string }
   | {
     readonly kind: "sync";
@@ -40,6 +40,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 2,
     arbitrary: record<Step & { kind: "remove" }>({ kind: fc.constant("remove"), device, name }),
+  },
+  {
+    weight: 2,
+    arbitrary: record<Step & { kind: "touch" }>({ kind: fc.constant("touch"), device, name }),
   },
   {
     weight: 1,
@@ -122,6 +126,8 @@ async function play(step: Step, world: World): Promise<void> {
   switch (step.kind) {
     case "write":
       return write(world, join(folder, step.name));
+    case "touch":
+      return touch(world, join(folder, step.name));
     case "remove": {
       const path = join(folder, step.name);
       noteReplaced(world, path);
@@ -151,6 +157,12 @@ function write(world: World, path: string): void {
   if (!makeParents(path) || fs.statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
   noteReplaced(world, path);
   fs.writeFileSync(path, `version ${world.writes++}`);
+  touch(world, path);
+}
+
+/** Makes it look new: it may be, or only its time is. */
+function touch(world: World, path: string): void {
+  if (!fs.statSync(path, { throwIfNoEntry: false })?.isFile()) return;
   world.clockMs += 1000;
   fs.utimesSync(path, world.clockMs / 1000, world.clockMs / 1000);
 }

@@ -139,6 +139,24 @@ export function bumpVector(
   return bumped;
 }
 
+/**
+ * As {@linkcode bumpVector}, for an edit that has happened whatever its vector can say. Where there is no room,
+ * after 64 members or by a number that somebody made up, it is {@linkcode EMPTY_VECTOR}: a version of which
+ * nothing is known is never taken for an old one.
+ */
+export function editedVector(
+  vector: VersionVector,
+  member: VectorMember,
+  counterMin: number,
+): VersionVector {
+  try {
+    return bumpVector(vector, member, counterMin);
+  } catch (error) {
+    if (error instanceof RangeError) return EMPTY_VECTOR;
+    throw error;
+  }
+}
+
 /** Appends: varint count, then for each item 8 bytes of member and a varint counter. */
 export function writeVector(writer: ByteWriter, vector: VersionVector): void {
   writer.varint(vector.length);

@@ -250,7 +250,7 @@ export class RootIndex {
   }
 
   /**
-   * The number for the next edit of a version vector (`bumpVector`): larger than all before it in this
+   * The number for the next edit of a version vector (`editedVector`): larger than all before it in this
    * epoch, whatever was forgotten since. An entry that is made anew is so never taken for an old version
    * of itself, nor two edits for one.
    *

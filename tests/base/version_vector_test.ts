@@ -5,6 +5,7 @@ import {
   bumpVector,
   compareVectors,
   decodeVector,
+  editedVector,
   EMPTY_VECTOR,
   encodeVector,
   mergeVectors,
@@ -114,6 +115,18 @@ Deno.test("decodeVector() takes the limit of members and refuses one more", () =
   assert.throws(() => bumpVector(full, member(999)), RangeError);
   assert.throws(() => mergeVectors(full, [{ member: member(999), counter: 1 }]), RangeError);
   assert.throws(() => bumpVector(full, member(0)), RangeError);
+});
+
+Deno.test("editedVector() knows nothing rather than too little where a vector is full", () => {
+  const full = Array.from({ length: VECTOR_MEMBERS_MAX }, (_, i) => ({
+    member: member(i),
+    counter: Number.MAX_SAFE_INTEGER,
+  }));
+  assert.deepEqual(editedVector(full, member(999), 5), EMPTY_VECTOR);
+  assert.deepEqual(editedVector(full, member(0), 5), EMPTY_VECTOR);
+  const [first] = full;
+  const fits = editedVector([first!], member(999), 5);
+  assert.deepEqual(fits, bumpVector([first!], member(999), 5));
 });
 
 Deno.test("decodeVector() refuses disorder, doubles, zero counters, early ends and trailing bytes", () => {

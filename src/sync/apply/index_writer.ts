@@ -1,7 +1,7 @@
 import { type Digest } from "../../base/digest.ts";
 import type { Clock } from "../../base/clock.ts";
 import { type DirPath, nameOf, parentOf, type RelPath, sortByName } from "../../base/paths.ts";
-import { bumpVector, EMPTY_VECTOR, type VectorMember } from "../../base/version_vector.ts";
+import { editedVector, EMPTY_VECTOR, type VectorMember } from "../../base/version_vector.ts";
 import {
   buried,
   type EntryRecord,
@@ -148,7 +148,7 @@ export class IndexWriter {
         buried(record, ({ name, kind, vector }) => ({
           name,
           kind,
-          vector: bumpVector(vector ?? EMPTY_VECTOR, this.#member, counter),
+          vector: editedVector(vector ?? EMPTY_VECTOR, this.#member, counter),
           deletedAtMs,
         })),
       ] as const

@@ -5,7 +5,7 @@ import { compareNames, type DirPath, sortByName } from "../../base/paths.ts";
 import { type Entry, writeEntry } from "../../base/tree.ts";
 import type { ByteWriter } from "../../base/varint.ts";
 import {
-  bumpVector,
+  editedVector,
   EMPTY_VECTOR,
   type VectorMember,
   type VersionVector,
@@ -267,7 +267,7 @@ export class DirWalk implements KnownEntries {
   #bump(vector: VersionVector): VersionVector {
     // One number will do for a directory: no entry in it is edited twice in one scan.
     this.#editCounter ??= this.options.memory.nextEditCounter();
-    return bumpVector(vector, this.options.member, this.#editCounter);
+    return editedVector(vector, this.options.member, this.#editCounter);
   }
 }
 

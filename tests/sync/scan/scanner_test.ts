@@ -14,7 +14,11 @@ import {
   type RootImplementation,
   StoreError,
 } from "../../../src/store/mod.ts";
-import { vectorMember } from "../../../src/base/version_vector.ts";
+import {
+  VECTOR_MEMBERS_MAX,
+  type VectorMember,
+  vectorMember,
+} from "../../../src/base/version_vector.ts";
 import { FilterStack } from "../../../src/sync/filter/mod.ts";
 import { scan, type ScanMemory, type ScanOptions } from "../../../src/sync/scan/scanner.ts";
 import type { Snapshot } from "../../../src/sync/scan/snapshot.ts";
@@ -81,7 +85,7 @@ async function scanned(
 }
 
 /** Everything that a snapshot says, to compare. */
-function contentsOf(snapshot: Snapshot): unknown {
+function contentsOf(snapshot: Snapshot) {
   const { dirs, files, bytes } = snapshot;
   const pages = [...dirs].map(([path, { page, opaque, isIncomplete }]) => ({
     path,
@@ -354,3 +358,33 @@ function refusingA(reason: "denied" | undefined): ScanOptions["digestOf"] {
       : Promise.reject(new StoreError(reason, "Cannot open it"));
   };
 }
+
+Deno.test("scan() sees edits and deletions of files whose vectors are full", async () => {
+  const folder = fs.mkdtempSync(join(Deno.env.get("TMPDIR") ?? "/tmp", "landropic-scan-"));
+  try {
+    const write = (name: string, age: number) =>
+      apply(folder, { do: "write", dir: "", name, bytes: 3, age });
+    for (const name of ["edited", "gone"]) write(name, 2);
+    using root = openRoot(folder);
+    const memory = new Memory();
+    await scanned(root, memory);
+    // As many devices as there can be have had them, or a peer says so.
+    const vector = Array.from({ length: VECTOR_MEMBERS_MAX }, (_, i) => ({
+      member: i.toString(16).padStart(16, "0") as VectorMember,
+      counter: Number.MAX_SAFE_INTEGER,
+    }));
+    const known = memory.viewDir("" as DirPath)!;
+    const full = ["edited", "gone"].map((name) => ({ ...known.find(name)!, vector }));
+    memory.reviseDir("" as DirPath, { ...EMPTY_RECORD, entries: full, removed: [] });
+    write("edited", 1);
+    fs.rmSync(join(folder, "gone"));
+    const { entries } = contentsOf(await scanned(root, memory)).pages[0]!;
+    assert.deepEqual(entries.map(({ name }) => name), ["edited"]);
+    const found = memory.viewDir("" as DirPath)!;
+    // Nothing is known of them now: neither is taken for an old version.
+    assert.deepEqual(found.find("edited")!.vector ?? [], []);
+    assert.deepEqual(found.tombstone(0).vector, []);
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+});

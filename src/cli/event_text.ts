@@ -36,9 +36,10 @@ export function itemLine(event: ItemEvent, style: Style): string {
 
 /** What a sync is going to do, in a sentence. */
 export function planText(plan: PlanEvent, dryRun: boolean): string {
+  const upTo = plan.compare > 0 ? "up to " : "";
   const parts = [
-    plan.send > 0 ? `send ${plan.send}` : "",
-    plan.receive > 0 ? `receive ${plan.receive}` : "",
+    plan.send > 0 ? `send ${upTo}${plan.send}` : "",
+    plan.receive > 0 ? `receive ${upTo}${plan.receive}` : "",
     plan.rename > 0 ? `rename ${plan.rename}` : "",
     plan.delete > 0 ? `delete ${plan.delete}` : "",
   ].filter((part) => part !== "");

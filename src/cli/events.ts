@@ -129,6 +129,8 @@ export interface PlanEvent {
   readonly rename: number;
   /** Folders to make or remove, permissions and times to set. */
   readonly adjust: number;
+  /** Of those to send and receive: files that are compared first, and may only have a new time. */
+  readonly compare: number;
   readonly conflicts: number;
   readonly bytes: number;
 }

@@ -66,6 +66,7 @@ Deno.test("JsonReporter writes each event as one line with its time and run", ()
     delete: 0,
     rename: 0,
     adjust: 0,
+    compare: 0,
     conflicts: 0,
     bytes: 9,
   });
@@ -75,7 +76,7 @@ Deno.test("JsonReporter writes each event as one line with its time and run", ()
   assert.equal(
     stdout.text,
     '{"event":"plan","time":"2026-01-02T03:04:05.000Z","run":"run1",' +
-      '"send":1,"receive":0,"delete":0,"rename":0,"adjust":0,"conflicts":0,"bytes":9}\n' +
+      '"send":1,"receive":0,"delete":0,"rename":0,"adjust":0,"compare":0,"conflicts":0,"bytes":9}\n' +
       '{"event":"session-start","time":"2026-01-02T03:04:05.000Z","run":"other",' +
       '"peer":"a","share":"b","direction":"both","watch":false}\n',
   );

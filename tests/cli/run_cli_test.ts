@@ -135,6 +135,7 @@ Deno.test("runCli() reads the config file of the home", async () => {
       delete: 0,
       rename: 0,
       adjust: 0,
+      compare: 0,
       conflicts: 0,
       bytes: 0,
     })

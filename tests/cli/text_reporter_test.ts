@@ -98,6 +98,7 @@ Deno.test("planText() says in words what is going to happen", () => {
     delete: 0,
     rename: 0,
     adjust: 0,
+    compare: 0,
     conflicts: 0,
     bytes: 0,
   };
@@ -105,6 +106,7 @@ Deno.test("planText() says in words what is going to happen", () => {
     [{}, "Nothing to do: both sides are the same."],
     [{ send: 3, bytes: 2_000 }, "Going to send 3 (2.00 kB)."],
     [{ send: 3, receive: 1, delete: 2 }, "Going to send 3, receive 1, delete 2 (0 B)."],
+    [{ send: 3, compare: 2, delete: 2 }, "Going to send up to 3, delete 2 (0 B)."],
     [{ rename: 2 }, "Going to rename 2 (0 B)."],
     [{ adjust: 1 }, "Going to change 1 folder or attribute (0 B)."],
     [{ send: 3, adjust: 1, bytes: 2_000 }, "Going to send 3 (2.00 kB)."],

@@ -49,7 +49,16 @@ Deno.test("noticeProgress() takes a thing that is done for progress, or many byt
   } as PlanItem;
   const progress = (bytes: number) =>
     observer.progress({ files: 0, totalFiles: 2, bytes, totalBytes: 1e9, rate: 0 });
-  observer.plan({ send: 1, receive: 0, delete: 0, rename: 0, adjust: 0, conflicts: 0, bytes: 1 });
+  observer.plan({
+    send: 1,
+    receive: 0,
+    delete: 0,
+    rename: 0,
+    adjust: 0,
+    compare: 0,
+    conflicts: 0,
+    bytes: 1,
+  });
   observer.fileError({ path: "f", code: "io", message: "" });
   observer.item(item);
   observer.item({ ...item, action: "!", operation: { side: "remote", index: 0 } });

@@ -104,7 +104,7 @@ export class OperationList implements Iterable<Operation> {
     for (const id of this.#order) yield this.#log.at(id);
   }
 
-  /** The operation at a position, with its length in front, as it travels. The bytes are not to be changed. */
+  /** The operation at a position, with its length in front, as it travels; as a view. */
   framed(index: number): Uint8Array {
     return this.#log.framed(this.#order[index]!);
   }
@@ -134,13 +134,17 @@ export class OperationPart implements Iterable<Operation> {
     for (let i = this.from; i < this.to; i++) yield this.#others.get(i) ?? this.#list.at(i);
   }
 
-  /** Each with its length in front, as it travels. The bytes are not to be changed. */
+  /** Each with its length in front, as it travels; a view that is good until the next one is asked for. */
   *framed(): Generator<Uint8Array> {
+    const encoded = new ByteWriter(256);
+    const framed = new ByteWriter(256);
     for (let i = this.from; i < this.to; i++) {
       const other = this.#others.get(i);
-      yield other === undefined
-        ? this.#list.framed(i)
-        : new ByteWriter(256).lv(encodeOperation(other)).finish();
+      if (other === undefined) yield this.#list.framed(i);
+      else {
+        framed.clear();
+        yield framed.lv(encodeOperation(other, encoded)).view();
+      }
     }
   }
 }

@@ -185,8 +185,7 @@ export class InitiatorSession implements RoutedSession {
     const { dryRun, checksum } = options;
     if (dryRun || checksum) return await planSync(options);
     const planned = await planSync({ ...options, comparesLater: true });
-    const { local, remote } = planned.plan;
-    if (local.countToCompare + remote.countToCompare === 0) return planned;
+    if (toCompare(planned.plan) === 0) return planned;
     try {
       checkSafety(planned.plan, sides);
       return planned;
@@ -296,6 +295,7 @@ export class InitiatorSession implements RoutedSession {
       delete: plan.deletions.local + plan.deletions.remote,
       rename: plan.renames,
       adjust: plan.adjustments,
+      compare: toCompare(plan),
       conflicts: plan.conflicts.length,
       bytes: plan.bytesToSend + plan.bytesToReceive,
     });
@@ -328,4 +328,9 @@ export class InitiatorSession implements RoutedSession {
     await link.send(syncResultOf(this.#session, summary));
     await this.#pulse!.waitFor(this.#answers.acked);
   }
+}
+
+/** Files that the plan leaves to be compared. */
+function toCompare({ local, remote }: SyncPlan): number {
+  return local.countToCompare + remote.countToCompare;
 }

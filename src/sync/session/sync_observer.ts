@@ -11,6 +11,8 @@ export interface SyncObserver {
       rename: number;
       /** Folders to make or remove, permissions and times to set. */
       adjust: number;
+      /** Of those to send and receive: files that are compared first, and may only have a new time. */
+      compare: number;
       conflicts: number;
       bytes: number;
     },

@@ -45,6 +45,17 @@ Deno.test("PageRows makes the entries of decodePage(), and finds them by name", 
   }));
 });
 
+Deno.test("PageRows finds names in any order, and not those that it does not have", () => {
+  const looks = fc.array(fc.oneof(fc.nat(), fc.string()), { maxLength: 40 });
+  fc.assert(fc.property(entries, looks, (entries, looks) => {
+    const rows = new PageRows(encodePage(entries));
+    for (const look of looks) {
+      const wanted = typeof look === "string" ? look : entries[look % entries.length]?.name ?? "";
+      assert.equal(rows.find(wanted), entries.findIndex(({ name }) => name === wanted));
+    }
+  }));
+});
+
 Deno.test("PageRows compares entries of two pages by name and by all bytes", () => {
   fc.assert(fc.property(entries, entries, (mine, yours) => {
     const pages = [mine, yours, mine].map((entries) => new PageRows(encodePage(entries)));

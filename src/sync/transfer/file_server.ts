@@ -21,6 +21,8 @@ import { type ReadFile, reasonOf, type Root, SMALL_FILE_BYTES } from "../../stor
 
 /** Answers with a file over this size give way to those with many small ones. */
 const LARGE_FILE_BYTES = 1024 * 1024;
+/** A request with more files than this has small ones. */
+const LARGE_FILES_MAX = 8;
 /**
  * From so many bytes on a large answer takes turns with others of its kind, or it would keep them waiting:
  * 5 s at 100 Mbit/s.
@@ -155,12 +157,17 @@ export function setBulkPriority(
   request: BulkRequest,
   find: FileServerOptions["find"],
 ): void {
-  const sizes = request.kind === "get-ranges"
-    ? request.ranges.map(({ length }) => length)
-    : request.files.map(({ path }) => find(path)?.size ?? 0);
+  const sizes = sizesIn(request, find);
   const isLarge = request.kind === "get-ranges" || sizes.some((size) => size > LARGE_FILE_BYTES);
   const isVeryLong = sizes.reduce((sum, size) => sum + size, 0) >= SHARING_BYTES_MIN;
   stream.setPriority(isLarge ? URGENCY.largeFiles : URGENCY.smallFiles, isLarge && isVeryLong);
+}
+
+/** As far as they tell anything: nobody asks for large files together with so many others. */
+function sizesIn(request: BulkRequest, find: FileServerOptions["find"]): number[] {
+  if (request.kind === "get-ranges") return request.ranges.map(({ length }) => length);
+  if (request.files.length > LARGE_FILES_MAX) return [];
+  return request.files.map(({ path }) => find(path)?.size ?? 0);
 }
 
 /** File bytes on their way into blocks, with the checksum that the getter holds against what it wrote. */

@@ -90,11 +90,11 @@ export class Provider {
 
   /** A file that the peer may have, where it is after the moves under way and where it was before them. */
   find(path: RelPath): ServedFile | undefined {
-    const entry = this.#fileEntry(path);
-    if (entry === undefined) return undefined;
+    const file = this.#options.snapshot.file(path);
+    if (file === undefined) return undefined;
     const moved = this.#moves.find(path);
     const places = moved === path ? [path] : [moved, path];
-    return { size: entry.size, mtimeMs: entry.mtimeMs, places };
+    return { ...file, places };
   }
 
   /**

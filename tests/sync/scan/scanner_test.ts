@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { systemClock } from "../../../src/base/clock.ts";
 import { type DirPath, joinPath, type RelPath } from "../../../src/base/paths.ts";
-import { decodePage, encodePage, shapeOf } from "../../../src/base/tree.ts";
+import { decodePage, encodePage, type FileEntry, shapeOf } from "../../../src/base/tree.ts";
 import { type DirPatch, EMPTY_RECORD } from "../../../src/index/mod.ts";
 import { encodeDir, mergeDir } from "../../../src/index/dir_codec.ts";
 import { DirView } from "../../../src/index/dir_view.ts";
@@ -194,6 +194,13 @@ for (const implementation of IMPLEMENTATIONS) {
             for (const [path, { page, shape }] of seen.dirs) {
               assert.deepEqual(page.unpack(), encodePage(seen.list(path)));
               assert.deepEqual(shape, shapeOf(page.unpack()));
+              for (const entry of seen.list(path)) {
+                const at = joinPath(path, entry.name);
+                const { size, mtimeMs } = entry as FileEntry;
+                const file = entry.kind === "file" ? { size, mtimeMs } : undefined;
+                assert.deepEqual(seen.file(at), file);
+                assert.deepEqual(seen.entry(at), entry);
+              }
             }
             // Nothing has changed, so there is nothing to write.
             const { puts } = memory;

@@ -40,10 +40,12 @@ export class DigestLocator {
    * To be called before names of a directory get other entries, or none: what nothing else there has is
    * forgotten. Else the map would grow with each version of a file that it ever saw.
    *
-   * @param names Left out for all.
+   * @param namesOf Left out for all; called if they are of use.
    */
-  forget(dir: DirPath, names?: Iterable<string>): void {
+  forget(dir: DirPath, namesOf?: () => readonly string[]): void {
     if (this.#map === undefined) return;
+    const names = namesOf?.();
+    if (names?.length === 0) return;
     const old = this.#dirs.view(dir);
     if (old !== undefined) this.#map.remove(old.digestPrintsOf(names), dir);
   }

@@ -114,16 +114,16 @@ export class RootDirs {
     this.#changes++;
     this.#closePatch(path);
     this.#glance(path);
-    this.#locator.forget(path, namesOf(patch));
+    this.#locator.forget(path, () => namesOf(patch));
     this.#table.revise(path, patch);
     this.#locator.note(path, () => digestsIn(patch));
   }
 
-  /** Changes a few names of a directory by a patch. */
-  patch(path: DirPath, patch: DirPatch): void {
+  /** Changes a few names of a directory by a patch; `fresh` ones had no entry before. */
+  patch(path: DirPath, patch: DirPatch, fresh?: ReadonlySet<string>): void {
     this.#changes++;
     this.#closePatch(path);
-    this.#patch(path, patch);
+    this.#patch(path, patch, fresh);
   }
 
   /** False if {@linkcode closePatch} must come before an entry of that directory is added. */
@@ -197,8 +197,8 @@ export class RootDirs {
     if (path === this.#open.path) this.closePatch();
   }
 
-  #patch(path: DirPath, patch: DirPatch): void {
-    this.#locator.forget(path, namesOf(patch));
+  #patch(path: DirPath, patch: DirPatch, fresh?: ReadonlySet<string>): void {
+    this.#locator.forget(path, () => namesOf(patch).filter((name) => !fresh?.has(name)));
     this.#table.patch(path, patch);
     this.#locator.note(path, () => digestsIn(patch));
   }
@@ -219,10 +219,12 @@ export class RootDirs {
 }
 
 /** Names that a patch gives other entries, or none. */
-function* namesOf({ entries, tombstones, removed }: DirPatch): Generator<string> {
-  for (const { name } of entries) yield name;
-  for (const { name } of tombstones) yield name;
-  yield* removed;
+function namesOf({ entries, tombstones, removed }: DirPatch): string[] {
+  return [...entries.map(nameIn), ...tombstones.map(nameIn), ...removed];
+}
+
+function nameIn({ name }: { readonly name: string }): string {
+  return name;
 }
 
 function digestsIn({ entries }: DirPatch): Uint8Array {

@@ -178,9 +178,13 @@ export class RootIndex {
     return this.#dirs.foldNext();
   }
 
-  /** As {@linkcode putDir} for a few names of a directory, at the cost of those alone. */
-  patchDir(path: DirPath, patch: DirPatch): void {
-    this.#dirs.patch(path, patch);
+  /**
+   * As {@linkcode putDir} for a few names of a directory, at the cost of those alone.
+   *
+   * @param fresh Names in it that had no entry before, so that there is nothing to forget of them.
+   */
+  patchDir(path: DirPath, patch: DirPatch, fresh?: ReadonlySet<string>): void {
+    this.#dirs.patch(path, patch, fresh);
     this.#boundPending();
   }
 

@@ -21,6 +21,7 @@ Deno.test("pathsOfDigest() finds exactly the files that have it, through every c
       how: fc.constantFrom(
         "put",
         "patch",
+        "patch-knowing",
         "revise",
         "prepare",
         "bury",
@@ -69,7 +70,11 @@ Deno.test("pathsOfDigest() finds exactly the files that have it, through every c
         );
         if (how === "put") root.putDir(dir, record);
         else if (how === "patch") root.patchDir(dir, { ...record, removed: [] });
-        else if (how === "revise") root.reviseDir(dir, { ...record, removed: [] });
+        else if (how === "patch-knowing") {
+          const known = new Set(root.getDir(dir)?.entries.map(({ name }) => name));
+          const fresh = new Set(files.map(({ name }) => name).filter((name) => !known.has(name)));
+          root.patchDir(dir, { ...record, removed: [] }, fresh);
+        } else if (how === "revise") root.reviseDir(dir, { ...record, removed: [] });
         else if (how === "prepare") root.prepareLocating();
         else if (how === "bury") {
           root.buryDir(dir, ({ name }) => ({

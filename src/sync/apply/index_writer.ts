@@ -16,6 +16,8 @@ import type { Operation } from "./operation.ts";
 interface Notes {
   readonly entries: Map<string, EntryRecord>;
   readonly tombstones: Map<string, Tombstone>;
+  /** Names where nothing was before. */
+  readonly fresh: Set<string>;
 }
 
 /** Remembers what was carried out, as if a scan had found it, so that the next scan finds nothing new. */
@@ -66,7 +68,7 @@ export class IndexWriter {
         entries: sorted(notes.entries),
         tombstones: sorted(notes.tombstones),
         removed: [],
-      });
+      }, notes.fresh);
     }
     this.#notes.clear();
     this.#index.commit();
@@ -80,6 +82,7 @@ export class IndexWriter {
   ): void {
     const notes = this.#of(parentOf(path));
     const name = nameOf(path);
+    if (operation.before.kind === "absent") notes.fresh.add(name);
     notes.tombstones.delete(name);
     notes.entries.set(name, {
       name,
@@ -101,6 +104,7 @@ export class IndexWriter {
   #noteRemoval(path: RelPath, operation: Operation): void {
     const notes = this.#of(parentOf(path));
     const name = nameOf(path);
+    notes.fresh.delete(name);
     notes.entries.delete(name);
     notes.tombstones.set(name, {
       name,
@@ -168,7 +172,8 @@ export class IndexWriter {
   #of(dir: DirPath): Notes {
     let notes = this.#notes.get(dir);
     if (notes === undefined) {
-      this.#notes.set(dir, notes = { entries: new Map(), tombstones: new Map() });
+      notes = { entries: new Map(), tombstones: new Map(), fresh: new Set() };
+      this.#notes.set(dir, notes);
     }
     return notes;
   }

@@ -10,6 +10,11 @@ import { Keeper } from "./trash.ts";
 
 /** Batches flushing or waiting to, besides the one being filled. */
 const BATCHES_WAITING_MAX = 2;
+/**
+ * Files in the first batch, and in each that follows twice as many: files come slowly at first, and a few are
+ * in place before the last of them has come.
+ */
+const FIRST_BATCH_FILES = 32;
 
 /** What a pipeline takes besides the options of each batch. */
 export interface PipelineOptions extends Omit<CommitOptions, "keeper"> {
@@ -37,6 +42,7 @@ export class CommitPipeline implements AsyncDisposable {
   /** Ends when the last batch cut has been handed over. Never rejects. */
   #tail: Promise<void> = Promise.resolve();
   #waiting = 0;
+  #filesAim = FIRST_BATCH_FILES;
   #wakers: (() => void)[] = [];
   #failure: { error: unknown } | undefined;
 
@@ -50,7 +56,9 @@ export class CommitPipeline implements AsyncDisposable {
   add(change: Change): void {
     this.#filling ??= this.#begin();
     this.#filling.add(change);
-    if (this.#filling.isFull) this.#cut();
+    const isEnough = change.kind === "file" && this.#filling.size >= this.#filesAim;
+    if (isEnough) this.#filesAim *= 2;
+    if (isEnough || this.#filling.isFull) this.#cut();
   }
 
   /** True if {@linkcode ready} has nothing to wait for, and nothing to throw. */

@@ -11,25 +11,25 @@ function addFile(pipeline: CommitPipeline, root: Root, path: string): void {
   pipeline.add({ kind: "file", path: at(path), staged: staged(root, path), expected: "absent" });
 }
 
-testEach("CommitPipeline cuts full batches and hands results over in order", async (root) => {
-  const batches: string[][] = [];
-  await using pipeline = new CommitPipeline(root, {
-    fsync: false,
-    onBatch: (results) => void batches.push(results.map(({ change }) => change.path)),
-  });
-  const names = Array.from({ length: BATCH_CHANGES_MAX * 2 + 1 }, (_, i) => `f${i}`);
-  for (const name of names) {
-    addFile(pipeline, root, name);
-    await pipeline.ready();
-  }
-  await pipeline.flush();
-  assert.deepEqual(batches.map((batch) => batch.length), [
-    BATCH_CHANGES_MAX,
-    BATCH_CHANGES_MAX,
-    1,
-  ]);
-  assert.deepEqual(batches.flat(), names);
-});
+testEach(
+  "CommitPipeline cuts few files at first, then full batches, and hands results over in order",
+  async (root) => {
+    const batches: string[][] = [];
+    await using pipeline = new CommitPipeline(root, {
+      fsync: false,
+      onBatch: (results) => void batches.push(results.map(({ change }) => change.path)),
+    });
+    const names = Array.from({ length: BATCH_CHANGES_MAX * 2 + 1 }, (_, i) => `f${i}`);
+    for (const name of names) {
+      addFile(pipeline, root, name);
+      await pipeline.ready();
+    }
+    await pipeline.flush();
+    const lengths = batches.map((batch) => batch.length);
+    assert.deepEqual(lengths, [32, 64, 128, BATCH_CHANGES_MAX, 33]);
+    assert.deepEqual(batches.flat(), names);
+  },
+);
 
 testEach("CommitPipeline makes a directory of one batch before files of the next", async (root) => {
   const results: ChangeResult[] = [];

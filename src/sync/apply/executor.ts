@@ -81,9 +81,11 @@ export class Executor {
           if (pending !== undefined) await pending;
         }
       }
-      await this.#settle();
-      await this.#singles.getWaiting();
-      await this.#settle();
+      await this.#getAll();
+      // New directories have to be there; others can wait for the same flush as what is in them.
+      if (this.#dirsLast.some(({ operation }) => operation.op === "make-dir")) {
+        await this.#pipeline.flush();
+      }
       this.#finishDirs();
       await this.#pipeline.flush();
     } catch (error) {
@@ -211,9 +213,24 @@ export class Executor {
   }
 
   async #settle(): Promise<void> {
+    await this.#getAdded();
+    await this.#pipeline.flush();
+  }
+
+  /** Gets what is wanted so far, as far as there is room for it. */
+  async #getAdded(): Promise<void> {
     await this.#sendBatch();
     await this.#work.finish();
+  }
+
+  /** Gets the rest, and what has waited for room. */
+  async #getAll(): Promise<void> {
+    await this.#getAdded();
+    if (!this.#singles.areWaiting) return;
+    // Room is what the others leave.
     await this.#pipeline.flush();
+    await this.#singles.getWaiting();
+    await this.#getAdded();
   }
 
   #finishDirs(): void {

@@ -60,6 +60,11 @@ export class SingleFiles {
     if (!this.#waiting.add(job, wantedOf(job.operation))) this.#failForRoom(job, size);
   }
 
+  /** True if there are files that wait for room. */
+  get areWaiting(): boolean {
+    return !this.#waiting.isEmpty;
+  }
+
   /** Gets what there is room for by now. */
   async getWaiting(): Promise<void> {
     for await (const { item: job, wanted, bytes, hasRoom } of this.#waiting.inTurn()) {

@@ -32,6 +32,10 @@ export class WaitingFiles<T> {
     this.#getter = getter;
   }
 
+  get isEmpty(): boolean {
+    return this.#files.length === 0;
+  }
+
   /** @returns False where too many wait already. */
   add(item: T, wanted: WantedContent): boolean {
     if (this.#files.length === FILES_MAX) return false;

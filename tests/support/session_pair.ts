@@ -11,6 +11,7 @@ import {
   type SyncRequest,
   type SyncSummary,
 } from "../../src/sync/mod.ts";
+import type { Index } from "../../src/index/mod.ts";
 import type { PulseTimes } from "../../src/sync/session/pulse.ts";
 import { type MemoryTransport, memoryTransportPair } from "./memory_transport.ts";
 import { serveEnd } from "./served_end.ts";
@@ -47,6 +48,8 @@ export interface RunOptions extends Partial<SyncRequest> {
   readonly transports?: readonly [MemoryTransport, MemoryTransport];
   /** How long the sides wait for each other. */
   readonly times?: Partial<PulseTimes>;
+  /** Those of `a` and `b`, which stay open; each session opens its own if left out. */
+  readonly indexes?: readonly [Index, Index];
 }
 
 /** Runs one whole session over an in-memory connection: `a` syncs `folderA` with `b`'s `folderB`. */
@@ -64,13 +67,15 @@ export async function runSession(
     onStep,
     transports,
     times,
+    indexes,
     ...rest
   } = options;
   const request: SyncRequest = { ...SYNC_REQUEST, mode: "push", compress: true, ...rest };
   const signal = new AbortController().signal;
   const common = { clock: systemClock, logger: silentLogger, signal, ...(times && { times }) };
-  await using indexA = await openIndexOf(a);
-  await using indexB = await openIndexOf(b);
+  await using opened = new AsyncDisposableStack();
+  const [indexA, indexB] = indexes ??
+    [opened.use(await openIndexOf(a)), opened.use(await openIndexOf(b))];
   const [left, right] = transports ?? memoryTransportPair();
   let served: ServedSums | undefined;
   await using _responder = await serveEnd(right, {

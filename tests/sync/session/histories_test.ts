@@ -4,7 +4,8 @@ import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { memoryTransportPair } from "../../support/memory_transport.ts";
 import { runSession } from "../../support/session_pair.ts";
-import { type TestDevice, testDevice } from "../../support/test_device.ts";
+import type { Index } from "../../../src/index/mod.ts";
+import { openIndexOf, type TestDevice, testDevice } from "../../support/test_device.ts";
 import { describeTree, temporaryFolder } from "../../support/tree.ts";
 
 /** Histories to try; each is some ten sessions over real folders. */
@@ -65,6 +66,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
+const counts = fc.integer({ min: 2, max: DEVICES_MAX });
 const histories = fc.array(step, { minLength: 5, maxLength: 25 });
 
 /**
@@ -80,8 +82,15 @@ const CHASE: Step[] = [
   { kind: "write", device: 0, name: "a" },
 ];
 
-interface World {
-  readonly devices: { readonly device: TestDevice; readonly folder: string }[];
+interface Site {
+  readonly device: TestDevice;
+  readonly folder: string;
+  /** Of a program that goes on from session to session. */
+  readonly index?: Index;
+}
+
+interface World extends AsyncDisposable {
+  readonly devices: readonly Site[];
   /** Contents by the contents that whoever wrote them had seen: what they replaced knowingly. */
   readonly replaced: Set<string>;
   writes: number;
@@ -92,9 +101,9 @@ class BrokenOff extends Error {}
 
 Deno.test("random edits, pairs and broken sessions converge, and lose no version unseen", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.integer({ min: 2, max: DEVICES_MAX }), histories, async (count, steps) => {
+    fc.asyncProperty(counts, fc.nat(15), histories, async (count, staying, steps) => {
       using temporary = temporaryFolder(FAST_FOLDER);
-      const world = makeWorld(temporary.path, count);
+      await using world = await makeWorld(temporary.path, { count, staying });
       for (const step of steps) await play(step, world);
       for (let round = 0, isQuiet = false; !isQuiet && round < ROUNDS_MAX; round++) {
         isQuiet = true;
@@ -106,17 +115,32 @@ Deno.test("random edits, pairs and broken sessions converge, and lose no version
       for (const other of others) assert.deepEqual(other, first);
       assertNothingLost(world);
     }),
-    { numRuns: RUNS, examples: [[DEVICES_MAX, CHASE]] },
+    { numRuns: RUNS, examples: [[DEVICES_MAX, 0, CHASE]] },
   );
 });
 
-function makeWorld(path: string, count: number): World {
-  const devices = Array.from({ length: count }, (_, i) => {
+/** @param of.staying A bit for each device whose program never ends. */
+async function makeWorld(
+  path: string,
+  of: { readonly count: number; readonly staying: number },
+): Promise<World> {
+  await using opened = new AsyncDisposableStack();
+  const devices: Site[] = [];
+  for (let i = 0; i < of.count; i++) {
     const folder = `${path}/folder-${i}`;
     fs.mkdirSync(folder);
-    return { device: testDevice(`${path}/home-${i}`, "ABCD"[i]!), folder };
-  });
-  return { devices, replaced: new Set(), writes: 0, clockMs: 1_700_000_000_000 };
+    const device = testDevice(`${path}/home-${i}`, "ABCD"[i]!);
+    const stays = (of.staying >> i) % 2 === 1;
+    devices.push({ device, folder, ...stays && { index: opened.use(await openIndexOf(device)) } });
+  }
+  const kept = opened.move();
+  return {
+    devices,
+    replaced: new Set(),
+    writes: 0,
+    clockMs: 1_700_000_000_000,
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
 }
 
 async function play(step: Step, world: World): Promise<void> {
@@ -195,8 +219,14 @@ async function sync(world: World, from: number, to: number, breakAt: number): Pr
   const [a, b] = [world.devices[from]!, world.devices[to]!];
   const transports = memoryTransportPair();
   let steps = 0;
+  await using opened = new AsyncDisposableStack();
+  const indexes = [
+    a.index ?? opened.use(await openIndexOf(a.device)),
+    b.index ?? opened.use(await openIndexOf(b.device)),
+  ] as const;
   try {
     const { items } = await runSession(a.device, a.folder, b.device, b.folder, {
+      indexes,
       mode: "two-way",
       deleteLimit: { kind: "count", count: 1000 },
       transports,

@@ -131,7 +131,10 @@ export class Tally {
       this.#observer.fileError({ path: operation.path, code, message });
       return;
     }
-    if (this.#isSame(side, outcome.index)) return;
+    if (this.#isSame(side, outcome.index)) {
+      this.#files++;
+      return;
+    }
     if (side === "local") summary.files += filesMore(operation);
     switch (operation.op) {
       case "write-file":

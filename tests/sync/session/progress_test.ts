@@ -48,6 +48,15 @@ for (const mode of ["push", "pull", "two-way"] as const) {
   });
 }
 
+Deno.test("progress counts a file that turns out to be the same on both sides, and reaches the whole", async () => {
+  const progress = await progressAfter((left) => {
+    const at = (LATER_MS + 1000) / 1000;
+    fs.utimesSync(`${left}/small`, at, at);
+  }, { mode: "push" });
+  assertWhole(progress);
+  assert.deepEqual([progress.at(-1)!.files, progress.at(-1)!.totalFiles], [1, 1]);
+});
+
 Deno.test("progress counts both versions of a conflict, and reaches the whole", async () => {
   const progress = await progressAfter((left, right) => {
     writeTree(left, { small: "one" }, LATER_MS);

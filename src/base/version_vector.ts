@@ -79,6 +79,12 @@ export function compareVectors(a: VersionVector, b: VersionVector): VectorOrder 
   return bSeesMore ? "dominated" : "equal";
 }
 
+/** True for a version that knows all that another one does. */
+export function hasSeen(vector: VersionVector, other: VersionVector): boolean {
+  const order = compareVectors(vector, other);
+  return order === "dominates" || order === "equal";
+}
+
 /**
  * The least vector that has seen all that either has: what a version gets that settles both.
  *

@@ -15,12 +15,7 @@ import {
 import { RecordLog } from "../../base/record_log.ts";
 import { decodePage, EMPTY_PAGE, EMPTY_SHAPE, shapeOf } from "../../base/tree.ts";
 import { ByteReader, ByteWriter } from "../../base/varint.ts";
-import {
-  compareVectors,
-  readVector,
-  type VersionVector,
-  writeVector,
-} from "../../base/version_vector.ts";
+import { hasSeen, readVector, type VersionVector, writeVector } from "../../base/version_vector.ts";
 import {
   type EntryRecord,
   findEntry,
@@ -230,12 +225,6 @@ function noteStamps(
     tombstones: sortByName([...tombstones.values()]),
     removed: [],
   });
-}
-
-/** True for a version that knows all that another one does. */
-function hasSeen(vector: VersionVector, other: VersionVector): boolean {
-  const order = compareVectors(vector, other);
-  return order === "dominates" || order === "equal";
 }
 
 /** Stamps as they came, each made when it is looked at: a peer may send millions. */

@@ -16,9 +16,9 @@ import {
 } from "../../../src/base/tree.ts";
 import {
   bumpVector,
-  compareVectors,
   EDIT_STEP,
   EMPTY_VECTOR,
+  hasSeen,
   vectorMember,
   type VersionVector,
 } from "../../../src/base/version_vector.ts";
@@ -122,8 +122,7 @@ export class Device {
   stamp(path: string, vector: VersionVector, isDeleted: boolean): void {
     const known = isDeleted ? this.tombstones.get(path) : this.index.get(path)?.vector;
     const isHere = isDeleted ? !this.index.has(path) : this.index.has(path);
-    const isOlder = known === undefined ||
-      ["dominates", "equal"].includes(compareVectors(vector, known));
+    const isOlder = known === undefined || hasSeen(vector, known);
     if (!isHere || !isOlder) return;
     if (isDeleted) this.tombstones.set(path, vector);
     else this.index.set(path, { ...this.index.get(path)!, vector });

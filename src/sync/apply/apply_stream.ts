@@ -10,14 +10,22 @@ import {
 } from "./operation_codec.ts";
 import { type ByteReader, ByteWriter } from "../../base/varint.ts";
 
-/** Sends operations and gives back the peer's outcomes as they come; resolves when the last one is in. */
+/**
+ * Sends operations and gives back the peer's outcomes as they come; resolves when the last one is in.
+ *
+ * @param options.onSent Hears that there are no more to send.
+ */
 export async function sendOperations(
   stream: DuplexStream,
   parts: AsyncIterable<OperationPart> | Iterable<OperationPart>,
-  options: { readonly compress: boolean; readonly onOutcome: (outcome: Outcome) => void },
+  options: {
+    readonly compress: boolean;
+    readonly onOutcome: (outcome: Outcome) => void;
+    readonly onSent?: () => void;
+  },
 ): Promise<void> {
   await Promise.all([
-    writeOperations(stream, parts, options.compress),
+    writeOperations(stream, parts, options.compress).then(options.onSent),
     readOutcomes(stream, options.onOutcome),
   ]);
 }

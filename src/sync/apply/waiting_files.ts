@@ -32,6 +32,7 @@ export class WaitingFiles<T> {
     this.#getter = getter;
   }
 
+  /** True if none waits. */
   get isEmpty(): boolean {
     return this.#files.length === 0;
   }

@@ -65,18 +65,18 @@ export class CarryingOut {
     const { share, tally, signal, stop } = this.#options;
     const timer = setInterval(() => tally.report(), PROGRESS_INTERVAL_MS);
     const isDone = new AbortController();
-    const handedOut = Promise.withResolvers<void>();
+    const sent = Promise.withResolvers<void>();
     let tidying: Promise<void> | undefined;
     let executing: Promise<void> | undefined;
     try {
       const work: Promise<void>[] = [];
       this.#tellOfLocal();
       if (this.#plan.remote.length > 0) {
-        work.push(this.#sendRemote(await this.#openRemote(), handedOut.resolve));
+        work.push(this.#sendRemote(await this.#openRemote(), sent.resolve));
       }
       if (this.#plan.local.length > 0) work.push(executing = this.#executeLocal());
       // Not while the peer still waits for operations.
-      else tidying = handedOut.promise.then(() => share.tidy(isDone.signal));
+      else tidying = sent.promise.then(() => share.tidy(isDone.signal));
       await Promise.race([Promise.all(work), abortOf(signal)]);
     } catch (error) {
       stop.abort(error);
@@ -85,7 +85,7 @@ export class CarryingOut {
     } finally {
       clearInterval(timer);
       isDone.abort();
-      handedOut.resolve();
+      sent.resolve();
       await tidying;
     }
     return tally.finish();
@@ -104,11 +104,12 @@ export class CarryingOut {
     return pulse.waitFor(link.request({ kind: "apply", session }, URGENCY.plan));
   }
 
-  #sendRemote(stream: DuplexStream, onHandedOut: () => void): Promise<void> {
+  #sendRemote(stream: DuplexStream, onSent: () => void): Promise<void> {
     const { request, pulse, tally } = this.#options;
     const parts = this.#comparison.parts(this.#plan.remote, "remote");
-    const sending = sendOperations(stream, ending(parts, onHandedOut), {
+    const sending = sendOperations(stream, parts, {
       compress: request.compress,
+      onSent,
       onOutcome: (outcome) => {
         pulse.handleSign();
         tally.take("remote", outcome);
@@ -137,10 +138,4 @@ export class CarryingOut {
     });
     return executor.run(this.#comparison.parts(this.#plan.local, "local", PORTION_OPERATIONS));
   }
-}
-
-/** The same, and tells when there are no more. */
-async function* ending<T>(parts: AsyncIterable<T>, onEnd: () => void): AsyncGenerator<T> {
-  yield* parts;
-  onEnd();
 }

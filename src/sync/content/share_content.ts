@@ -3,7 +3,7 @@ import { nameOf, parentOf, type RelPath } from "../../base/paths.ts";
 import type { FileEntry } from "../../base/tree.ts";
 import { WeightedCache } from "../../base/weighted_cache.ts";
 import type { EntryRecord, RootIndex } from "../../index/mod.ts";
-import { type DigestAnswer, STATUS, type Status } from "../../protocol/mod.ts";
+import { type DigestAnswer, type FileVersion, STATUS, type Status } from "../../protocol/mod.ts";
 import {
   decodeRecipe,
   encodeChunkLists,
@@ -85,7 +85,7 @@ export class ShareContent {
   /** The encoded list of groups, or of the chunks of the groups named by position. */
   async recipeOf(
     path: RelPath,
-    version: FileEntry,
+    version: FileVersion,
     groups: readonly number[],
   ): Promise<Uint8Array | Status> {
     const recipe = await this.recipe(path, version);

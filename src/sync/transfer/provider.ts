@@ -1,5 +1,5 @@
 import type { DirPath, RelPath } from "../../base/paths.ts";
-import { EMPTY_PAGE, type FileEntry } from "../../base/tree.ts";
+import { EMPTY_PAGE } from "../../base/tree.ts";
 import {
   BlockWriter,
   type DigestAnswer,
@@ -189,16 +189,17 @@ export class Provider {
   }
 
   async #sendEarlier({ versions }: GetEarlier, out: BlockWriter): Promise<void> {
-    const { index } = this.#options;
+    const { snapshot, index } = this.#options;
     for (const { path, ...version } of versions) {
-      const digest = this.#fileEntry(path) && index.earlierDigest(path, version);
+      const digest = snapshot.file(path) && index.earlierDigest(path, version);
       await writeDigest(out, digest ? { ...version, digest } : STATUS.changed);
     }
   }
 
   async #sendDiskBytes({ paths }: GetDiskBytes, out: BlockWriter): Promise<void> {
     for (const path of paths) {
-      await writeDiskBytes(out, this.#fileEntry(path) ? this.#diskBytesOf(path) : STATUS.denied);
+      const isShared = this.#options.snapshot.file(path) !== undefined;
+      await writeDiskBytes(out, isShared ? this.#diskBytesOf(path) : STATUS.denied);
     }
   }
 
@@ -217,15 +218,11 @@ export class Provider {
   }
 
   async #sendRecipe(request: GetRecipe, out: BlockWriter): Promise<void> {
-    const entry = this.#fileEntry(request.path);
-    const answer = entry
-      ? await this.#options.content.recipeOf(request.path, entry, request.groups)
+    const { snapshot, content } = this.#options;
+    const file = snapshot.file(request.path);
+    const answer = file
+      ? await content.recipeOf(request.path, file, request.groups)
       : STATUS.denied;
     await writeRecipe(out, answer);
-  }
-
-  #fileEntry(path: RelPath): FileEntry | undefined {
-    const entry = this.#options.snapshot.entry(path);
-    return entry?.kind === "file" ? entry : undefined;
   }
 }

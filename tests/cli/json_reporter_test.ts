@@ -4,6 +4,7 @@ import type { CliEvent, ProgressEvent, SummaryEvent } from "../../src/cli/events
 import { encodeEventLine, JsonReporter } from "../../src/cli/json_reporter.ts";
 import { Output } from "../../src/cli/output.ts";
 import { FakeClock, FakeOutput } from "./support.ts";
+import { planSums } from "../support/plan_sums.ts";
 
 function fixture(options: { stacks?: boolean; endsWithSummary?: boolean } = {}) {
   const stdout = new FakeOutput();
@@ -61,14 +62,7 @@ Deno.test("JsonReporter writes each event as one line with its time and run", ()
   const { stdout, reporter } = fixture();
   reporter.emit({
     event: "plan",
-    send: 1,
-    receive: 0,
-    delete: 0,
-    rename: 0,
-    adjust: 0,
-    compare: 0,
-    conflicts: 0,
-    bytes: 9,
+    ...planSums({ send: 1, bytes: 9 }),
   });
   const session = { peer: "a", share: "b", direction: "both", watch: false } as const;
   reporter.emit({ event: "session-start", ...session }, "other");

@@ -5,6 +5,7 @@ import type { SummaryEvent } from "../../src/cli/events.ts";
 import type { CliContext } from "../../src/cli/handlers.ts";
 import { runCli } from "../../src/cli/run_cli.ts";
 import { FakeHost, recordingHandlers, runRecorded } from "./support.ts";
+import { planSums } from "../support/plan_sums.ts";
 
 const SUMMARY: SummaryEvent = {
   event: "summary",
@@ -130,14 +131,7 @@ Deno.test("runCli() reads the config file of the home", async () => {
   const { handlers, commands } = recordingHandlers((_, { reporter }) =>
     reporter.emit({
       event: "plan",
-      send: 0,
-      receive: 0,
-      delete: 0,
-      rename: 0,
-      adjust: 0,
-      compare: 0,
-      conflicts: 0,
-      bytes: 0,
+      ...planSums(),
     })
   );
   assert.equal(await runCli(["sync", "nas"], handlers, host), 0);

@@ -6,6 +6,7 @@ import { createStyle } from "../../src/cli/style.ts";
 import { TextReporter, type TextReporterOptions } from "../../src/cli/text_reporter.ts";
 import { StderrLogger } from "../../src/cli/stderr_logger.ts";
 import { FakeClock, FakeOutput } from "./support.ts";
+import { planSums } from "../support/plan_sums.ts";
 
 const PLAIN = createStyle(false);
 
@@ -93,14 +94,7 @@ Deno.test("TextReporter prints items only where asked, the same ones for a dry r
 Deno.test("planText() says in words what is going to happen", () => {
   const plan: PlanEvent = {
     event: "plan",
-    send: 0,
-    receive: 0,
-    delete: 0,
-    rename: 0,
-    adjust: 0,
-    compare: 0,
-    conflicts: 0,
-    bytes: 0,
+    ...planSums(),
   };
   const cases: [Partial<PlanEvent>, string][] = [
     [{}, "Nothing to do: both sides are the same."],

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { noticeProgress, Outage, PROGRESS_BYTES } from "../../src/orchestrator/outage.ts";
 import type { PlanItem } from "../../src/sync/mod.ts";
 import { SILENT } from "../support/sync_scene.ts";
+import { planSums } from "../support/plan_sums.ts";
 
 Deno.test("Outage ends after N tries in a row without progress, and never sooner", () => {
   fc.assert(fc.property(
@@ -49,16 +50,7 @@ Deno.test("noticeProgress() takes a thing that is done for progress, or many byt
   } as PlanItem;
   const progress = (bytes: number) =>
     observer.progress({ files: 0, totalFiles: 2, bytes, totalBytes: 1e9, rate: 0 });
-  observer.plan({
-    send: 1,
-    receive: 0,
-    delete: 0,
-    rename: 0,
-    adjust: 0,
-    compare: 0,
-    conflicts: 0,
-    bytes: 1,
-  });
+  observer.plan(planSums({ send: 1, bytes: 1 }));
   observer.fileError({ path: "f", code: "io", message: "" });
   observer.item(item);
   observer.item({ ...item, action: "!", operation: { side: "remote", index: 0 } });

@@ -48,8 +48,8 @@ export interface RunOptions extends Partial<SyncRequest> {
   readonly transports?: readonly [MemoryTransport, MemoryTransport];
   /** How long the sides wait for each other. */
   readonly times?: Partial<PulseTimes>;
-  /** Those of `a` and `b`, which stay open; each session opens its own if left out. */
-  readonly indexes?: readonly [Index, Index];
+  /** Those of `a` and `b`, which stay open; where one is missing, the session opens its own. */
+  readonly indexes?: readonly [Index | undefined, Index | undefined];
 }
 
 /** Runs one whole session over an in-memory connection: `a` syncs `folderA` with `b`'s `folderB`. */
@@ -67,15 +67,15 @@ export async function runSession(
     onStep,
     transports,
     times,
-    indexes,
+    indexes: kept = [],
     ...rest
   } = options;
   const request: SyncRequest = { ...SYNC_REQUEST, mode: "push", compress: true, ...rest };
   const signal = new AbortController().signal;
   const common = { clock: systemClock, logger: silentLogger, signal, ...(times && { times }) };
   await using opened = new AsyncDisposableStack();
-  const [indexA, indexB] = indexes ??
-    [opened.use(await openIndexOf(a)), opened.use(await openIndexOf(b))];
+  const indexA = kept[0] ?? opened.use(await openIndexOf(a));
+  const indexB = kept[1] ?? opened.use(await openIndexOf(b));
   const [left, right] = transports ?? memoryTransportPair();
   let served: ServedSums | undefined;
   await using _responder = await serveEnd(right, {

@@ -3,8 +3,8 @@ import * as fs from "node:fs";
 import { runSession } from "../../support/session_pair.ts";
 import { memoryTransportPair } from "../../support/memory_transport.ts";
 import { canMount, SmallDisk } from "../../support/small_disk.ts";
-import { testDevice } from "../../support/test_device.ts";
-import { assertSameTree, temporaryFolder, writeTree } from "../../support/tree.ts";
+import { twoFolders } from "../../support/two_folders.ts";
+import { assertSameTree, writeTree } from "../../support/tree.ts";
 import { noise, partialNames } from "./support.ts";
 
 const MIB = 2 ** 20;
@@ -21,14 +21,10 @@ async function onSmallDisk(
   ) => Promise<void>,
   side: "left" | "right" = "right",
 ): Promise<void> {
-  using temporary = temporaryFolder();
-  const { path } = temporary;
-  const [left, right] = [`${path}/left`, `${path}/right`];
-  const a = testDevice(`${path}/home-a`, "A");
-  const b = testDevice(`${path}/home-b`, "B");
+  const { folder, a, b, left, right } = twoFolders();
+  using _ = folder;
   const [source, target] = side === "right" ? [left, right] : [right, left];
   writeTree(source, files);
-  fs.mkdirSync(target);
   await using disk = await SmallDisk.mount(target, `size=${size}`);
   await work((options) => runSession(a, left, b, right, options), { left, right, disk });
 }

@@ -219,14 +219,9 @@ async function sync(world: World, from: number, to: number, breakAt: number): Pr
   const [a, b] = [world.devices[from]!, world.devices[to]!];
   const transports = memoryTransportPair();
   let steps = 0;
-  await using opened = new AsyncDisposableStack();
-  const indexes = [
-    a.index ?? opened.use(await openIndexOf(a.device)),
-    b.index ?? opened.use(await openIndexOf(b.device)),
-  ] as const;
   try {
     const { items } = await runSession(a.device, a.folder, b.device, b.folder, {
-      indexes,
+      indexes: [a.index, b.index],
       mode: "two-way",
       deleteLimit: { kind: "count", count: 1000 },
       transports,

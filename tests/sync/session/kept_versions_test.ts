@@ -3,27 +3,21 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { type RunOptions, runSession } from "../../support/session_pair.ts";
-import { testDevice } from "../../support/test_device.ts";
-import { assertSameTree, describeTree, temporaryFolder, writeTree } from "../../support/tree.ts";
+import { twoFolders } from "../../support/two_folders.ts";
+import { assertSameTree, describeTree, writeTree } from "../../support/tree.ts";
 
 /** Two folders, and sessions between them that must go without a hitch. */
 class Pair implements Disposable {
-  readonly #folder = temporaryFolder();
-  readonly #a = testDevice(`${this.#folder.path}/home-a`, "A");
-  readonly #b = testDevice(`${this.#folder.path}/home-b`, "B");
-  readonly left = `${this.#folder.path}/left`;
-  readonly right = `${this.#folder.path}/right`;
+  readonly #folders = twoFolders();
+  readonly left = this.#folders.left;
+  readonly right = this.#folders.right;
   #edits = 0;
-
-  constructor() {
-    fs.mkdirSync(this.left);
-    fs.mkdirSync(this.right);
-  }
 
   async sync(options: RunOptions): Promise<void> {
     const limits = { kind: "count", count: 1000 } as const;
     const how = { deleteLimit: limits, ...options };
-    const { errors, summary } = await runSession(this.#a, this.left, this.#b, this.right, how);
+    const { a, b, left, right } = this.#folders;
+    const { errors, summary } = await runSession(a, left, b, right, how);
     assert.deepEqual([errors, summary.conflicts], [[], 0]);
   }
 
@@ -36,7 +30,7 @@ class Pair implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#folder[Symbol.dispose]();
+    this.#folders.folder[Symbol.dispose]();
   }
 }
 

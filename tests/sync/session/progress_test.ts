@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { noise } from "../../store/chunks/reference.ts";
 import { type Progress, type RunOptions, runSession } from "../../support/session_pair.ts";
-import { testDevice } from "../../support/test_device.ts";
-import { temporaryFolder, writeTree } from "../../support/tree.ts";
+import { twoFolders } from "../../support/two_folders.ts";
+import { writeTree } from "../../support/tree.ts";
 
 const LATER_MS = 1_700_000_100_000;
 const OLD = noise(3_000_000, "progress");
@@ -13,13 +13,9 @@ async function progressAfter(
   edit: (left: string, right: string) => void,
   options: RunOptions,
 ): Promise<Progress[]> {
-  using temporary = temporaryFolder();
-  const { path } = temporary;
-  const [left, right] = [`${path}/left`, `${path}/right`];
-  const a = testDevice(`${path}/home-a`, "A");
-  const b = testDevice(`${path}/home-b`, "B");
+  const { folder, a, b, left, right } = twoFolders();
+  using _ = folder;
   writeTree(left, { large: OLD, small: "x", other: "y" });
-  fs.mkdirSync(right);
   await runSession(a, left, b, right, { mode: "two-way" });
   edit(left, right);
   const { progress } = await runSession(a, left, b, right, options);

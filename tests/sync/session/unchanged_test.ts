@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { memoryTransportPair } from "../../support/memory_transport.ts";
 import { runSession } from "../../support/session_pair.ts";
-import { testDevice } from "../../support/test_device.ts";
-import { temporaryFolder, type TreeSpec, writeTree } from "../../support/tree.ts";
+import { twoFolders } from "../../support/two_folders.ts";
+import { type TreeSpec, writeTree } from "../../support/tree.ts";
 
 /** What a session may say, both ways together, that finds nothing to do. */
 const BYTES_MAX = 2048;
@@ -11,13 +11,10 @@ for (const mode of ["push", "pull", "two-way"] as const) {
   Deno.test(`a ${mode} that finds nothing to do says the same few bytes for any number of files`, async () => {
     const spent: number[] = [];
     for (const count of [3, 1000]) {
-      using temporary = temporaryFolder();
-      const { path } = temporary;
-      const a = testDevice(`${path}/home-a`, "A");
-      const b = testDevice(`${path}/home-b`, "B");
-      writeTree(`${path}/left`, tree(count));
-      Deno.mkdirSync(`${path}/right`);
-      const folders = [a, `${path}/left`, b, `${path}/right`] as const;
+      const { folder, a, b, left, right } = twoFolders();
+      using _ = folder;
+      writeTree(left, tree(count));
+      const folders = [a, left, b, right] as const;
       const first = await runSession(...folders, { mode: mode === "pull" ? "push" : mode });
       assert.equal(first.summary.sent, count);
       const transports = memoryTransportPair();

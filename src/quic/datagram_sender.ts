@@ -1,11 +1,14 @@
 import type { NativeConnection } from "./binding.ts";
 import type { GarbageMeter } from "./garbage.ts";
+import type { Role } from "./handshake.ts";
+import { dropInitial, hasLongHeader } from "./packet.ts";
 import { DATAGRAM_BYTES_MIN } from "./profile.ts";
 import type { UdpAddress, UdpSocket } from "./udp.ts";
 
 /** A source of datagrams for one peer. */
 export interface DatagramSource {
   readonly native: NativeConnection;
+  readonly role: Role;
   readonly remote: UdpAddress;
   /** No datagram is larger than this. */
   readonly datagramBytes: number;
@@ -38,7 +41,7 @@ export class DatagramSender {
    */
   drain(source: DatagramSource, byteLengthMax: number): boolean {
     const socket = this.#socket;
-    const { native, remote, datagramBytes, onDatagram } = source;
+    const { native, role, remote, datagramBytes, onDatagram } = source;
     const slots = this.#slotsOf(datagramBytes);
     let left = byteLengthMax;
     let calls = 0;
@@ -55,7 +58,10 @@ export class DatagramSender {
       const sent = native.send(slot);
       if (sent === null) break;
       calls++;
-      const byteLength = sent[0];
+      let byteLength = sent[0];
+      if (role === "client" && hasLongHeader(slot)) {
+        byteLength = dropInitial(slot.subarray(0, byteLength));
+      }
       left -= byteLength;
       if (byteLength > DATAGRAM_BYTES_MIN) largeBytes += byteLength;
       onDatagram?.(slot.subarray(0, byteLength));

@@ -3,6 +3,8 @@
  * header (RFC 8999) and the Initial packet of version 1 (RFC 9000 section 17.2). Input is hostile.
  */
 
+import { varintAt, varintLengthAt } from "../base/varint.ts";
+
 /** Bytes of the connection ids that this side hands out; a short header does not carry the length. */
 export const CONNECTION_ID_BYTES = 8;
 /** The longest connection id of QUIC version 1. */
@@ -22,6 +24,8 @@ export interface LongHeader {
   readonly sourceId: Uint8Array;
   /** The address token of an Initial; empty if there is none. */
   readonly token: Uint8Array;
+  /** Where an Initial or a Handshake packet says how long the rest of it is. */
+  readonly lengthAt: number;
 }
 
 /** True if the first packet of the datagram has a long header. */
@@ -47,8 +51,41 @@ export function parseLongHeader(datagram: Uint8Array): LongHeader | undefined {
     if (destinationId.length > CONNECTION_ID_BYTES_MAX) return undefined;
     if (sourceId.length > CONNECTION_ID_BYTES_MAX) return undefined;
   }
-  const token = isInitial ? readToken(datagram, sourceEnd) : datagram.subarray(0, 0);
-  return token && { version, isInitial, destinationId, sourceId, token };
+  const head = { version, isInitial, destinationId, sourceId };
+  if (!isInitial) return { ...head, token: datagram.subarray(0, 0), lengthAt: sourceEnd };
+  const token = spanAt(datagram, sourceEnd);
+  return token && { ...head, token: datagram.subarray(...token), lengthAt: token[1] };
+}
+
+/**
+ * Takes the Initial out of a client's datagram that also has a Handshake packet, and with it the padding that
+ * only an Initial calls for (RFC 9000 section 14.1), 700 bytes. All it can hold by then is an
+ * acknowledgement nobody needs: both sides drop the Initial keys with this Handshake packet, and what is
+ * outstanding under them (RFC 9001 section 4.9.1).
+ *
+ * @param datagram As the native core wrote it; changed in place.
+ * @returns Its length now.
+ */
+export function dropInitial(datagram: Uint8Array): number {
+  const start = parseLongHeader(datagram)?.isInitial ? endOfPacket(datagram) : datagram.length;
+  let end = start;
+  while (isHandshakePacket(datagram, end)) end += endOfPacket(datagram.subarray(end));
+  if (end === start) return datagram.length;
+  // Padding behind the packets is zeros; what has a short header has no length and is the last.
+  if (end < datagram.length && datagram[end] !== 0) end = datagram.length;
+  datagram.copyWithin(0, start, end);
+  return end - start;
+}
+
+function isHandshakePacket(datagram: Uint8Array, at: number): boolean {
+  // Header protection covers the lower half of the byte.
+  return at < datagram.length && (datagram[at]! & 0xf0) === 0xe0;
+}
+
+/** Where a whole Initial or Handshake packet ends; the end of the datagram if it has none of that kind. */
+function endOfPacket(datagram: Uint8Array): number {
+  const header = parseLongHeader(datagram);
+  return (header && spanAt(datagram, header.lengthAt)?.[1]) ?? datagram.length;
 }
 
 /**
@@ -71,13 +108,11 @@ export function encodeVersionNegotiation(header: LongHeader, unusedBits: number)
   return packet;
 }
 
-function readToken(datagram: Uint8Array, at: number): Uint8Array | undefined {
+/** Start and end of bytes that stand behind their length, a varint; undefined if they are cut short. */
+function spanAt(datagram: Uint8Array, at: number): [start: number, end: number] | undefined {
   if (at >= datagram.length) return undefined;
-  const lengthBytes = 1 << (datagram[at]! >> 6);
-  if (at + lengthBytes > datagram.length) return undefined;
-  let length = datagram[at]! & 0x3f;
-  for (let i = 1; i < lengthBytes; i++) length = length * 256 + datagram[at + i]!;
-  const start = at + lengthBytes;
-  if (length > datagram.length - start) return undefined;
-  return datagram.subarray(start, start + length);
+  const start = at + varintLengthAt(datagram, at);
+  if (start > datagram.length) return undefined;
+  const end = start + varintAt(datagram, at);
+  return end > datagram.length ? undefined : [start, end];
 }

@@ -54,6 +54,13 @@ for (const udp of KINDS) {
     assert.notDeepEqual(near.peer.certificates, far.peer.certificates);
   });
 
+  test("a client pads nothing of a handshake but its first datagram", async () => {
+    await using pair = await open();
+    const { near } = await pair.connect();
+    const { sentBytes } = near.stats();
+    assert.ok(sentBytes > 1200 && sentBytes < 2 * 1200, `${sentBytes} bytes`);
+  });
+
   test("connect() rejects with the verifier's error", async () => {
     await using pair = await open();
     const reason = new Error("not my device");

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { concat, fromHex } from "../../src/base/bytes.ts";
-import { encodeVersionNegotiation, hasLongHeader, parseLongHeader } from "../../src/quic/packet.ts";
+import { encodeVarint } from "../../src/base/varint.ts";
+import {
+  dropInitial,
+  encodeVersionNegotiation,
+  hasLongHeader,
+  parseLongHeader,
+} from "../../src/quic/packet.ts";
 
 /** The head of the client Initial in RFC 9001 appendix A.2, before header protection. */
 const RFC_INITIAL = fromHex(
@@ -95,4 +101,53 @@ Deno.test("encodeVersionNegotiation() crosses the ids and offers version 1", () 
 Deno.test("hasLongHeader() looks at the first bit", () => {
   assert.equal(hasLongHeader(new Uint8Array([0x80])), true);
   assert.equal(hasLongHeader(new Uint8Array([0x7f])), false);
+});
+
+/** A packet with a long header, by its first byte, and ids of 8 bytes. */
+function longPacket(first: number, payload: Uint8Array): Uint8Array {
+  const ids = fromHex("00000001 08 0102030405060708 08 1112131415161718");
+  const token = (first & 0xf0) === 0xc0 ? [new Uint8Array(1)] : [];
+  return concat([new Uint8Array([first]), ids, ...token, encodeVarint(payload.length), payload]);
+}
+
+Deno.test("dropInitial() leaves the Handshake packets, and no padding", () => {
+  const lowBits = fc.integer({ min: 0, max: 15 });
+  const payload = fc.uint8Array({ minLength: 20, maxLength: 600 });
+  const handshakes = fc.array(fc.tuple(lowBits, payload), { minLength: 1, maxLength: 3 });
+  fc.assert(
+    fc.property(lowBits, payload, handshakes, fc.nat(800), (low, ack, flights, padding) => {
+      const initial = longPacket(0xc0 | low, ack);
+      const rest = concat(flights.map(([bits, bytes]) => longPacket(0xe0 | bits, bytes)));
+      const datagram = concat([initial, rest, new Uint8Array(padding)]);
+      assert.deepEqual(datagram.subarray(0, dropInitial(datagram)), rest);
+    }),
+  );
+});
+
+Deno.test("dropInitial() keeps what has a short header behind them", () => {
+  const handshake = longPacket(0xe5, new Uint8Array(30).fill(1));
+  const rest = concat([handshake, fromHex("41 0102030405060708 00000000")]);
+  const datagram = concat([longPacket(0xc3, new Uint8Array(30)), rest]);
+  assert.deepEqual(datagram.subarray(0, dropInitial(datagram)), rest);
+});
+
+Deno.test("dropInitial() changes no other datagram", () => {
+  const initial = longPacket(0xc1, new Uint8Array(40).fill(7));
+  const handshake = longPacket(0xe1, new Uint8Array(40).fill(7));
+  const others: [string, Uint8Array][] = [
+    ["an Initial alone", concat([initial, new Uint8Array(1200 - initial.length)])],
+    ["two Initials", concat([initial, initial])],
+    ["a Handshake packet", handshake],
+    ["0-RTT behind an Initial", concat([initial, longPacket(0xd1, new Uint8Array(40))])],
+    ["another version", concat([fromHex("c1 0a0a0a0a 00 00 00 01 00"), handshake])],
+    ["an Initial whose length lies behind the end", initial.subarray(0, -1)],
+  ];
+  for (const [name, datagram] of others) {
+    const before = datagram.slice();
+    assert.equal(dropInitial(datagram), datagram.length, name);
+    assert.deepEqual(datagram, before, name);
+  }
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
+    assert.ok(dropInitial(bytes) <= bytes.length);
+  }));
 });

@@ -5,6 +5,8 @@ import { toHex } from "../../src/base/bytes.ts";
 
 const LOOPBACK = "127.0.0.1";
 
+type Side = "client" | "server";
+
 /** The ids by which the two ends of a connection are addressed; the server's shows in its first answer. */
 interface Route {
   readonly clientId: string;
@@ -15,12 +17,14 @@ interface Route {
 /**
  * A host between one client and a server, on loopback. Tells QUIC connections apart by their ids
  * (RFC 9000 section 17), and can let single ones fall silent: no datagram of them gets through any more,
- * and nobody is told.
+ * and nobody is told. Can lose single datagrams as well.
  */
 export class UdpRelay implements AsyncDisposable {
   readonly #near = dgram.createSocket("udp4");
   readonly #far = dgram.createSocket("udp4");
   readonly #routes: Route[] = [];
+  readonly #seen = { client: 0, server: 0 };
+  #lost: { from: Side; nth: number } | undefined;
   #clientPort = 0;
 
   /** Listens for the client. */
@@ -36,10 +40,10 @@ export class UdpRelay implements AsyncDisposable {
   private constructor(serverPort: number) {
     this.#near.on("message", (datagram, { port }) => {
       this.#clientPort = port;
-      if (this.#mayPass(datagram, true)) this.#far.send(datagram, serverPort, LOOPBACK);
+      if (this.#mayPass(datagram, "client")) this.#far.send(datagram, serverPort, LOOPBACK);
     });
     this.#far.on("message", (datagram) => {
-      if (this.#mayPass(datagram, false)) this.#near.send(datagram, this.#clientPort, LOOPBACK);
+      if (this.#mayPass(datagram, "server")) this.#near.send(datagram, this.#clientPort, LOOPBACK);
     });
   }
 
@@ -58,6 +62,11 @@ export class UdpRelay implements AsyncDisposable {
     this.#routes[nth]!.isSilenced = isSilenced;
   }
 
+  /** Loses one datagram, by its position among those from that side. */
+  lose(from: Side, nth: number): void {
+    this.#lost = { from, nth };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = [this.#near, this.#far].map((socket) => once(socket, "close"));
     this.#near.close();
@@ -65,10 +74,13 @@ export class UdpRelay implements AsyncDisposable {
     await Promise.all(closed);
   }
 
-  #mayPass(datagram: Uint8Array, isFromClient: boolean): boolean {
+  #mayPass(datagram: Uint8Array, from: Side): boolean {
+    const nth = this.#seen[from]++;
+    const isFromClient = from === "client";
     const route = (datagram[0]! & 0x80) !== 0
       ? this.#learn(datagram, isFromClient)
       : this.#find(toHex(datagram.subarray(1, 1 + CONNECTION_ID_BYTES)), isFromClient);
+    if (this.#lost?.from === from && this.#lost.nth === nth) return false;
     return !route?.isSilenced;
   }
 

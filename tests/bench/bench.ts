@@ -98,9 +98,9 @@ async function measureAll({ workloads, tools, runs, net }: Plan): Promise<Row[]>
       for (const tool of tools) {
         const measured = figures.get(`${step.name}\n${tool.name}`);
         if (measured === undefined) continue;
-        const { bytes, bar } = step;
+        const { bytes, bars } = step;
         const names = { workload: workload.name, step: step.name, tool: tool.name };
-        rows.push({ ...names, runs: measured, bytes, bar });
+        rows.push({ ...names, runs: measured, bytes, bar: bars?.[net ?? "loopback"] });
       }
     }
   }

@@ -3,6 +3,7 @@ import { createCipheriv } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { concat } from "../../src/base/bytes.ts";
+import type { NetProfile } from "../support/netlab/netlab.ts";
 
 /** A folder and what happens to it, step by step. Each step is followed by a run of the tool. */
 export interface Workload {
@@ -21,8 +22,8 @@ export interface Step {
   apply(source: string): void;
   /** File bytes that the step has to bring across, where a rate is worth showing. */
   readonly bytes?: number;
-  /** What it should take at most on two cores over loopback (docs/performance.md). */
-  readonly bar?: Bar;
+  /** What it should take at most on two cores, by the network (docs/performance.md). */
+  readonly bars?: { readonly [net in NetProfile]?: Bar };
 }
 
 /** Upper bounds. */
@@ -61,13 +62,17 @@ function large(bytes: number): Workload {
         name: "first copy",
         bytes,
         apply: (source) => writeFile(join(source, "large.bin"), 0, noisePieces(bytes, "large")),
-        bar: { seconds: bytes / 300e6, rsyncSeconds: bytes / 220e6 },
+        bars: {
+          loopback: { seconds: bytes / 300e6, rsyncSeconds: bytes / 220e6 },
+          lan1g: { seconds: bytes / 85e6, rsyncSeconds: bytes / 89e6 },
+          lossy: { seconds: bytes / 10e6, rsyncSeconds: bytes / 0.25e6 },
+        },
       },
-      { name: "unchanged", apply: () => {}, bar: UNCHANGED },
+      { name: "unchanged", apply: () => {}, bars: { loopback: UNCHANGED } },
       {
         name: "one byte inserted at the front",
         apply: (source) => insertAtFront(join(source, "large.bin"), 1),
-        bar: { seconds: 2.5, wireBytes: 150e3, rsyncSeconds: 3.0 },
+        bars: { loopback: { seconds: 2.5, wireBytes: 150e3, rsyncSeconds: 3.0 } },
       },
     ],
   };
@@ -88,9 +93,9 @@ function text(bytes: number): Workload {
             writeFile(join(source, `log-${i}.txt`), 0, textPieces(bytes / count, `text ${i}`));
           }
         },
-        bar: { seconds: bytes / 130e6 },
+        bars: { lan1g: { seconds: bytes / 130e6, rsyncSeconds: bytes / 60e6 } },
       },
-      { name: "unchanged", apply: () => {}, bar: UNCHANGED },
+      { name: "unchanged", apply: () => {}, bars: { loopback: UNCHANGED } },
     ],
   };
 }
@@ -116,21 +121,25 @@ function small(count: number): Workload {
           const noise = noiseOf("small");
           for (const path of paths) writeFile(join(source, path), 0, [noise(8000)]);
         },
-        bar: { seconds: 2.0, rsyncSeconds: 2.4 },
+        bars: { loopback: { seconds: 2.0, rsyncSeconds: 2.4 } },
       },
-      { name: "unchanged", apply: () => {}, bar: { ...UNCHANGED, rsyncSeconds: 0.58 } },
+      {
+        name: "unchanged",
+        apply: () => {},
+        bars: { loopback: { ...UNCHANGED, rsyncSeconds: 0.58 } },
+      },
       {
         name: "1 % modified",
         apply: (source) => {
           const noise = noiseOf("modified");
           for (const path of every(17)) writeFile(join(source, path), 1, [noise(8000)]);
         },
-        bar: { seconds: 0.5, rsyncSeconds: 0.8 },
+        bars: { loopback: { seconds: 0.5, rsyncSeconds: 0.8 } },
       },
       {
         name: "a folder of 1000 renamed",
         apply: (source) => fs.renameSync(join(source, "group-1"), join(source, "renamed")),
-        bar: { seconds: 0.45, wireBytes: 64e3 },
+        bars: { loopback: { seconds: 0.45, wireBytes: 64e3 } },
       },
       {
         name: "1 % deleted",
@@ -139,7 +148,7 @@ function small(count: number): Workload {
             fs.rmSync(join(source, path.replace(/^group-1\b/, "renamed")));
           }
         },
-        bar: { seconds: 0.5 },
+        bars: { loopback: { seconds: 0.5 } },
       },
     ],
   };
@@ -154,7 +163,7 @@ function sourceTree(count: number): Workload {
     bytes,
     steps: [
       { name: "first copy", bytes, apply: (source) => writeTree(source, count) },
-      { name: "unchanged", apply: () => {}, bar: UNCHANGED },
+      { name: "unchanged", apply: () => {}, bars: { loopback: UNCHANGED } },
     ],
   };
 }
@@ -231,7 +240,7 @@ function million(count: number): Workload {
 const UNCHANGED: Bar = { seconds: 0.35, wireBytes: 4e3 };
 
 function withoutBars(workload: Workload): Workload {
-  const steps = workload.steps.map(({ bar: _, ...step }) => step);
+  const steps = workload.steps.map(({ bars: _, ...step }) => step);
   return { ...workload, steps };
 }
 

@@ -23,4 +23,4 @@ export type { NamedPage } from "./page_table.ts";
 export { RECIPE_GRACE_MS } from "./recipe_garbage.ts";
 export type { StoredRecipe } from "./recipe_table.ts";
 export * from "./root_index.ts";
-export type { RootIdentity, RootRow, VoidReason } from "./root_table.ts";
+export { type RootIdentity, type RootRow, UNMARKED, type VoidReason } from "./root_table.ts";

@@ -5,8 +5,10 @@ import type { Database } from "./database.ts";
 export interface RootIdentity {
   /** Absolute path with symbolic links resolved. */
   readonly path: string;
-  /** The id in the folder's marker file. */
+  /** The id in the folder's marker file, or {@linkcode UNMARKED}. */
   readonly folderId: string;
+  /** The folder had no marker file until now: what is known of it without one is known of this folder. */
+  readonly isNewlyMarked?: boolean;
   /**
    * Anything that stays the same as long as this is the same folder on the same disk, and changes when
    * it is copied or restored from a backup: the marker file's inode, say. Left out where there is
@@ -14,6 +16,9 @@ export interface RootIdentity {
    */
   readonly marker?: string;
 }
+
+/** The id of a folder without a marker file: it was only ever read, and nothing was agreed on. */
+export const UNMARKED = "0".repeat(32);
 
 /** What the database says of a root. */
 export interface RootRow {
@@ -57,13 +62,23 @@ export function openRootRow(
   if (found === undefined || faultOf(found, identity) !== undefined) {
     return replaceRow(database, identity, nowMs);
   }
-  if (identity.marker !== undefined && found.marker === null) {
-    const marker = identity.marker;
-    database.transaction(false, () => {
-      database.run("UPDATE roots SET marker = ? WHERE id = ?", marker, found.row.id);
-    });
-  }
-  return { ...found.row, voided: undefined };
+  return { ...takeUp(database, found, identity), voided: undefined };
+}
+
+/** Notes what is learnt of the folder itself later than the rest. */
+function takeUp(
+  database: Database,
+  { row, marker }: FoundRow,
+  identity: RootIdentity,
+): RootRow {
+  const { folderId } = identity;
+  const isNews = row.folderId !== folderId || (marker === null && identity.marker !== undefined);
+  if (!isNews) return row;
+  database.transaction(false, () => {
+    const sql = "UPDATE roots SET folder_id = ?, marker = ? WHERE id = ?";
+    database.run(sql, folderId, marker ?? identity.marker ?? null, row.id);
+  });
+  return { ...row, folderId };
 }
 
 function replaceRow(
@@ -72,11 +87,11 @@ function replaceRow(
   nowMs: number,
 ): RootRow & { readonly voided: VoidReason | undefined } {
   const { path, folderId, marker } = identity;
-  const opened = database.transaction(true, () => {
-    // Asked again now that nobody else writes: another process may have been quicker.
+  // Asked again now that nobody else writes: another process may have been quicker.
+  const { found, voided } = database.transaction(true, () => {
     const found = readRow(database, path);
     const voided = faultOf(found, identity);
-    if (found !== undefined && voided === undefined) return { ...found.row, voided };
+    if (voided === undefined) return { found, voided };
     database.run("DELETE FROM roots WHERE path = ?", path);
     database.run(
       "INSERT INTO roots (path, folder_id, marker, epoch, created_ms) VALUES (?, ?, ?, ?, ?)",
@@ -86,10 +101,11 @@ function replaceRow(
       toHex(crypto.getRandomValues(new Uint8Array(16))),
       nowMs,
     );
-    return { ...readRow(database, path)!.row, voided };
+    return { found, voided };
   });
-  if (opened.voided !== "new") sweepForgotten(database);
-  return opened;
+  if (voided === undefined) return { ...takeUp(database, found!, identity), voided };
+  if (found !== undefined) sweepForgotten(database);
+  return { ...readRow(database, path)!.row, voided };
 }
 
 /** Forgets a root and all that belongs to it. @returns False if it was not known. */
@@ -167,10 +183,12 @@ type StoredRoot = [
 
 const SELECT = "SELECT id, path, folder_id, epoch, created_ms, marker FROM roots";
 
-function readRow(
-  database: Database,
-  path: string,
-): { readonly row: RootRow; readonly marker: string | null } | undefined {
+interface FoundRow {
+  readonly row: RootRow;
+  readonly marker: string | null;
+}
+
+function readRow(database: Database, path: string): FoundRow | undefined {
   const found = database.get<StoredRoot>(`${SELECT} WHERE path = ?`, path);
   return found && { row: rowOf(found), marker: found[5] };
 }
@@ -180,11 +198,14 @@ function rowOf([id, path, folderId, epoch, createdAtMs]: StoredRoot): RootRow {
 }
 
 function faultOf(
-  found: { readonly row: RootRow; readonly marker: string | null } | undefined,
-  { folderId, marker }: RootIdentity,
+  found: FoundRow | undefined,
+  { folderId, isNewlyMarked, marker }: RootIdentity,
 ): VoidReason | undefined {
   if (found === undefined) return "new";
-  if (found.row.folderId !== folderId) return "folder_replaced";
+  if (found.row.folderId !== folderId) {
+    if (found.row.folderId !== UNMARKED) return "folder_replaced";
+    return isNewlyMarked ? undefined : "new";
+  }
   if (marker !== undefined && found.marker !== null && found.marker !== marker) {
     return "folder_copied";
   }

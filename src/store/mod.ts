@@ -29,6 +29,7 @@ export { asStoreError, reasonOf, StoreError, type StoreReason } from "./store_er
 export { expireTrash, type Keep, Keeper, pruneVersions, TRASH_DAYS } from "./trash.ts";
 export {
   ensureFolderId,
+  type FolderMark,
   lockRoot,
   ORPHAN_AGE_MS,
   readFolderId,

@@ -33,23 +33,32 @@ export function readFolderId(root: Root): string | undefined {
   return text.trimEnd();
 }
 
+/** A folder's mark. */
+export interface FolderMark {
+  readonly folderId: string;
+  /** Made just now: there was none. */
+  readonly isNew: boolean;
+}
+
 /** Reads the mark, or makes it, durably. Two processes that do so at once get the same. */
-export async function ensureFolderId(root: Root): Promise<string> {
+export async function ensureFolderId(root: Root): Promise<FolderMark> {
   const known = readFolderId(root);
-  if (known !== undefined) return known;
+  if (known !== undefined) return { folderId: known, isNew: false };
   using file = root.stage(0o600);
   file.writeAt(utf8(`${crypto.getRandomValues(new Uint8Array(16)).toHex()}\n`), 0);
   file.finish({ mode: 0o600, mtimeMs: Date.now() });
   await root.flushFiles([file]);
   root.beginChanges();
+  let isNew = false;
   try {
     root.publish(file, FOLDER_ID);
+    isNew = true;
   } catch (error) {
     if (reasonOf(error) !== "exists") throw error;
   } finally {
     await flushTouched(root);
   }
-  return readFolderId(root)!;
+  return { folderId: readFolderId(root)!, isNew };
 }
 
 /**

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import type { DeviceId } from "../../src/base/ids.ts";
 import type { DirPath } from "../../src/base/paths.ts";
-import type { Index, PeerFolder } from "../../src/index/mod.ts";
+import { type Index, type PeerFolder, UNMARKED } from "../../src/index/mod.ts";
 import { digestOf, dirRecord, fileRecord, PEER, ROOT, TempIndex } from "./temp_index.ts";
 
 /** Remembers something of every kind under a root. */
-function fill(index: Index, path = ROOT.path, dirs = 3): void {
-  const root = index.openRoot({ ...ROOT, path });
+function fill(index: Index, path = ROOT.path, dirs = 3, folderId = ROOT.folderId): void {
+  const root = index.openRoot({ path, folderId });
   for (let i = 0; i < dirs; i++) root.putDir(`d${i}` as DirPath, dirRecord(fileRecord("a")));
   root.patchDir("d0" as DirPath, { ...dirRecord(fileRecord("b")), removed: [] });
   root.putRecipe(digestOf(path), new Uint8Array(9), [digestOf("group")]);
@@ -80,6 +80,28 @@ Deno.test("openRoot() of a copy or a restored backup of the folder remembers not
     ...EMPTY,
     voided: "folder_copied",
   });
+});
+
+Deno.test("openRoot() of a folder that has got its mark remembers what was known without it", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  fill(index, undefined, 3, UNMARKED);
+  const { epoch } = index.openRoot({ ...ROOT, folderId: UNMARKED });
+  const marked = { ...ROOT, marker: "inode 5" };
+  const root = index.openRoot({ ...marked, isNewlyMarked: true });
+  assert.deepEqual([root.voided, root.folderId, root.epoch], [undefined, ROOT.folderId, epoch]);
+  assert.deepEqual(contents(index, marked), FULL);
+  assert.equal(index.openRoot({ ...marked, marker: "inode 6" }).voided, "folder_copied");
+});
+
+Deno.test("openRoot() of a folder that comes with a mark remembers nothing of one without", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  fill(index, undefined, 3, UNMARKED);
+  assert.deepEqual(contents(index, ROOT), { ...EMPTY, voided: "new" });
+  // One that had another mark before is another folder, however new its mark.
+  const other = index.openRoot({ ...ROOT, folderId: "another", isNewlyMarked: true });
+  assert.equal(other.voided, "folder_replaced");
 });
 
 Deno.test("openIndex() as another device remembers nothing", async () => {

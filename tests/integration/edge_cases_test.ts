@@ -206,12 +206,27 @@ for (
     lose(site);
     fs.rmSync(`${site.left}/a`);
     fs.rmSync(`${site.right}/d`, { recursive: true });
-    const { code, summary } = await site.sync();
+    const { code, stderr, summary } = await site.sync();
     assert.deepEqual([code, summary["deleted"]], [0, 0]);
+    // Of an index that is gone nobody knows.
+    const isSaid = stderr.includes("both sides are united, and nothing is deleted");
+    assert.equal(isSaid, what.includes("restored"), stderr);
     assertSameTree(site.left, site.right);
     assert.equal(describeTree(site.left).length, 4);
   });
 }
+
+Deno.test("a folder that was only looked at is itself when it is synced", async () => {
+  await using site = await Site.make({ a: "1", d: { b: "2" } });
+  const { address } = site.server;
+  const compared = await site.a.run("verify", "b", site.left, "--address", address);
+  assert.equal(compared.code, 3, compared.stderr);
+  assert.equal((await site.sync("--dry-run")).code, 0);
+  assert.ok(!fs.existsSync(`${site.left}/.landropic`), "a dry run leaves no mark");
+  const { code, stderr, summary } = await site.sync();
+  assert.deepEqual([code, stderr, summary["sent"]], [0, "", 2]);
+  assertSameTree(site.left, site.right);
+});
 
 Deno.test("two devices that sync with each other at once both get through, in step", async () => {
   await using site = await Site.make({ a: "1" });

@@ -12,11 +12,13 @@ import { at, bytes, refuses, staged, testEach } from "./support.ts";
 
 testEach("ensureFolderId() makes the mark once", async (root, path) => {
   assert.equal(readFolderId(root), undefined);
-  const ids = await Promise.all([ensureFolderId(root), ensureFolderId(root)]);
-  assert.match(ids[0], /^[0-9a-f]{32}$/);
-  assert.equal(ids[0], ids[1]);
-  assert.equal(await ensureFolderId(root), ids[0]);
-  assert.equal(readFolderId(root), ids[0]);
+  const [one, other] = await Promise.all([ensureFolderId(root), ensureFolderId(root)]);
+  const { folderId } = one;
+  assert.match(folderId, /^[0-9a-f]{32}$/);
+  assert.equal(other.folderId, folderId);
+  assert.notEqual(one.isNew, other.isNew);
+  assert.deepEqual(await ensureFolderId(root), { folderId, isNew: false });
+  assert.equal(readFolderId(root), folderId);
   assert.equal(Deno.statSync(`${path}/.landropic`).mode! & 0o777, 0o700);
 });
 

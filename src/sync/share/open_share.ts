@@ -8,11 +8,12 @@ import type { DirPath } from "../../base/paths.ts";
 import { basename, dirname, join } from "../../base/system_path.ts";
 import { nextTurn } from "../../base/turn.ts";
 import { type VectorMember, vectorMember } from "../../base/version_vector.ts";
-import { type Index, IndexError, type RootIndex } from "../../index/mod.ts";
+import { type Index, IndexError, type RootIndex, UNMARKED } from "../../index/mod.ts";
 import {
   ensureFolderId,
   expireTrash,
   type FolderLock,
+  type FolderMark,
   lockFolder,
   lockRoot,
   openRoot,
@@ -66,9 +67,6 @@ const FOLDS_AT_ONCE = 8;
 
 const SEPARATOR = Deno.build.os === "windows" ? "\\" : "/";
 
-/** A folder without a mark of its own: it was only ever read. */
-const UNMARKED = "0".repeat(32);
-
 /** A folder opened for one session: locked, with what is remembered of it. */
 export class OpenShare implements Disposable {
   /** Names this very folder and this device's memory of it: 32 bytes. */
@@ -101,10 +99,11 @@ export class OpenShare implements Disposable {
       if (options.role !== "source") {
         locks.push(await lockRoot(root, { mode, activity, folder, waitMs, signal }));
       }
-      const folderId = await identify(root, options);
+      const { folderId, isNew } = await identify(root, options);
       const index = options.index.openRoot({
         path: root.path,
         folderId,
+        isNewlyMarked: isNew,
         ...markerOf(root, options),
       });
       return new OpenShare(root, index, locks, privateDirs, options);
@@ -268,16 +267,17 @@ const NEW_FOLDER_HINT =
   'mount the disk it lies on; if it is a new folder, create an empty ".landropic" in it first';
 
 /** Finds the folder's mark, or makes one. A mere source that can't be written to does without. */
-async function identify(root: Root, options: OpenShareOptions): Promise<string> {
+async function identify(root: Root, options: OpenShareOptions): Promise<FolderMark> {
   if (options.role !== "source") return await ensureFolderId(root);
-  if (options.untouched) return readFolderId(root) ?? UNMARKED;
-  try {
-    return await ensureFolderId(root);
-  } catch (error) {
-    const reason = reasonOf(error);
-    if (reason !== "denied" && reason !== "read_only") throw error;
-    return readFolderId(root) ?? UNMARKED;
+  if (!options.untouched) {
+    try {
+      return await ensureFolderId(root);
+    } catch (error) {
+      const reason = reasonOf(error);
+      if (reason !== "denied" && reason !== "read_only") throw error;
+    }
   }
+  return { folderId: readFolderId(root) ?? UNMARKED, isNew: false };
 }
 
 /**

@@ -10,11 +10,13 @@ export interface RootIdentity {
   /** The folder had no marker file until now: what is known of it without one is known of this folder. */
   readonly isNewlyMarked?: boolean;
   /**
-   * Anything that stays the same as long as this is the same folder on the same disk, and changes when
-   * it is copied or restored from a backup: the marker file's inode, say. Left out where there is
-   * nothing to rely on.
+   * Anything that stays the same as long as this is the same folder on the same disk, and changes when it is
+   * copied or restored from a backup: the marker file's inode, say, and behind a space when that was made,
+   * where it can be told. Left out where there is nothing to rely on.
    */
   readonly marker?: string;
+  /** Whether this very folder is still found at another path, too. Left out, a moved folder is a new one. */
+  readonly isStillAt?: (path: string) => boolean;
 }
 
 /** The id of a folder without a marker file: it was only ever read, and nothing was agreed on. */
@@ -58,11 +60,35 @@ export function openRootRow(
   identity: RootIdentity,
   nowMs: number,
 ): RootRow & { readonly voided: VoidReason | undefined } {
-  const found = readRow(database, identity.path);
-  if (found === undefined || faultOf(found, identity) !== undefined) {
-    return replaceRow(database, identity, nowMs);
+  let found = readRow(database, identity.path);
+  if (faultOf(found, identity) !== undefined) {
+    found = followMoved(database, identity);
+    if (found === undefined) return replaceRow(database, identity, nowMs);
   }
-  return { ...takeUp(database, found, identity), voided: undefined };
+  return { ...takeUp(database, found!, identity), voided: undefined };
+}
+
+/** Finds what is known of a folder under the path that it had before it was moved, mark and all. */
+function followMoved(
+  database: Database,
+  { path, folderId, marker, isStillAt }: RootIdentity,
+): FoundRow | undefined {
+  if (marker === undefined || isStillAt === undefined) return undefined;
+  const sql = "SELECT path, marker FROM roots WHERE folder_id = ? AND path <> ?";
+  const from = database.all<[string, string | null]>(sql, folderId, path)
+    .find(([path, known]) => known && isSameMarker(known, marker) && !isStillAt(path))?.[0];
+  if (from === undefined) return undefined;
+  // What was at the new path before is another folder, or a copy.
+  forgetRootRow(database, path);
+  database.transaction(true, () => {
+    database.run(
+      "UPDATE roots SET path = ? WHERE path = ? AND folder_id = ?",
+      path,
+      from,
+      folderId,
+    );
+  });
+  return readRow(database, path);
 }
 
 /** Notes what is learnt of the folder itself later than the rest. */
@@ -72,11 +98,12 @@ function takeUp(
   identity: RootIdentity,
 ): RootRow {
   const { folderId } = identity;
-  const isNews = row.folderId !== folderId || (marker === null && identity.marker !== undefined);
-  if (!isNews) return row;
+  const known = marker ?? "";
+  const { marker: told = "" } = identity;
+  if (row.folderId === folderId && told.length <= known.length) return row;
   database.transaction(false, () => {
     const sql = "UPDATE roots SET folder_id = ?, marker = ? WHERE id = ?";
-    database.run(sql, folderId, marker ?? identity.marker ?? null, row.id);
+    database.run(sql, folderId, told.length > known.length ? told : marker, row.id);
   });
   return { ...row, folderId };
 }
@@ -206,8 +233,11 @@ function faultOf(
     if (found.row.folderId !== UNMARKED) return "folder_replaced";
     return isNewlyMarked ? undefined : "new";
   }
-  if (marker !== undefined && found.marker !== null && found.marker !== marker) {
-    return "folder_copied";
-  }
-  return undefined;
+  if (marker === undefined || found.marker === null) return undefined;
+  return isSameMarker(found.marker, marker) ? undefined : "folder_copied";
+}
+
+/** One of them may be without what the system could not tell. */
+function isSameMarker(a: string, b: string): boolean {
+  return a === b || a.startsWith(`${b} `) || b.startsWith(`${a} `);
 }

@@ -76,10 +76,13 @@ Deno.test("openRoot() of a copy or a restored backup of the folder remembers not
   assert.deepEqual(contents(index, { ...ROOT, marker: "inode 5" }), FULL);
   assert.deepEqual(contents(index, ROOT), FULL);
   assert.deepEqual(contents(index, { ...ROOT, marker: "inode 5" }), FULL);
-  assert.deepEqual(contents(index, { ...ROOT, marker: "inode 6" }), {
-    ...EMPTY,
-    voided: "folder_copied",
-  });
+  // So is what the system can tell of it later, and again not.
+  assert.deepEqual(contents(index, { ...ROOT, marker: "inode 5 of today" }), FULL);
+  assert.deepEqual(contents(index, { ...ROOT, marker: "inode 5" }), FULL);
+  const voided = "folder_copied";
+  assert.deepEqual(contents(index, { ...ROOT, marker: "inode 5 of now" }), { ...EMPTY, voided });
+  fill(index);
+  assert.deepEqual(contents(index, { ...ROOT, marker: "inode 55" }), { ...EMPTY, voided });
 });
 
 Deno.test("openRoot() of a folder that has got its mark remembers what was known without it", async () => {
@@ -102,6 +105,30 @@ Deno.test("openRoot() of a folder that comes with a mark remembers nothing of on
   // One that had another mark before is another folder, however new its mark.
   const other = index.openRoot({ ...ROOT, folderId: "another", isNewlyMarked: true });
   assert.equal(other.voided, "folder_replaced");
+});
+
+Deno.test("openRoot() of a folder that was moved remembers what was known at its old path", async () => {
+  using temp = new TempIndex();
+  await using index = await temp.open();
+  fill(index);
+  const marker = "inode 5";
+  const { epoch } = index.openRoot({ ...ROOT, marker });
+  const asked: string[] = [];
+  const moved = {
+    ...ROOT,
+    path: "/home/me/pictures",
+    marker,
+    isStillAt: (path: string) => asked.push(path) < 2,
+  };
+  assert.equal(index.openRoot({ ...moved, marker: "inode 6" }).voided, "new");
+  assert.deepEqual(asked, []);
+  // A second mount of it, or a snapshot.
+  assert.notEqual(index.openRoot(moved).epoch, epoch);
+  assert.deepEqual(asked, [ROOT.path]);
+  // Other than that, what was seen at the new path has no say.
+  assert.deepEqual(contents(index, { ...moved, path: "/home/me/snaps" }), FULL);
+  assert.equal(index.openRoot({ ...moved, path: "/home/me/snaps" }).epoch, epoch);
+  assert.equal(index.openRoot({ ...ROOT, marker }).voided, "new", "nothing is left behind");
 });
 
 Deno.test("openIndex() as another device remembers nothing", async () => {

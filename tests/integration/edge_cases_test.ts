@@ -196,7 +196,8 @@ for (
     ["the folder is restored from a backup", (site: Site) => {
       spawnSync("cp", ["-a", site.left, `${site.path}/backup`]);
       fs.rmSync(site.left, { recursive: true });
-      fs.renameSync(`${site.path}/backup`, site.left);
+      // On many file systems each file gets the inode that it had.
+      spawnSync("cp", ["-a", `${site.path}/backup`, site.left]);
     }],
   ] as const
 ) {
@@ -226,6 +227,31 @@ Deno.test("a folder that was only looked at is itself when it is synced", async 
   const { code, stderr, summary } = await site.sync();
   assert.deepEqual([code, stderr, summary["sent"]], [0, "", 2]);
   assertSameTree(site.left, site.right);
+});
+
+Deno.test("folders that were moved are themselves: deletions and edits travel on", async () => {
+  await using site = await Site.make({ a: "1", b: "2", c: "3", d: "4" });
+  await site.inStep();
+  const [left, right] = [`${site.path}/here`, `${site.path}/there`];
+  fs.renameSync(site.left, left);
+  fs.renameSync(site.right, right);
+  fs.rmSync(`${left}/a`);
+  fs.rmSync(`${right}/b`);
+  writeTree(left, { c: "edited" }, LATER_MS);
+  await using server = await site.b.serve(right);
+  const args = ["sync", "b", left, "--address", server.address, "--json"];
+  const { code, stderr, events } = await site.a.run(...args);
+  assert.deepEqual([code, stderr], [0, ""]);
+  const { deleted, conflicts } = events.at(-1)!;
+  assert.deepEqual([deleted, conflicts], [2, 0]);
+  assertSameTree(left, right);
+  assert.equal(fs.readFileSync(`${right}/c`, "utf8"), "edited");
+  // A copy is none of them.
+  spawnSync("cp", ["-a", left, `${site.path}/copy`]);
+  fs.rmSync(`${site.path}/copy/c`);
+  const ofCopy = await site.a.run(...args.with(2, `${site.path}/copy`));
+  assert.deepEqual([ofCopy.code, ofCopy.events.at(-1)!["deleted"]], [0, 0]);
+  assert.ok(fs.existsSync(`${right}/c`));
 });
 
 Deno.test("two devices that sync with each other at once both get through, in step", async () => {

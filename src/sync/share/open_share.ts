@@ -104,6 +104,7 @@ export class OpenShare implements Disposable {
         path: root.path,
         folderId,
         isNewlyMarked: isNew,
+        isStillAt: (path) => isMarkAt(path, folderId),
         ...markerOf(root, options),
       });
       return new OpenShare(root, index, locks, privateDirs, options);
@@ -280,14 +281,26 @@ async function identify(root: Root, options: OpenShareOptions): Promise<FolderMa
   return { folderId: readFolderId(root) ?? UNMARKED, isNew: false };
 }
 
+/** Where that can't be told, it is taken to be there. */
+function isMarkAt(path: string, folderId: string): boolean {
+  try {
+    return Deno.readTextFileSync(join(path, MARK)).startsWith(folderId);
+  } catch (error) {
+    return !(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory);
+  }
+}
+
 /**
- * The inode of the mark tells a restored backup or a copy from the folder itself. File systems without modes
- * (FAT) make inode numbers up anew at each mount.
+ * The inode of the mark and its time of birth tell a restored backup or a copy from the folder itself. The
+ * inode alone would not: ext4 gives the first one that is free, and restored files get those of the deleted
+ * ones. File systems without modes (FAT) make inode numbers up anew at each mount.
  */
 function markerOf(root: Root, options: OpenShareOptions): { marker?: string } {
   if (options.role === "source" || !root.features().modes) return {};
   const mark = root.lstat(MARK);
-  return mark ? { marker: String(mark.ino) } : {};
+  if (mark === undefined) return {};
+  const birth = Deno.lstatSync(join(root.path, MARK)).birthtime?.getTime();
+  return { marker: birth ? `${mark.ino} ${birth}` : String(mark.ino) };
 }
 
 const MARK = ".landropic/folder-id" as Parameters<Root["lstat"]>[0];

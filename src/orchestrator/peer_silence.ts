@@ -23,7 +23,10 @@ export function watchSilence(
     dial: (signal) => reachPeer(orchestrator, entry, { ...reach, signal }),
     onReplaced: (fresh) => {
       orchestrator.appeared.put(entry, fresh);
-      const error = new LandropicError("peer_unreachable", "The connection has died, a new one works");
+      const error = new LandropicError(
+        "peer_unreachable",
+        "The connection has died, a new one works",
+      );
       void group.primary.close(CLOSE_CODE.normal, error);
     },
     clock,

@@ -83,7 +83,7 @@ Deno.test("sync --connections 4 moves many bytes over four connections, and few 
   const second = (await a.succeed(...args)).events.at(-1)!;
   assert.equal(second["connections"], 1);
   const wire = (second["wireSent"] as number) + (second["wireReceived"] as number);
-  // Three datagrams of a handshake are padded to 1200 bytes each; on a busy machine one comes twice.
+  // The first datagram of each side is padded to 1200 bytes; on a busy machine one comes twice.
   assert.ok(wire > 3600, `${wire} bytes are not all there were`);
   assert.ok(wire < 8192, `${wire} bytes for nothing`);
   const ends = server.events.filter(({ event }) => event === "session-end");

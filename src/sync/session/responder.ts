@@ -199,14 +199,15 @@ export class Responder implements LinkHandler, Providers, AsyncDisposable {
         : `share "${open.share}"`;
       return this.#refuse(open.session, "no_such_share", `This device does not offer you ${which}`);
     }
-    const role = roleOf(open);
-    if (role !== "source" && !share.writable) {
+    // Also for a dry run, which is to show what the real one would do.
+    if (roleOf(open.mode) !== "source" && !share.writable) {
       return this.#refuse(
         open.session,
         "not_allowed",
         `Share "${share.name}" is read-only for you`,
       );
     }
+    const role = open.dryRun ? "source" : roleOf(open.mode);
     const session = new ResponderSession(open, share, role, this.#group!, {
       ...this.#options,
       watchOf: () => this.#watchOf(share, open.watch),
@@ -287,9 +288,8 @@ export class Responder implements LinkHandler, Providers, AsyncDisposable {
   }
 }
 
-function roleOf(open: SyncOpen): ShareRole {
-  if (open.dryRun) return "source";
-  switch (open.mode) {
+function roleOf(mode: SyncOpen["mode"]): ShareRole {
+  switch (mode) {
     case "push":
       return "target";
     case "pull":

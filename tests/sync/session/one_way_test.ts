@@ -178,13 +178,15 @@ function countRequests(transport: MemoryTransport): { count: number } {
   return requests;
 }
 
-Deno.test("a read-only share refuses a push and allows a pull", async () => {
+Deno.test("a read-only share refuses a push, be it a dry run, and allows a pull", async () => {
   const { folder, a, b, left, right } = twoFolders();
   using _ = folder;
   writeTree(right, { f: "1" });
-  await assert.rejects(runSession(a, left, b, right, { writable: false }), {
-    code: "share_unavailable",
-  });
+  for (const dryRun of [true, false]) {
+    await assert.rejects(runSession(a, left, b, right, { writable: false, dryRun }), {
+      code: "share_unavailable",
+    });
+  }
   await runSession(a, left, b, right, { writable: false, mode: "pull" });
   assertSameTree(left, right);
 });

@@ -307,9 +307,10 @@ export class InitiatorSession implements RoutedSession {
     summary: SyncSummary,
     on: Pick<CarryingOutOptions, "answers" | "link" | "share" | "remote" | "signal" | "stop">,
   ): Promise<IsDone> {
-    const { request, observer, clock, onOperation, onStep } = this.#options;
+    const { request, peer, observer, clock, onOperation, onStep } = this.#options;
     const provider = this.#provider!;
-    const tally = this.#tally = new Tally(plan, summary, { observer, provider, clock });
+    const telling = { observer, provider, clock, peerName: peer.name };
+    const tally = this.#tally = new Tally(plan, summary, telling);
     const carryingOut = new CarryingOut(plan, {
       ...on,
       request,

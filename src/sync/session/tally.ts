@@ -17,6 +17,7 @@ export class Tally {
   readonly #observer: SyncObserver;
   readonly #provider: Provider;
   readonly #clock: Clock;
+  readonly #peerName: string;
   readonly #samples: { readonly atMs: number; readonly bytes: number }[] = [];
   /** What became of each operation: one of {@linkcode RESULTS}, or 0 while that is not known. */
   readonly #results: { readonly [side in Side]: Uint8Array };
@@ -38,13 +39,14 @@ export class Tally {
   constructor(
     plan: SyncPlan,
     summary: SyncSummary,
-    on: { observer: SyncObserver; provider: Provider; clock: Clock },
+    on: { observer: SyncObserver; provider: Provider; clock: Clock; peerName: string },
   ) {
     this.#plan = plan;
     this.#summary = summary;
     this.#observer = on.observer;
     this.#provider = on.provider;
     this.#clock = on.clock;
+    this.#peerName = on.peerName;
     this.#results = {
       local: new Uint8Array(plan.local.length),
       remote: new Uint8Array(plan.remote.length),
@@ -77,7 +79,6 @@ export class Tally {
       throw new ProtocolError("Outcome of an operation that was not asked for");
     }
     results[outcome.index] = RESULTS.indexOf(outcome.result);
-    if (outcome.result !== "done") this.#reasons[side].set(outcome.index, outcome.message);
     this.#count(side, outcome);
     this.#passOn();
   }
@@ -127,7 +128,11 @@ export class Tally {
     if (outcome.result !== "done") {
       summary.errors++;
       if (outcome.result === "changed") summary.changed++;
-      const { code, message } = outcome;
+      const { code } = outcome;
+      const message = side === "remote"
+        ? this.#asSaid(operation, outcome.message)
+        : outcome.message;
+      this.#reasons[side].set(outcome.index, message);
       this.#observer.fileError({ path: operation.path, code, message });
       return;
     }
@@ -153,6 +158,13 @@ export class Tally {
         summary.renamed++;
         return;
     }
+  }
+
+  /** What the peer says of an operation; of a file that it could not get from here, this side knows more. */
+  #asSaid(operation: Operation, message: string): string {
+    const source = "source" in operation ? operation.source : undefined;
+    const why = source === undefined ? undefined : this.#provider.whyUnreadable(source);
+    return why ?? `"${this.#peerName}" says: ${message}`;
   }
 
   #isSame(side: Side, index: number): boolean {

@@ -45,6 +45,8 @@ export interface FileServerOptions {
   onBytes(bytes: number): void;
   /** A file was sent, whole or in part. */
   onFile(path: RelPath): void;
+  /** A file can't be read. */
+  onUnreadable?(path: RelPath, error: unknown): void;
 }
 
 /**
@@ -97,7 +99,7 @@ export class FileServer {
     file: ServedFile,
     { out, scratch }: { out: BlockWriter; scratch: Bytes },
   ): Status {
-    const status = tryPlaces(file, (place) => {
+    const status = this.#tryPlaces(path, file, (place) => {
       const read = this.#options.root.readSmall(place, scratch);
       return read.settled && read.length === file.size && isVersion(read.stat, file);
     });
@@ -117,10 +119,10 @@ export class FileServer {
     ranges: readonly ByteRange[],
     { file, out }: { file: ServedFile; out: BlockWriter },
   ): Promise<void> {
-    let opened = this.#open(file);
+    let opened = this.#open(path, file);
     if (opened === STATUS.changed) {
       const moved = await this.#options.findAgain?.(path);
-      if (moved !== undefined) opened = this.#open(moved);
+      if (moved !== undefined) opened = this.#open(path, moved);
     }
     if (typeof opened === "number") return await writeFileHead(out, opened);
     using source = opened;
@@ -135,15 +137,34 @@ export class FileServer {
   }
 
   /** Opens the version meant, wherever it is by now. */
-  #open(file: ServedFile): ReadFile | Status {
+  #open(path: RelPath, file: ServedFile): ReadFile | Status {
     let found: ReadFile | undefined;
-    const status = tryPlaces(file, (place) => {
+    const status = this.#tryPlaces(path, file, (place) => {
       const opened = this.#options.root.openFile(place);
       if (isVersion(opened.openedStat, file)) found = opened;
       else opened[Symbol.dispose]();
       return found !== undefined;
     });
     return found ?? status;
+  }
+
+  /** Tries one place after the other; `ok` if one of them is it. */
+  #tryPlaces(
+    path: RelPath,
+    { places }: ServedFile,
+    isIt: (place: RelPath) => boolean,
+  ): Status {
+    let status: Status = STATUS.changed;
+    for (const place of places) {
+      try {
+        if (isIt(place)) return STATUS.ok;
+        status = STATUS.changed;
+      } catch (error) {
+        status = statusOf(error);
+        if (status === STATUS.io) this.#options.onUnreadable?.(path, error);
+      }
+    }
+    return status;
   }
 }
 
@@ -215,20 +236,6 @@ class Body {
 /** True if size and time are those of the version meant. */
 export function isVersion(actual: FileVersion, meant: FileVersion): boolean {
   return actual.size === meant.size && actual.mtimeMs === meant.mtimeMs;
-}
-
-/** Tries one place after the other; `ok` if one of them is it. */
-function tryPlaces({ places }: ServedFile, isIt: (place: RelPath) => boolean): Status {
-  let status: Status = STATUS.changed;
-  for (const place of places) {
-    try {
-      if (isIt(place)) return STATUS.ok;
-      status = STATUS.changed;
-    } catch (error) {
-      status = statusOf(error);
-    }
-  }
-  return status;
 }
 
 function statusOf(error: unknown): Status {

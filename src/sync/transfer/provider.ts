@@ -1,3 +1,4 @@
+import { messageOf } from "../../base/errors.ts";
 import type { DirPath, RelPath } from "../../base/paths.ts";
 import { EMPTY_PAGE } from "../../base/tree.ts";
 import {
@@ -34,6 +35,9 @@ import { diskBytesOf } from "./disk_bytes.ts";
 import { MovedPaths } from "./moved_paths.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
 
+/** Files of which is kept why they could not be read. */
+const UNREADABLE_MAX = 1000;
+
 /** What a {@linkcode Provider} serves from. */
 export interface ProviderOptions {
   readonly root: Root;
@@ -59,6 +63,7 @@ export class Provider {
   #rangesOf: RelPath | undefined;
 
   readonly #files: FileServer;
+  readonly #unreadable = new Map<RelPath, string>();
 
   constructor(options: ProviderOptions) {
     this.#options = options;
@@ -67,6 +72,7 @@ export class Provider {
       find: (path) => this.find(path),
       onBytes: (bytes) => this.countBytes(bytes),
       onFile: (path) => this.countFile(path),
+      onUnreadable: (path, error) => this.#noteUnreadable(path, error),
     });
   }
 
@@ -78,6 +84,11 @@ export class Provider {
   /** Files sent so far, whole or in part. */
   get filesSent(): number {
     return this.#filesSent;
+  }
+
+  /** Why a file that the peer asked for could not be read, in words; `undefined` if nothing is known of that. */
+  whyUnreadable(path: RelPath): string | undefined {
+    return this.#unreadable.get(path);
   }
 
   /**
@@ -117,6 +128,10 @@ export class Provider {
   countFile(path: RelPath): void {
     if (this.#rangesOf !== path) this.#filesSent++;
     this.#rangesOf = path;
+  }
+
+  #noteUnreadable(path: RelPath, error: unknown): void {
+    if (this.#unreadable.size < UNREADABLE_MAX) this.#unreadable.set(path, messageOf(error));
   }
 
   /** Serves one request on its stream, to the end. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import type { RelPath } from "../../../src/base/paths.ts";
+import { nextTurn } from "../../../src/base/turn.ts";
 import { recipeOf } from "../../../src/store/mod.ts";
 import { ShareContent } from "../../../src/sync/content/share_content.ts";
 import { getterFixture, noise } from "../delta/support.ts";
@@ -109,7 +110,7 @@ Deno.test("ShareContent lets others have their turn before it reads, and between
   const readInTurn: number[] = [];
   while (content.hashedBytes < 150 * 100) {
     readInTurn.push(content.hashedBytes);
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await nextTurn();
   }
   await all;
   assert.equal(readInTurn[0], 0);

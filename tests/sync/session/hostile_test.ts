@@ -449,6 +449,7 @@ Deno.test("outcomes that were not asked for, come twice or not at all are protoc
       observer: { item() {}, progress() {} } as never,
       provider: { fileBytes: 0 } as never,
       clock: systemClock,
+      peerName: "nas",
     });
   assert.throws(() => tally().take("remote", { ...outcome, index: 1 }), { code: "protocol" });
   assert.throws(() => tally().take("local", outcome), { code: "protocol" });

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import type { RelPath } from "../../../src/base/paths.ts";
 import type { BulkRequest } from "../../../src/sync/link/bulk.ts";
 import { type SendSide, URGENCY } from "../../../src/sync/link/transport.ts";
-import { setBulkPriority } from "../../../src/sync/transfer/file_server.ts";
+import { BlockWriter } from "../../../src/protocol/mod.ts";
+import { StoreError } from "../../../src/store/mod.ts";
+import { FileServer, setBulkPriority } from "../../../src/sync/transfer/file_server.ts";
 
 const MIB = 1024 * 1024;
 
@@ -42,4 +44,28 @@ Deno.test("setBulkPriority() puts small files before large ones, and only very l
   assert.deepEqual(priorityOf(filesOf(1), [64 * MIB]), [largeFiles, true]);
   assert.deepEqual(priorityOf(rangesOf(16 * MIB, 10), [1024 * MIB]), [largeFiles, false]);
   assert.deepEqual(priorityOf(rangesOf(32 * MIB, 32 * MIB), [1024 * MIB]), [largeFiles, true]);
+});
+
+Deno.test("FileServer tells why a file can't be read, and nothing of one that has changed", async () => {
+  const told: [string, string][] = [];
+  const server = new FileServer({
+    root: {
+      readSmall: (path: string) => {
+        throw new StoreError(path === "gone" ? "not_found" : "denied", `Cannot read "${path}"`);
+      },
+      openFile: (path: string) => {
+        throw new StoreError("denied", `Cannot open "${path}"`);
+      },
+    } as never,
+    find: (path) => ({ size: path === "large" ? MIB : 1, mtimeMs: 0, places: [path] }),
+    onBytes: () => assert.fail("nothing can be read"),
+    onFile: () => assert.fail("nothing can be sent"),
+    onUnreadable: (path, error) => told.push([path, (error as Error).message]),
+  });
+  const files = ["small", "gone", "large"].map((path) => ({ path: path as RelPath, offset: 0 }));
+  const out = new BlockWriter(() => Promise.resolve(), { compress: false });
+  await server.sendFiles({ kind: "get-files", session: 1, files }, out);
+  assert.deepEqual(told.map(([path]) => path), ["small", "large"]);
+  assert.match(told[0]![1], /^Cannot read "small"/);
+  assert.match(told[1]![1], /^Cannot open "large"/);
 });

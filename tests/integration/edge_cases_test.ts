@@ -186,6 +186,14 @@ Deno.test("a folder that was emptied, or whose mark is gone, stops with exit 5 a
   assert.equal(describeTree(site.left).length, 3);
 });
 
+/** On many file systems each file gets the inode that it had. */
+function restoreInPlace(folder: string): void {
+  const backup = `${folder} of yesterday`;
+  spawnSync("cp", ["-a", folder, backup]);
+  fs.rmSync(folder, { recursive: true });
+  spawnSync("cp", ["-a", backup, folder]);
+}
+
 for (
   const [what, lose] of [
     ["the index is lost", (site: Site) => {
@@ -193,12 +201,8 @@ for (
         if (name.startsWith("index.db")) fs.rmSync(`${site.a.home}/${name}`);
       }
     }],
-    ["the folder is restored from a backup", (site: Site) => {
-      spawnSync("cp", ["-a", site.left, `${site.path}/backup`]);
-      fs.rmSync(site.left, { recursive: true });
-      // On many file systems each file gets the inode that it had.
-      spawnSync("cp", ["-a", `${site.path}/backup`, site.left]);
-    }],
+    ["the folder is restored from a backup", (site: Site) => restoreInPlace(site.left)],
+    ["the served folder is restored from a backup", (site: Site) => restoreInPlace(site.right)],
   ] as const
 ) {
   Deno.test(`when ${what}, both sides are united and nothing is deleted`, async () => {

@@ -26,3 +26,11 @@ export function isOutOfStep(index: RootIndex, peer: DeviceId, accept: SyncAccept
   }
   return true;
 }
+
+/** True if the peer knows nothing any more of what was agreed on for its folder: a copy, or its index is lost. */
+export function hasForgotten(index: RootIndex, peer: DeviceId, { rootId }: SyncAccept): boolean {
+  const { share, epoch } = peerFolder(peer, rootId);
+  return index.ancestors().some((known) =>
+    known.peer === peer && known.share === share && known.epoch !== epoch
+  );
+}

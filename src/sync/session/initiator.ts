@@ -8,7 +8,7 @@ import type { ExecutorOptions } from "../apply/executor_options.ts";
 import type { Operation } from "../apply/operation.ts";
 import type { SessionLink } from "../link/requester.ts";
 import type { DuplexStream } from "../link/transport.ts";
-import { isOutOfStep as isOutOfStepWith } from "../plan/memory_check.ts";
+import { hasForgotten, isOutOfStep as isOutOfStepWith } from "../plan/memory_check.ts";
 import { type Planned, type PlanOptions, planSync, remembersPlan } from "../plan/planner.ts";
 import type { SyncPlan } from "../plan/sync_plan.ts";
 import type { IsDone, Plan } from "../reconcile/mod.ts";
@@ -269,20 +269,24 @@ export class InitiatorSession implements RoutedSession {
   #planOptions({ request, peer, share, snapshot, accept, remote }: PlannedSides): PlanOptions {
     const { shortIdOf, clock, signal } = this.#options;
     const isOutOfStep = isOutOfStepWith(share.index, peer.id, accept);
-    if (request.mode === "two-way") this.#sayWhatIsForgotten(share, isOutOfStep);
+    if (request.mode === "two-way") this.#sayWhatIsForgotten(share, accept, isOutOfStep);
     const sides = { share, snapshot, accept, remote, peer, shortIdOf, isOutOfStep };
     return { ...request, ...sides, clock, signal };
   }
 
   /** Why deletions don't travel this once, to whom that matters. */
-  #sayWhatIsForgotten(share: OpenShare, isOutOfStep: boolean): void {
+  #sayWhatIsForgotten(share: OpenShare, accept: SyncAccept, isOutOfStep: boolean): void {
     const { logger, peer } = this.#options;
-    const { voided } = share.index;
-    const isCopy = voided === "folder_copied" || voided === "folder_replaced";
-    if (!isOutOfStep && !isCopy) return;
+    const { index } = share;
+    const isCopy = index.voided === "folder_copied" || index.voided === "folder_replaced";
     const what = isCopy
       ? "This folder is a copy, or was restored"
-      : `This device and "${peer.name}" remember different states, as after a restored backup`;
+      : isOutOfStep
+      ? `This device and "${peer.name}" remember different states, as after a restored backup`
+      : hasForgotten(index, peer.id, accept)
+      ? `The folder on "${peer.name}" is a copy, or was restored, or what was known of it is lost`
+      : undefined;
+    if (what === undefined) return;
     logger.log("warn", `${what}: both sides are united, and nothing is deleted`);
   }
 

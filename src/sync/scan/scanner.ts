@@ -1,89 +1,22 @@
-import { concat, equalBytes, utf8 } from "../../base/bytes.ts";
-import type { Clock } from "../../base/clock.ts";
 import type { Digest } from "../../base/digest.ts";
 import { messageOf } from "../../base/errors.ts";
-import {
-  compareNames,
-  type DirPath,
-  isWithin,
-  joinPath,
-  linkFault,
-  nameFault,
-  OWN_FOLDER,
-  type RelPath,
-} from "../../base/paths.ts";
+import { compareNames, type DirPath, isWithin, joinPath, type RelPath } from "../../base/paths.ts";
 import { Packer, PLAIN_BYTES_MAX } from "../../base/packed_bytes.ts";
-import {
-  DIR_ENTRIES_MAX,
-  type DirEntry,
-  encodePage,
-  type FileEntry,
-  shapeOf,
-} from "../../base/tree.ts";
+import { DIR_ENTRIES_MAX, type DirEntry, encodePage, shapeOf } from "../../base/tree.ts";
 import { TimeSlices } from "../../base/turn.ts";
 import { ByteWriter } from "../../base/varint.ts";
-import type { VectorMember } from "../../base/version_vector.ts";
-import {
-  type DirPatch,
-  type DirView,
-  type EntryRecord,
-  type Tombstone,
-  vectorOf,
-} from "../../index/mod.ts";
-import {
-  type DirListing,
-  type FileStat,
-  type ListedEntry,
-  reasonOf,
-  type Root,
-} from "../../store/mod.ts";
+import type { DirPatch } from "../../index/mod.ts";
+import { type DirListing, type FileStat, type ListedEntry, reasonOf } from "../../store/mod.ts";
 import { type FilterStack, IGNORE_FILE, IGNORE_FILE_BYTES_MAX } from "../filter/mod.ts";
 import { DirWalk, type FormerDir, isSameShape } from "./dir_walk.ts";
-import { isNew, type Rescan } from "./rescan.ts";
+import { LeafScan } from "./leaf_scan.ts";
+import { isNew } from "./rescan.ts";
+import type { ScanOptions } from "./scan_options.ts";
 import type { Snapshot, SnapshotDir } from "./snapshot.ts";
 import { SnapshotBuilder } from "./snapshot_builder.ts";
 
 /** What a file takes of a page, about. */
 const ENTRY_BYTES = 40;
-
-/** What was remembered of a share, and what will be. */
-export interface ScanMemory {
-  foldDir(path: DirPath): DirView | undefined;
-  viewDir(path: DirPath): DirView | undefined;
-  /** Every directory by its inode number. */
-  dirsByInode(): ReadonlyMap<number, RelPath>;
-  reviseDir(path: DirPath, patch: DirPatch): void;
-  /** Grows with each edit seen, so that what was forgotten and comes back counts as new. */
-  nextEditCounter(): number;
-  /** Remembers a version of a file that was replaced on this device. */
-  noteEarlier(
-    path: RelPath,
-    version: { readonly size: number; readonly mtimeMs: number; readonly digest: Digest },
-  ): void;
-  /** Forgets a directory that is gone, and all beneath it, but for the deletions. */
-  buryDir(path: DirPath, bury: (entry: EntryRecord) => Tombstone): void;
-}
-
-/** Options of {@linkcode scan}. */
-export interface ScanOptions {
-  readonly root: Root;
-  readonly memory: ScanMemory;
-  /** Stands for this device in version vectors. */
-  readonly member: VectorMember;
-  readonly filter: (ignoreFileText: string | undefined) => FilterStack;
-  /** Directories that hold this device's own state, and are nobody else's business. */
-  readonly privateDirs?: ReadonlySet<DirPath>;
-  /** Put every file's digest into the pages, so that contents are compared and not times. */
-  readonly checksum: boolean;
-  /** Reads a file for its digest; `undefined` if it changed meanwhile. */
-  readonly digestOf: (path: RelPath) => Promise<Digest | undefined>;
-  /** Hears of each directory before it is read: whoever watches it from then on misses nothing. */
-  readonly onList?: (dir: DirPath) => void;
-  /** What still holds of an earlier scan by the same rules; without it everything is read. */
-  readonly since?: Rescan | undefined;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-}
 
 /**
  * Reads a share as it is now, into canonical pages, and brings what is remembered of it up to date.
@@ -139,6 +72,7 @@ class Scanner {
   /** Made when the first directory is met that is new. */
   #dirsByInode: ReadonlyMap<number, RelPath> | undefined;
   readonly #slices: TimeSlices;
+  readonly #leaves: LeafScan;
 
   constructor(options: ScanOptions) {
     this.#options = options;
@@ -146,6 +80,7 @@ class Scanner {
     const filesBefore = options.since?.base.files ?? 0;
     this.#packer = new Packer(PLAIN_BYTES_MAX - filesBefore * ENTRY_BYTES);
     this.#slices = new TimeSlices(options);
+    this.#leaves = new LeafScan({ ...options, found: this.#found, slices: this.#slices });
   }
 
   async run(): Promise<Snapshot> {
@@ -271,11 +206,16 @@ class Scanner {
 
   async #walkListed(dir: DirWalk, listing: DirListing, filter: FilterStack): Promise<Walked> {
     for (const fault of listing.faults) {
-      this.#leaveOut(dir, fault.name, fault.systemCode, "It can't be examined");
+      this.#leaves.leaveOut(dir, fault.name, fault.systemCode, "It can't be examined");
     }
-    const listed = byName(listing.entries.filter((entry) => this.#isNamed(dir, entry)));
+    const listed = byName(listing.entries.filter((entry) => this.#leaves.isNamed(dir, entry)));
     if (listed.length > DIR_ENTRIES_MAX) {
-      this.#problem(dir, dir.path, "too_many_entries", `It holds over ${DIR_ENTRIES_MAX} entries`);
+      this.#leaves.problem(
+        dir,
+        dir.path,
+        "too_many_entries",
+        `It holds over ${DIR_ENTRIES_MAX} entries`,
+      );
       dir.isIncomplete = true;
       listed.length = DIR_ENTRIES_MAX;
     }
@@ -293,75 +233,16 @@ class Scanner {
     if (filter.isIgnored(path, stat.kind === "dir")) return dir.opaque.push(name), undefined;
     switch (stat.kind) {
       case "file":
-        return this.#takeFile(dir, path, stat);
+        return this.#leaves.takeFile(dir, path, stat);
       case "dir":
         return this.#takeDir(dir, path, stat, filter);
       case "link":
-        this.#takeLink(dir, path, stat);
+        this.#leaves.takeLink(dir, path, stat);
         return undefined;
       case "other":
-        this.#leaveOut(dir, name, "special_file", "It is a device, fifo or socket", true);
+        this.#leaves.leaveOut(dir, name, "special_file", "It is a device, fifo or socket", true);
         return undefined;
     }
-  }
-
-  #takeFile(dir: DirWalk, path: RelPath, stat: ListedEntry): Promise<void> | undefined {
-    if (!this.#options.checksum && dir.keepIfUnchanged(stat)) return undefined;
-    dir.files++;
-    dir.bytes += stat.size;
-    return this.#lookAtFile(dir, path, stat);
-  }
-
-  async #lookAtFile(dir: DirWalk, path: RelPath, stat: ListedEntry): Promise<void> {
-    const name = stat.name!;
-    const known = dir.recordOf(name);
-    const entry = fileEntryOf(stat);
-    // Without a digest there is nothing to compare a second reading with.
-    if (isUnchanged(known, stat) && (!known.racy || known.digest === undefined)) {
-      const digest = this.#options.checksum
-        ? known.digest ?? await this.#digest(dir, path, stat)
-        : undefined;
-      if (digest === null) return dir.keep(known);
-      if (known.digest === undefined && digest !== undefined) dir.change({ ...known, digest });
-      else dir.keep(known);
-      dir.entries.push(digest ? { ...entry, digest } : entry);
-      return;
-    }
-    const isSuspect = known?.kind === "file" && known.digest !== undefined &&
-      known.size === stat.size && known.mtimeMs === stat.mtimeMs;
-    const digest = isSuspect || this.#options.checksum
-      ? await this.#digest(dir, path, stat)
-      : undefined;
-    // It exists and is out of sight. What was known of it may hold or not: the next scan looks again.
-    if (digest === null) return known && dir.keep(known);
-    if (isSuspect && digest !== undefined && equalBytes(digest, known.digest!)) {
-      dir.note(stat, {
-        digest,
-        vector: known.mode === stat.mode ? vectorOf(known) : dir.bumped(name),
-      });
-      dir.entries.push(this.#options.checksum ? { ...entry, digest } : entry);
-    } else if (isSuspect && digest !== undefined) {
-      // Contents differ under the same size and time. The old record stays, so that the next scan says so
-      // again until a sync has taken it up.
-      dir.change({ ...known, racy: true, vector: dir.bumped(name) });
-      dir.isUnsettled = true;
-      dir.entries.push({ ...entry, digest });
-    } else {
-      this.#noteEarlier(path, known);
-      if (digest === undefined && mayBeTouched(known, stat)) this.#found.noteSameSize(path);
-      dir.note(stat, {
-        digest: digest ?? dir.formerDigest(stat),
-        vector: dir.bumped(name),
-      });
-      dir.entries.push(digest ? { ...entry, digest } : entry);
-    }
-  }
-
-  /** What the file was before; while it was racy its digest may be that of yet another version. */
-  #noteEarlier(path: RelPath, known: EntryRecord | undefined): void {
-    if (known?.kind !== "file" || known.digest === undefined || known.racy) return;
-    const { size, mtimeMs, digest } = known;
-    this.#options.memory.noteEarlier(path, { size, mtimeMs, digest });
   }
 
   async #takeDir(
@@ -372,10 +253,16 @@ class Scanner {
   ): Promise<void> {
     const name = stat.name!;
     if (stat.mountPoint) {
-      return this.#leaveOut(dir, name, "mount_point", "Another file system is mounted there", true);
+      return this.#leaves.leaveOut(
+        dir,
+        name,
+        "mount_point",
+        "Another file system is mounted there",
+        true,
+      );
     }
     if (this.#options.privateDirs?.has(path)) {
-      return this.#leaveOut(
+      return this.#leaves.leaveOut(
         dir,
         name,
         "own_state",
@@ -389,53 +276,17 @@ class Scanner {
       walked = await this.#enter(path, enter, { above: dir, stat });
     } catch (error) {
       if (!(error instanceof ListFailure)) throw error;
-      return this.#leaveOut(dir, name, reasonOf(error.cause) ?? "io", messageOf(error.cause));
+      return this.#leaves.leaveOut(
+        dir,
+        name,
+        reasonOf(error.cause) ?? "io",
+        messageOf(error.cause),
+      );
     }
     const known = dir.recordOf(name);
     if (known?.kind === "dir" && known.mode === stat.mode) dir.keep(known);
     else dir.note({ ...stat, size: 0 }, { vector: dir.bumped(name) });
     dir.entries.push({ kind: "dir", name, mode: stat.mode & 0o777, shape: walked.shape });
-  }
-
-  #takeLink(dir: DirWalk, path: RelPath, stat: ListedEntry): void {
-    const name = stat.name!;
-    const known = dir.recordOf(name);
-    let target = isUnchanged(known, stat) ? known.target : undefined;
-    try {
-      target ??= this.#options.root.readLink(path);
-    } catch (error) {
-      return this.#leaveOut(dir, name, reasonOf(error) ?? "io", messageOf(error));
-    }
-    const fault = target === undefined ? "target is not valid UTF-8" : linkFault(path, target);
-    if (target === undefined || fault !== undefined) {
-      return this.#leaveOut(
-        dir,
-        name,
-        "link_not_portable",
-        `Symbolic link is not synced: ${fault}`,
-      );
-    }
-    if (isUnchanged(known, stat) && known.target === target) dir.keep(known);
-    else {
-      const isSame = known?.kind === "link" && known.target === target &&
-        known.mtimeMs === stat.mtimeMs;
-      dir.note(stat, { target, vector: isSame ? vectorOf(known) : dir.bumped(name) });
-    }
-    dir.entries.push({ kind: "link", name, target, mtimeMs: stat.mtimeMs });
-  }
-
-  /** Reads a file; `null` where that can't be done, and the file must not be in the page. */
-  async #digest(dir: DirWalk, path: RelPath, stat: ListedEntry): Promise<Digest | null> {
-    try {
-      const digest = await this.#options.digestOf(path);
-      if (this.#slices.isOver) await this.#slices.pass();
-      if (digest !== undefined) return digest;
-      this.#problem(dir, path, "changed", "It could not be read, or changed meanwhile");
-    } catch (error) {
-      this.#problem(dir, path, reasonOf(error) ?? "io", messageOf(error));
-    }
-    dir.opaque.push(stat.name!);
-    return null;
   }
 
   #close(dir: DirWalk, stat: FileStat): Walked {
@@ -471,61 +322,6 @@ class Scanner {
     memory.reviseDir(dir.path, patch);
   }
 
-  /** Sets aside names that no peer could be told. */
-  #isNamed(dir: DirWalk, entry: ListedEntry): boolean {
-    if (entry.name === OWN_FOLDER && dir.path === "") return false;
-    if (entry.name === undefined) {
-      const shown = new TextDecoder().decode(entry.rawName);
-      this.#leaveOut(
-        dir,
-        shown,
-        "name_not_utf8",
-        "Its name is not valid UTF-8",
-        false,
-        entry.rawName,
-      );
-      return false;
-    }
-    const fault = nameFault(entry.name);
-    if (fault === undefined) return true;
-    this.#leaveOut(dir, entry.name, `name_${fault}`, `Its name can't be synced (${fault})`);
-    return false;
-  }
-
-  #leaveOut(
-    dir: DirWalk,
-    name: string,
-    code: string,
-    message: string,
-    isHarmless = false,
-    rawName?: Uint8Array,
-  ): void {
-    dir.opaque.push(name);
-    const above = dir.path === "" ? "" : `${dir.path}/`;
-    const pathBytes = rawName && concat([utf8(above), rawName]);
-    this.#problem(dir, above + name, code, message, isHarmless, pathBytes);
-  }
-
-  #problem(
-    dir: DirWalk,
-    path: string,
-    code: string,
-    message: string,
-    isHarmless = false,
-    pathBytes?: Uint8Array,
-  ): void {
-    this.#found.addProblem({
-      path,
-      dir: dir.path,
-      code,
-      message,
-      isHarmless,
-      ...(pathBytes && { pathBytes }),
-    });
-    // A disk that failed may work again, and says nothing of it.
-    if (!isHarmless) dir.isUnsettled = true;
-  }
-
   #ignoreFile(dir: DirPath, listing: DirListing): string | undefined {
     if (!listing.entries.some((entry) => entry.name === IGNORE_FILE && entry.kind === "file")) {
       return undefined;
@@ -553,28 +349,4 @@ class Scanner {
 function byName(entries: ListedEntry[]): ListedEntry[] {
   entries.sort((a, b) => compareNames(a.name!, b.name!));
   return entries.filter(({ name }, i) => name !== entries[i + 1]?.name);
-}
-
-function fileEntryOf(stat: ListedEntry): FileEntry {
-  return {
-    kind: "file",
-    name: stat.name!,
-    mode: stat.mode & 0o777,
-    size: stat.size,
-    mtimeMs: stat.mtimeMs,
-  };
-}
-
-/** True if a peer that has the former version may have the very contents, and is to be asked. */
-function mayBeTouched(known: EntryRecord | undefined, stat: FileStat): boolean {
-  return known?.kind === "file" && known.size === stat.size && known.mtimeMs !== stat.mtimeMs &&
-    (known.digest === undefined || known.racy);
-}
-
-/** True if what is remembered of the contents still holds, as far as the file system can tell. */
-export function isUnchanged(known: EntryRecord | undefined, stat: FileStat): known is EntryRecord {
-  return known !== undefined && known.kind === stat.kind && known.size === stat.size &&
-    known.mtimeMs === stat.mtimeMs && known.mtimeNs === stat.mtimeNs &&
-    known.ctimeMs === stat.ctimeMs && known.ctimeNs === stat.ctimeNs &&
-    known.ino === stat.ino && known.mode === stat.mode;
 }

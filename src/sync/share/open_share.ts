@@ -26,7 +26,8 @@ import {
 import { ShareContent } from "../content/share_content.ts";
 import { FilterStack } from "../filter/mod.ts";
 import { untilSent } from "../link/sent.ts";
-import { scan, type ScanOptions } from "../scan/scanner.ts";
+import type { ScanOptions } from "../scan/scan_options.ts";
+import { scan } from "../scan/scanner.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
 
 /** What a session does with a folder: only reads it, changes it, or lets changes and deletions flow out too. */

@@ -15,7 +15,7 @@ import {
   StoreError,
 } from "../../store/mod.ts";
 import { storeRecipe } from "../content/share_content.ts";
-import { isUnchanged } from "../scan/scanner.ts";
+import { isUnchanged } from "../scan/leaf_scan.ts";
 
 /** Bytes of one file read between two reports. */
 const REPORT_BYTES = 32 * 1024 * 1024;

@@ -15,7 +15,7 @@ import { openRoot, type Root } from "../../store/mod.ts";
 import type { Operation } from "../apply/operation.ts";
 import { FilterStack, IGNORE_FILE, IGNORE_FILE_BYTES_MAX, PathFilter } from "../filter/mod.ts";
 import { placeChanges, type Rescan } from "../scan/rescan.ts";
-import { isUnchanged } from "../scan/scanner.ts";
+import { isUnchanged } from "../scan/leaf_scan.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
 import type { OpenShare } from "../share/open_share.ts";
 import { CHANGED_PATHS_MAX, DirtyPaths } from "./dirty_paths.ts";

@@ -20,7 +20,8 @@ import {
   vectorMember,
 } from "../../../src/base/version_vector.ts";
 import { FilterStack } from "../../../src/sync/filter/mod.ts";
-import { scan, type ScanMemory, type ScanOptions } from "../../../src/sync/scan/scanner.ts";
+import type { ScanMemory, ScanOptions } from "../../../src/sync/scan/scan_options.ts";
+import { scan } from "../../../src/sync/scan/scanner.ts";
 import type { Snapshot } from "../../../src/sync/scan/snapshot.ts";
 
 /** Remembers as the index does, in encoded form. */

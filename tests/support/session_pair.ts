@@ -1,5 +1,5 @@
 import { systemClock } from "../../src/base/clock.ts";
-import { silentLogger } from "../../src/base/log.ts";
+import { type Logger, silentLogger } from "../../src/base/log.ts";
 import { FEATURE_DISK_BYTES, FEATURE_EARLIER, FEATURE_WORKING } from "../../src/protocol/mod.ts";
 import {
   InitiatorSession,
@@ -12,6 +12,7 @@ import {
   type SyncSummary,
 } from "../../src/sync/mod.ts";
 import type { Index } from "../../src/index/mod.ts";
+import type { CommitStep } from "../../src/store/mod.ts";
 import type { PulseTimes } from "../../src/sync/session/pulse.ts";
 import { type MemoryTransport, memoryTransportPair } from "./memory_transport.ts";
 import { serveEnd } from "./served_end.ts";
@@ -42,8 +43,13 @@ export interface RunOptions extends Partial<SyncRequest> {
   readonly servedFeatures?: readonly string[];
   /** Versions that the owner of the served folder wants kept. */
   readonly servedVersions?: number;
-  /** Called at each step of a commit on either side; what it throws breaks the session off there. */
-  readonly onStep?: () => void;
+  /**
+   * Called at each step of a commit on either side; what it throws breaks the session off there, or fails the
+   * change if it is a StoreError.
+   */
+  readonly onStep?: (step: CommitStep) => void;
+  /** Hears of both sides. */
+  readonly logger?: Logger;
   /** The two ends of the connection, `a`'s first, to look at it or to cut it. */
   readonly transports?: readonly [MemoryTransport, MemoryTransport];
   /** How long the sides wait for each other. */
@@ -65,6 +71,7 @@ export async function runSession(
     servedVersions = 0,
     servedFeatures,
     onStep,
+    logger = silentLogger,
     transports,
     times,
     indexes: kept = [],
@@ -72,7 +79,7 @@ export async function runSession(
   } = options;
   const request: SyncRequest = { ...SYNC_REQUEST, mode: "push", compress: true, ...rest };
   const signal = new AbortController().signal;
-  const common = { clock: systemClock, logger: silentLogger, signal, ...(times && { times }) };
+  const common = { clock: systemClock, logger, signal, ...(times && { times }) };
   await using opened = new AsyncDisposableStack();
   const indexA = kept[0] ?? opened.use(await openIndexOf(a));
   const indexB = kept[1] ?? opened.use(await openIndexOf(b));

@@ -14,7 +14,7 @@ import {
 } from "../../protocol/mod.ts";
 import { OutcomeSender, readOperations } from "../apply/apply_stream.ts";
 import { Executor } from "../apply/executor.ts";
-import type { Operation } from "../apply/operation.ts";
+import type { Operation, Outcome } from "../apply/operation.ts";
 import type { SessionLink } from "../link/requester.ts";
 import type { DuplexStream } from "../link/transport.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
@@ -38,6 +38,9 @@ const OPERATIONS_MAX = 8_000_000;
 const LOCATED_FILES_MAX = 32 * 1024;
 /** How long a session that is being ended gets to let go of its folder. */
 const TAKEOVER_WAIT_MS = 5_000;
+
+/** Operations of a session that failed, of which this device says why. */
+const FAILURES_SAID_MAX = 20;
 
 /** What a {@linkcode ResponderSession} works with. */
 export interface ResponderSessionOptions extends ResponderOptions {
@@ -74,6 +77,7 @@ export class ResponderSession implements AsyncDisposable {
   #isSettling = false;
   #isRemembering = false;
   #operations = 0;
+  #failures = 0;
   #starting: Promise<void> = Promise.resolve();
   /** It went through to its end. */
   #isSettled = false;
@@ -310,6 +314,7 @@ export class ResponderSession implements AsyncDisposable {
       signal: this.#signal,
       onOutcome: (outcome) => {
         this.#tally.handleOutcome(outcome);
+        this.#sayFailure(outcome);
         outcomes.push(outcome);
       },
       onBytes: (bytes) => void (this.#bytesReceived += bytes),
@@ -317,6 +322,13 @@ export class ResponderSession implements AsyncDisposable {
     });
     await executor.run(this.#note(readOperations(stream)));
     await outcomes.finish();
+  }
+
+  /** For who looks after the folder here: the peer's user gets to hear of all. */
+  #sayFailure({ result, message }: Outcome): void {
+    if (result !== "failed" || ++this.#failures > FAILURES_SAID_MAX) return;
+    const more = this.#failures === FAILURES_SAID_MAX ? "; of what else fails the peer tells" : "";
+    this.#options.logger.log("warn", `share "${this.#served.name}": ${message}${more}`);
   }
 
   /** What is ignored here is not the peer's: moved elsewhere, it would come into its sight. */

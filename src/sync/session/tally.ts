@@ -164,7 +164,7 @@ export class Tally {
   #asSaid(operation: Operation, message: string): string {
     const source = "source" in operation ? operation.source : undefined;
     const why = source === undefined ? undefined : this.#provider.whyUnreadable(source);
-    return why ?? `"${this.#peerName}" says: ${message}`;
+    return why ?? `On "${this.#peerName}": ${message}`;
   }
 
   #isSame(side: Side, index: number): boolean {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import type { DirPath } from "../../../src/base/paths.ts";
+import { StoreError } from "../../../src/store/mod.ts";
 import { URGENCY } from "../../../src/sync/link/transport.ts";
 import { type MemoryTransport, memoryTransportPair } from "../../support/memory_transport.ts";
 import { runSession } from "../../support/session_pair.ts";
@@ -189,6 +190,24 @@ Deno.test("a read-only share refuses a push, be it a dry run, and allows a pull"
   }
   await runSession(a, left, b, right, { writable: false, mode: "pull" });
   assertSameTree(left, right);
+});
+
+Deno.test("what fails on the served side is said on both sides, there not without end", async () => {
+  const { folder, a, b, left, right } = twoFolders();
+  using _ = folder;
+  writeTree(left, Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`f${i}`, "x"])));
+  const said: string[] = [];
+  const { errors } = await runSession(a, left, b, right, {
+    logger: { log: (level, message) => said.push(`${level} ${message}`) },
+    onStep: (step) => {
+      if (step === "renamed") throw new StoreError("denied", "Cannot create it");
+    },
+  });
+  assert.deepEqual(errors.map(({ code }) => code), Array(30).fill("denied"));
+  assert.match(errors[0]!.message, /^On "b": Cannot create it/);
+  assert.equal(said.length, 20);
+  assert.match(said[0]!, /^warn share "default": Cannot create it/);
+  assert.match(said.at(-1)!, /; of what else fails the peer tells$/);
 });
 
 Deno.test("a share that does not exist is refused without saying what exists", async () => {

@@ -23,5 +23,5 @@ Deno.test("Tally says whose words a failure is in, and knows better what it coul
       tally.take(side, { index, result: "failed", code: "io", message: "No way", ...traffic });
     }
   }
-  assert.deepEqual(told, ["No way", "No way", '"nas" says: No way', "Cannot read it"]);
+  assert.deepEqual(told, ["No way", "No way", 'On "nas": No way', "Cannot read it"]);
 });

@@ -27,6 +27,8 @@ export interface ExecutorOptions {
   readonly signal: AbortSignal;
   /** Gets each outcome once it is final: done means durable. */
   readonly onOutcome: (outcome: Outcome) => void;
+  /** Hears of what failed, and does not only have to be planned anew. */
+  readonly onFailure?: (path: RelPath, message: string) => void;
   /** File bytes that just arrived. */
   readonly onBytes: (bytes: number) => void;
   /** For tests, which end the process there. */

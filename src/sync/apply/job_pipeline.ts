@@ -88,9 +88,9 @@ export class JobPipeline implements AsyncDisposable {
   /** Ends a job that nothing was added for. */
   fail(job: Job, code: string, message: string): void {
     job.close?.(false);
-    this.#options.onOutcome(
-      outcomeOf(job, code === "changed" ? "changed" : "failed", code, message),
-    );
+    const { onOutcome, onFailure } = this.#options;
+    if (code !== "changed") onFailure?.(job.operation.path, message);
+    onOutcome(outcomeOf(job, code === "changed" ? "changed" : "failed", code, message));
   }
 
   /** As {@linkcode fail}. @throws The error itself, where it is not of this job alone. */
@@ -124,13 +124,12 @@ export class JobPipeline implements AsyncDisposable {
         if (!isDirLast) outcomes.push(outcomeOf(job, "done", "", ""));
         continue;
       }
-      const code = result.error.reason;
+      const { reason: code, message } = result.error;
       if (code === "no_space" || code === "read_only") {
-        this.#stopped ??= { code, message: result.error.message };
+        this.#stopped ??= { code, message };
       }
-      if (!isDirLast) {
-        outcomes.push(outcomeOf(job, result.outcome, code, result.error.message));
-      }
+      if (result.outcome === "failed") this.#options.onFailure?.(job.operation.path, message);
+      if (!isDirLast) outcomes.push(outcomeOf(job, result.outcome, code, message));
     }
     // Files are durable by now; only then may they be remembered, and only then are they done.
     this.#writer.commit();

@@ -1,4 +1,5 @@
 import { LandropicError } from "../../base/errors.ts";
+import type { RelPath } from "../../base/paths.ts";
 import { PLACE_BYTES } from "../../base/place.ts";
 import { nextTurn } from "../../base/turn.ts";
 import { STREAM_CODE } from "../../base/wire_codes.ts";
@@ -14,7 +15,7 @@ import {
 } from "../../protocol/mod.ts";
 import { OutcomeSender, readOperations } from "../apply/apply_stream.ts";
 import { Executor } from "../apply/executor.ts";
-import type { Operation, Outcome } from "../apply/operation.ts";
+import type { Operation } from "../apply/operation.ts";
 import type { SessionLink } from "../link/requester.ts";
 import type { DuplexStream } from "../link/transport.ts";
 import type { Snapshot } from "../scan/snapshot.ts";
@@ -314,9 +315,9 @@ export class ResponderSession implements AsyncDisposable {
       signal: this.#signal,
       onOutcome: (outcome) => {
         this.#tally.handleOutcome(outcome);
-        this.#sayFailure(outcome);
         outcomes.push(outcome);
       },
+      onFailure: (path, message) => this.#sayFailure(path, message),
       onBytes: (bytes) => void (this.#bytesReceived += bytes),
       ...(this.#options.onStep && { onStep: this.#options.onStep }),
     });
@@ -325,10 +326,11 @@ export class ResponderSession implements AsyncDisposable {
   }
 
   /** For who looks after the folder here: the peer's user gets to hear of all. */
-  #sayFailure({ result, message }: Outcome): void {
-    if (result !== "failed" || ++this.#failures > FAILURES_SAID_MAX) return;
+  #sayFailure(path: RelPath, message: string): void {
+    if (++this.#failures > FAILURES_SAID_MAX) return;
     const more = this.#failures === FAILURES_SAID_MAX ? "; of what else fails the peer tells" : "";
-    this.#options.logger.log("warn", `share "${this.#served.name}": ${message}${more}`);
+    const { logger } = this.#options;
+    logger.log("warn", `share "${this.#served.name}": ${path}: ${message}${more}`);
   }
 
   /** What is ignored here is not the peer's: moved elsewhere, it would come into its sight. */

@@ -105,10 +105,11 @@ class Verifier {
         return this.#fail(path, "missing", "It is no regular file any more");
       }
       const recipe = await this.#read(path);
-      if (record.digest === undefined) return this.#learn(path, record, stat, recipe);
-      if (equalBytes(recipe.digest, record.digest)) return;
+      const { digest } = record;
       const isSameStat = record.size === stat.size && record.mtimeMs === stat.mtimeMs &&
         record.mtimeNs === stat.mtimeNs;
+      if (digest === undefined && isSameStat) return this.#learn(path, record, stat, recipe);
+      if (digest !== undefined && equalBytes(recipe.digest, digest)) return;
       if (isSameStat) {
         this.#fail(path, "corrupt", "Its contents are not what was synced, though its time is");
       } else this.#fail(path, "changed", "It was changed since it was synced");

@@ -77,6 +77,16 @@ Deno.test("verifyFiles() tells what was changed, touched, removed and replaced a
   assert.deepEqual(errors, ["changed changed", "missing dir", "missing gone"]);
 });
 
+Deno.test("verifyFiles() reports what was changed also where no digest is known", async () => {
+  const { folder, a, left } = await synced({ edited: "1", touched: "2", same: "3" });
+  using _ = folder;
+  fs.writeFileSync(`${left}/edited`, "longer");
+  fs.utimesSync(`${left}/touched`, 5, 5);
+  const { errors, sums } = await verify(a, left);
+  assert.deepEqual(errors, ["changed edited", "changed touched"]);
+  assert.equal(sums.learned, 1);
+});
+
 Deno.test("verifyFiles() reads what it has no digest of, and knows it the next time", async () => {
   const { folder, a, left } = await synced({ a: "1", d: { big: "y".repeat(300_000) } });
   using _ = folder;

@@ -300,8 +300,18 @@ function markerOf(root: Root, options: OpenShareOptions): { marker?: string } {
   if (options.role === "source" || !root.features().modes) return {};
   const mark = root.lstat(MARK);
   if (mark === undefined) return {};
-  const birth = Deno.lstatSync(join(root.path, MARK)).birthtime?.getTime();
+  const birth = birthOf(join(root.path, MARK));
   return { marker: birth ? `${mark.ino} ${birth}` : String(mark.ino) };
+}
+
+/** In milliseconds; `undefined` where the system does not tell. */
+function birthOf(path: string): number | undefined {
+  try {
+    return Deno.lstatSync(path).birthtime?.getTime();
+  } catch {
+    // Moved in this very moment.
+    return undefined;
+  }
 }
 
 const MARK = ".landropic/folder-id" as Parameters<Root["lstat"]>[0];

@@ -57,12 +57,13 @@ async function run(files: readonly string[]): Promise<void> {
   console.log(text + decoder.decode(stderr));
   if (code !== 0) isGood = false;
   const read = readTestOutput(text);
-  if (read === undefined) {
-    // So that whoever reads the places of failures finds these files too.
+  if (read === undefined || (code !== 0 && read.failures.length === 0)) {
+    // It died, before it could sum up or behind its last test. Whoever reads the places of failures is to find
+    // these files too.
     failures.push(...files.map((file) => `the process ended with ${code} => ./${file}:1:1`));
     counts.failed++;
-    return;
   }
+  if (read === undefined) return;
   for (const key of ["passed", "failed", "ignored"] as const) counts[key] += read[key];
   failures.push(...read.failures);
   for (const [file, ms] of read.fileMs) {

@@ -114,11 +114,11 @@ function replaceRow(
   nowMs: number,
 ): RootRow & { readonly voided: VoidReason | undefined } {
   const { path, folderId, marker } = identity;
-  // Asked again now that nobody else writes: another process may have been quicker.
-  const { found, voided } = database.transaction(true, () => {
-    const found = readRow(database, path);
-    const voided = faultOf(found, identity);
-    if (voided === undefined) return { found, voided };
+  const { before, found, voided } = database.transaction(true, () => {
+    // Asked again now that nobody else writes: another process may have been quicker.
+    const before = readRow(database, path);
+    const voided = faultOf(before, identity);
+    if (voided === undefined) return { before, found: before!, voided };
     database.run("DELETE FROM roots WHERE path = ?", path);
     database.run(
       "INSERT INTO roots (path, folder_id, marker, epoch, created_ms) VALUES (?, ?, ?, ?, ?)",
@@ -128,11 +128,10 @@ function replaceRow(
       toHex(crypto.getRandomValues(new Uint8Array(16))),
       nowMs,
     );
-    return { found, voided };
+    return { before, found: readRow(database, path)!, voided };
   });
-  if (voided === undefined) return { ...takeUp(database, found!, identity), voided };
-  if (found !== undefined) sweepForgotten(database);
-  return { ...readRow(database, path)!.row, voided };
+  if (voided !== undefined && before !== undefined) sweepForgotten(database);
+  return { ...takeUp(database, found, identity), voided };
 }
 
 /** Forgets a root and all that belongs to it. @returns False if it was not known. */
